@@ -1,0 +1,33 @@
+{
+  "variables": { "asan%": 0 },
+  "targets": [
+    {
+      "target_name": "sluice",
+      "sources": [
+        "binding.cc",
+        "ring/binding.cc",
+        "ring/shared_memory.cc",
+        "af_packet/binding.cc",
+        "af_packet/packet_socket.cc",
+        "af_packet/interface.cc",
+        "matching/binding.cc",
+        "matching/database.cc",
+        "pcre/binding.cc",
+        "pcre/regex.cc",
+        "traffic/binding.cc",
+        "traffic/traffic.cc"
+      ],
+      "include_dirs": ["<!@(node -p \"require('node-addon-api').include_dir\")", "."],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_CPP_EXCEPTIONS"],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
+      "cflags_cc": ["-std=c++20", "-O3", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-fexceptions"],
+      "libraries": ["-lhs", "-lpcre2-8"],
+      "conditions": [
+        ["asan==1", {
+          "cflags_cc": ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-O1", "-g"],
+          "ldflags": ["-fsanitize=address,undefined"]
+        }]
+      ]
+    }
+  ]
+}

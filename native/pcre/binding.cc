@@ -1,0 +1,5 @@
+#include "addon.h"
+#include "napi_util.h"
+namespace sluice {
+void bind_pcre(napi_env, napi_value) {}
+}

@@ -1,0 +1,135 @@
+import type { ExceptionPolicy } from '../ring/verdict.js';
+
+/**
+ * The configuration after reading, checking and filling in defaults: what the rest of Sluice sees.
+ * Plain data: it travels to the child processes as a message. Sizes in bytes, times in seconds
+ * unless the name says otherwise. Key names follow suricata.yaml (user guide, "Suricata.yaml").
+ */
+export interface Config {
+  /** Absolute path of the file, '' when built in. */
+  file: string;
+  logDir: string;
+  runmode: Runmode;
+  afPacket: AfPacketInterface[];
+  vars: { addressGroups: Record<string, string>; portGroups: Record<string, string> };
+  ruleFiles: string[];
+  classificationFile: string;
+  referenceFile: string;
+  thresholdFile: string;
+  outputs: OutputsConfig;
+  stats: { enabled: boolean; interval: number };
+  flow: FlowConfig;
+  stream: StreamConfig;
+  defrag: DefragConfig;
+  vxlanPorts: number[];
+  teredoPorts: number[];
+  teredo: boolean;
+  /** The master switch; `auto` = drop-packet where traffic is IPS, ignore in IDS. */
+  exceptionPolicy: ExceptionPolicy;
+  threading: { setCpuAffinity: boolean; captureCpus: number[]; workerCpus: number[]; workers: number };
+  /** detect.thresholds memory bound. */
+  thresholdEntries: number;
+  pcre: { matchLimit: number; matchLimitRecursion: number };
+  sluice: SluiceConfig;
+}
+
+export type Runmode = 'autofp' | 'workers' | 'single';
+
+export interface AfPacketInterface {
+  interface: string;
+  /** 0 = auto. */
+  threads: number;
+  clusterId: number;
+  clusterType: 'cluster_flow' | 'cluster_cpu' | 'cluster_qm' | 'cluster_rnd';
+  /** Reassembly in the fanout group; off inline unless asked for. */
+  defrag: boolean;
+  copyMode: 'none' | 'ips' | 'tap';
+  copyIface: string;
+  /** Frames in the receive ring; 0 = default. */
+  ringSize: number;
+  /** Socket buffer for frames longer than a ring slot; 0 = default. */
+  bufferSize: number;
+  bpfFilter: string;
+  promisc: boolean;
+  checksumChecks: 'kernel' | 'yes' | 'no' | 'auto';
+}
+
+export interface OutputsConfig {
+  fast: { enabled: boolean; filename: string; append: boolean };
+  eve: {
+    enabled: boolean;
+    filename: string;
+    append: boolean;
+    communityId: boolean;
+    communityIdSeed: number;
+    pcapFile: boolean;
+    alert: { enabled: boolean; payload: boolean; payloadPrintable: boolean; packet: boolean; metadata: boolean; payloadBufferSize: number };
+    drop: { enabled: boolean; alerts: boolean; flows: 'all' | 'start' };
+    flow: boolean;
+    stats: { enabled: boolean; totals: boolean; threads: boolean; deltas: boolean };
+  };
+  stats: { enabled: boolean; filename: string; append: boolean; totals: boolean; threads: boolean; nullValues: boolean };
+}
+
+export interface FlowTimeouts {
+  new: number;
+  established: number;
+  closed: number;
+  bypassed: number;
+  emergencyNew: number;
+  emergencyEstablished: number;
+  emergencyClosed: number;
+  emergencyBypassed: number;
+}
+
+export interface FlowConfig {
+  memcap: number;
+  memcapPolicy: ExceptionPolicy;
+  hashSize: number;
+  prealloc: number;
+  /** Percent of free flows at which emergency mode ends. */
+  emergencyRecovery: number;
+  vlanUse: boolean;
+  timeouts: { default: FlowTimeouts; tcp: FlowTimeouts; udp: FlowTimeouts; icmp: FlowTimeouts };
+}
+
+export interface StreamConfig {
+  memcap: number;
+  memcapPolicy: ExceptionPolicy;
+  checksumValidation: boolean;
+  inline: 'auto' | boolean;
+  midstream: boolean;
+  midstreamPolicy: ExceptionPolicy;
+  asyncOneside: boolean;
+}
+
+export interface DefragConfig {
+  enabled: boolean;
+  memcap: number;
+  memcapPolicy: ExceptionPolicy;
+  /** Most datagrams tracked at once. */
+  trackers: number;
+  maxFrags: number;
+  timeout: number;
+}
+
+/** What is Sluice's own, under `sluice:`. */
+export interface SluiceConfig {
+  /** Detection workers; 0 = auto (cores less capture threads, at least 1). */
+  workers: number;
+  gso: 'auto' | boolean;
+  /** Bytes per packet ring, a power of two. */
+  packetRing: number;
+  /** Bytes per event ring, a power of two. */
+  eventRing: number;
+  /** Packets per receive batch. */
+  batch: number;
+  /** What the capture thread does for a packet whose ring is full, or whose worker is lost. */
+  ringFullPolicy: 'pass' | 'drop';
+  workerLostPolicy: 'pass' | 'drop';
+  /** How long a full ring is waited for, microseconds. */
+  ringFullWait: number;
+  metrics: { enabled: boolean; address: string; port: number };
+  /** User the detection process becomes once it is set up; '' = stay. */
+  detectUser: string;
+}

@@ -1,0 +1,135 @@
+import type { Mode } from '../ring/verdict.js';
+
+/**
+ * The one packet under inspection: a mutable view that decode fills, then flow, stream and detect read.
+ *
+ * A thread owns one instance and reuses it for every packet, so nothing is allocated per packet.
+ * Every number is an int32 (addresses, sequence numbers and nanoseconds included: `>>> 0` before
+ * printing): V8 keeps int32 fields unboxed, a uint32 above 2^31 would allocate.
+ *
+ * Offsets are absolute positions in `mem`; -1 where the layer is absent.
+ */
+export class Packet {
+  /** The memory that holds the bytes, and the addon's number for it (see src/native.ts). */
+  mem: Uint8Array = EMPTY;
+  region = -1;
+  /** First byte of the outermost header, bytes captured from there, bytes on the wire. */
+  off = 0;
+  capLen = 0;
+  wireLen = 0;
+  /** pcap link type (LINKTYPE_*); 1 = Ethernet. */
+  linkType = 1;
+  tsSec = 0;
+  tsNsec = 0;
+  /** Index of the interface, queue or file the packet came from (see config `sources`). */
+  source = 0;
+  mode: Mode = 0;
+  /** 1: the sender left the checksum to the hardware; it must not be validated. */
+  csumNotReady = 0;
+  /** 1-based number of the packet in a capture file; 0 for live traffic. */
+  pcapCount = 0;
+
+  // Link layer
+  ethOff = -1;
+  /** Host order: the type that follows all tags. */
+  etherType = 0;
+  vlanDepth = 0;
+  /** VLAN ids (12 bits), outermost first. */
+  vlan0 = 0;
+  vlan1 = 0;
+  vlan2 = 0;
+
+  // Network layer
+  /** 0 (not IP), 4 or 6. */
+  ipVersion = 0;
+  ipOff = -1;
+  /** Bytes from ipOff to the transport header, extension headers included. */
+  ipHeaderLen = 0;
+  /** Bytes of the IP packet, header included; never beyond the captured bytes. */
+  ipLen = 0;
+  ttl = 0;
+  tos = 0;
+  ipId = 0;
+  /** 1: this is a fragment; only the first has a transport header, and none is inspected as a whole. */
+  isFragment = 0;
+  /** Payload offset of the fragment in bytes, and 1 when more follow. */
+  fragOffset = 0;
+  fragMore = 0;
+  /** 1: the packet was put together from fragments; `mem` is the reassembly buffer. */
+  defragged = 0;
+  /** Addresses as four big-endian 32-bit words; IPv4 in word 0, the rest 0. */
+  readonly src = new Int32Array(4);
+  readonly dst = new Int32Array(4);
+
+  // Transport layer
+  /** IP protocol number of the transport header (6, 17, 1, 58, 132, 47, ...). */
+  proto = 0;
+  transportOff = -1;
+  /** ICMP: type and code stand in for the ports in the flow key. */
+  srcPort = 0;
+  dstPort = 0;
+  tcpFlags = 0;
+  tcpSeq = 0;
+  tcpAck = 0;
+  tcpWindow = 0;
+  tcpHeaderLen = 0;
+  icmpType = -1;
+  icmpCode = -1;
+  /** Transport payload. For IP without a known transport: the IP payload. */
+  payloadOff = 0;
+  payloadLen = 0;
+
+  // A packet inside this one (GRE, IP-in-IP, VXLAN, Teredo): where, and as what link type.
+  tunnelOff = -1;
+  tunnelLen = 0;
+  tunnelLinkType = 0;
+  /** Depth of encapsulation: 0 for the outermost. */
+  tunnelDepth = 0;
+
+  // Decode events of this packet (codes of src/decode/events.ts)
+  readonly events = new Uint16Array(MAX_EVENTS);
+  eventCount = 0;
+
+  // Flow (set by FlowTable.lookup)
+  /** Slot in the flow table; -1 without a flow. */
+  flow = -1;
+  /** 0 to server, 1 to client. */
+  direction = 0;
+  /** 1: first packet of its flow. */
+  flowNew = 0;
+  /** 1: the flow is established as `flow:established` understands it. */
+  established = 0;
+
+  addEvent(code: number): void {
+    if (this.eventCount < MAX_EVENTS) this.events[this.eventCount++] = code;
+  }
+}
+
+export const MAX_EVENTS = 16;
+const EMPTY = new Uint8Array(0);
+
+/** Protocol numbers used all over (IANA). */
+export const enum IpProto {
+  Icmp = 1,
+  IpIp = 4,
+  Tcp = 6,
+  Udp = 17,
+  Ipv6 = 41,
+  Gre = 47,
+  Esp = 50,
+  Ah = 51,
+  IcmpV6 = 58,
+  Sctp = 132,
+}
+
+/** TCP header flags (RFC 9293). */
+export const enum TcpFlag {
+  Fin = 0x01,
+  Syn = 0x02,
+  Rst = 0x04,
+  Psh = 0x08,
+  Ack = 0x10,
+  Urg = 0x20,
+  Ece = 0x40,
+  Cwr = 0x80,
+}

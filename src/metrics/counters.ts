@@ -1,0 +1,99 @@
+/**
+ * Counters every thread keeps in shared memory, read by the supervisor for stats and Prometheus.
+ *
+ * One memfd, one block per thread, one float64 per counter (exact to 2^53; single writer, so no
+ * atomics: an aligned 8-byte store is never torn on the 64-bit machines Sluice runs on).
+ *
+ *   byte 0                 BLOCK_BYTES             2 * BLOCK_BYTES
+ *   | thread 0             | thread 1              | ...
+ *   | Counter.Count f64    .. LATENCY_BUCKETS f64  |
+ *
+ * A block survives its thread: a restarted thread continues the counters of its predecessor.
+ */
+export const enum Counter {
+  // capture
+  Packets = 0,
+  Bytes,
+  KernelPackets,
+  KernelDrops,
+  /** Longer than a slot and no copy to be had: could not be forwarded. */
+  Truncated,
+  /** Arrived before all peers were open, or not addressed to the bridge (outgoing). */
+  Discarded,
+  RingFull,
+  WorkerLost,
+  Transmitted,
+  TransmittedBytes,
+  SendErrors,
+  SendBusy,
+  SendTooLong,
+  LinkDown,
+  VerdictPass,
+  VerdictDrop,
+  ReceiveCalls,
+  TransmitCalls,
+  Waits,
+  // detection
+  DetectPackets,
+  DetectBytes,
+  Invalid,
+  Ipv4,
+  Ipv6,
+  Tcp,
+  Udp,
+  Icmp,
+  Sctp,
+  Vlan,
+  Tunnels,
+  Fragments,
+  Reassembled,
+  DefragMemcap,
+  MaxWireLen,
+  FlowsActive,
+  FlowsTotal,
+  FlowsTcp,
+  FlowsUdp,
+  FlowsIcmp,
+  FlowsTimedOut,
+  FlowMemcap,
+  FlowEmergencyEntered,
+  FlowEmergencyOver,
+  FlowMemuse,
+  TcpSessions,
+  TcpMidstream,
+  TcpInvalidChecksum,
+  Alerts,
+  AlertsSuppressed,
+  PrefilterScans,
+  RulesEvaluated,
+  PcreMatchLimit,
+  EventsLost,
+  // forwarding by reason, indexed by Reason: DropReason + Reason.X
+  DropReason,
+  DropReasonEnd = DropReason + 16,
+  Count = 80,
+}
+
+/** Verdict latency: base-2 log-linear buckets, see latencyBucket(). */
+export const LATENCY_SUB_BITS = 3;
+export const LATENCY_BUCKETS = 256;
+export const BLOCK_FLOATS = Counter.Count + LATENCY_BUCKETS;
+export const BLOCK_BYTES = BLOCK_FLOATS * 8;
+
+/**
+ * Bucket of a latency in nanoseconds (int32, clamped): 8 linear steps per power of two, so a
+ * bucket is at most 12.5 % wide.
+ */
+export function latencyBucket(ns: number): number {
+  if (ns < 16) return ns < 0 ? 0 : ns;
+  const log = 31 - Math.clz32(ns);
+  return ((log - 2) << LATENCY_SUB_BITS) + ((ns >>> (log - LATENCY_SUB_BITS)) & 7);
+}
+
+/** Largest value of a bucket in nanoseconds: the inverse of latencyBucket. */
+export function latencyBucketTop(bucket: number): number {
+  if (bucket < 16) return bucket;
+  const log = (bucket >> LATENCY_SUB_BITS) + 2;
+  const step = 2 ** (log - LATENCY_SUB_BITS);
+  return 2 ** log + ((bucket & 7) + 1) * step - 1;
+}
