@@ -42,7 +42,8 @@ export class EventRing {
     buffer: ArrayBufferLike,
     private readonly capacity: number,
   ) {
-    if (capacity < 1024 || (capacity & (capacity - 1)) !== 0) throw new RangeError(`event ring: capacity ${capacity} is not a power of two of at least 1024`);
+    if (capacity < 1024 || (capacity & (capacity - 1)) !== 0)
+      throw new RangeError(`event ring: capacity ${capacity} is not a power of two of at least 1024`);
     this.words = new Int32Array(buffer);
     this.bytes = new Uint8Array(buffer);
     this.view = new DataView(buffer);

@@ -57,12 +57,4 @@ export const REASON_NAMES: readonly string[] = [
 ];
 
 /** Exception policies, as Suricata names them. `ignore` = go on without the step that failed. */
-export type ExceptionPolicy =
-  | 'auto'
-  | 'drop-flow'
-  | 'drop-packet'
-  | 'pass-flow'
-  | 'pass-packet'
-  | 'bypass'
-  | 'reject'
-  | 'ignore';
+export type ExceptionPolicy = 'auto' | 'drop-flow' | 'drop-packet' | 'pass-flow' | 'pass-packet' | 'bypass' | 'reject' | 'ignore';

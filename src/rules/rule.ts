@@ -28,7 +28,19 @@ export interface PortSet {
 }
 
 /** Header protocols of this slice. `tcp-pkt`, `tcp-stream` behave as `tcp` until streams exist. */
-export type RuleProto = 'ip' | 'ipv4' | 'ipv6' | 'tcp' | 'tcp-pkt' | 'tcp-stream' | 'udp' | 'icmp' | 'icmpv4' | 'icmpv6' | 'sctp' | 'pkthdr';
+export type RuleProto =
+  | 'ip'
+  | 'ipv4'
+  | 'ipv6'
+  | 'tcp'
+  | 'tcp-pkt'
+  | 'tcp-stream'
+  | 'udp'
+  | 'icmp'
+  | 'icmpv4'
+  | 'icmpv6'
+  | 'sctp'
+  | 'pkthdr';
 
 export interface ContentOption {
   kind: 'content';
@@ -62,7 +74,7 @@ export interface PcreOption {
 
 /** A comparison with one or two bounds; `range` is exclusive on both sides as in Suricata (`10<>20`). */
 export interface NumberTest {
-  op: '=' | '!=' | '<' | '>' | '<=' | '>=' | '<>' ;
+  op: '=' | '!=' | '<' | '>' | '<=' | '>=' | '<>';
   a: number;
   b: number;
 }
