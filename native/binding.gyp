@@ -14,6 +14,8 @@
         "matching/database.cc",
         "pcre/binding.cc",
         "pcre/regex.cc",
+        "process/binding.cc",
+        "process/process.cc",
         "traffic/binding.cc",
         "traffic/traffic.cc"
       ],

@@ -21,6 +21,35 @@ export interface Native {
   eventfdSignal(fd: number): void;
   closeFd(fd: number): void;
 
+  // af_packet/: peered sockets; layouts of the Int32Arrays in src/capture/frames.ts
+  packetOpen(options: PacketSocketOptions): PacketSocketHandle;
+  packetReceive(socket: number, frames: Int32Array, max: number): number;
+  packetRelease(socket: number): void;
+  packetTransmit(socket: number, frames: Int32Array, count: number, result: Int32Array): number;
+  /** Sleeps until a socket or the eventfd (-1: none) is ready, or `ms` have passed. */
+  packetWait(sockets: Int32Array, count: number, eventfd: number, ms: number): boolean;
+  packetStatistics(socket: number, out: Float64Array): void;
+  packetDiscard(socket: number): number;
+  packetCloseIntake(socket: number): void;
+  packetClose(socket: number): void;
+  /** Copies `count` jobs [from region, from offset, to region, to offset, length]; returns how many were refused. */
+  copyBatch(jobs: Int32Array, count: number): number;
+  /** CLOCK_REALTIME into [seconds, nanoseconds]. */
+  clock(out: Int32Array): void;
+  interfaceFacts(name: string): InterfaceFacts;
+
+  // process/: rights and placement
+  confine(uid: number, gid: number): void;
+  pinThread(cpu: number): void;
+  /** CPU time of the calling thread, nanoseconds. */
+  threadCpu(): number;
+
+  // traffic/: what the benchmarks measure with; each call blocks for a bounded time
+  trafficFloor(a: string, b: string, seconds: number, vnet: boolean, batch: number): FloorResult;
+  trafficGenerate(iface: string, frameLength: number, seconds: number, flows: number, pps: number, ip: string, mac: string): number;
+  trafficProbeSend(ip: string, port: number, pps: number, seconds: number, payload: number): number;
+  trafficProbeReceive(port: number, seconds: number, idle: number, out: Float64Array): number;
+
   // matching/: multi-pattern literal search (Vectorscan, block mode)
   /**
    * Compiles one database. `patterns` are literal bytes; `nocase[i]` 1 = ASCII case-insensitive;
@@ -43,6 +72,50 @@ export interface Native {
    */
   pcreMatch(regex: number, region: number, offset: number, length: number, start: number): number;
   pcreFree(regex: number): void;
+}
+
+export interface PacketSocketOptions {
+  interface: string;
+  vnet: boolean;
+  promiscuous: boolean;
+  /** Bytes per ring slot, a power of two; longer frames go through the overflow area. */
+  frameSize: number;
+  frameCount: number;
+  receiveBuffer: number;
+  /** -1: no fanout group. */
+  fanoutId: number;
+  /** PACKET_FANOUT_* */
+  fanoutType: number;
+  fanoutDefrag: boolean;
+}
+
+export interface PacketSocketHandle {
+  handle: number;
+  ring: ArrayBuffer;
+  ringRegion: number;
+  overflow: ArrayBuffer;
+  overflowRegion: number;
+}
+
+export interface InterfaceFacts {
+  index: number;
+  mtu: number;
+  up: boolean;
+  gro: boolean;
+  gso: boolean;
+  tso: boolean;
+  lro: boolean;
+  rxChecksum: boolean;
+  txChecksum: boolean;
+}
+
+export interface FloorResult {
+  frames: number;
+  bytes: number;
+  batches: number;
+  errors: number;
+  kernelDrops: number;
+  cpuSeconds: number;
 }
 
 const require = createRequire(import.meta.url);

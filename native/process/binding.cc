@@ -1,0 +1,33 @@
+#include "napi_util.h"
+#include "process/process.h"
+
+namespace sluice {
+namespace {
+
+// confine(uid, gid)
+napi_value Confine(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  std::string step;
+  const int r = confine(a.u32(0), a.u32(1), &step);
+  return r < 0 ? fail_errno(env, step, -r) : nullptr;
+}
+
+// pinThread(cpu)
+napi_value PinThread(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const int r = pin_thread(a.i32(0));
+  return r < 0 ? fail_errno(env, "sched_setaffinity", -r) : nullptr;
+}
+
+// threadCpu() -> nanoseconds of CPU time the calling thread has used
+napi_value ThreadCpu(napi_env env, napi_callback_info) { return number(env, static_cast<double>(thread_cpu_ns())); }
+
+}  // namespace
+
+void bind_process(napi_env env, napi_value exports) {
+  method(env, exports, "confine", Confine);
+  method(env, exports, "pinThread", PinThread);
+  method(env, exports, "threadCpu", ThreadCpu);
+}
+
+}  // namespace sluice

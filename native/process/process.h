@@ -1,0 +1,16 @@
+// Rights and placement of a process or thread.
+#pragma once
+
+#include <string>
+
+namespace sluice {
+
+// Gives up every right of the whole process for good: supplementary groups, group, user (all threads follow,
+// capabilities go with user 0), and no regaining by exec. 0 or -errno with the failing step.
+int confine(unsigned uid, unsigned gid, std::string* step);
+// Binds the calling thread to one CPU.
+int pin_thread(int cpu);
+// CPU time of the calling thread, nanoseconds.
+long long thread_cpu_ns();
+
+}  // namespace sluice
