@@ -64,13 +64,15 @@ export interface Native {
   matchFree(database: number): void;
 
   // pcre/: PCRE2 with JIT
-  /** `flags`: letters i s m x A E G. Returns a handle of this thread; throws with position and message. */
+  /** `pattern`: one char per byte (latin1). `flags`: letters i s m x A E G. Returns a handle of this thread; throws with position and message. */
   pcreCompile(pattern: string, flags: string, matchLimit: number, depthLimit: number): number;
   /**
    * Searches region[offset, offset + length) from `start` (relative to offset).
    * Returns the end of the match relative to offset (>= 0), -1 no match, -2 a limit was hit.
    */
   pcreMatch(regex: number, region: number, offset: number, length: number, start: number): number;
+  /** Where the last match that `pcreMatch` returned began, relative to that call's offset. */
+  pcreLastStart(): number;
   pcreFree(regex: number): void;
 }
 

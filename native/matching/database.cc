@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 #include <unordered_map>
 
 namespace sluice {
@@ -12,6 +13,19 @@ struct FreeError {
 };
 
 MatcherHandle failed(std::string why) { return {-1, std::move(why)}; }
+
+// The literal as a regular expression: every byte written \xHH.
+std::string escaped(const Literal& literal) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(literal.length * 4);
+  for (size_t i = 0; i < literal.length; i++) {
+    out += "\\x";
+    out += kHex[literal.data[i] >> 4];
+    out += kHex[literal.data[i] & 15];
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -36,11 +50,25 @@ MatcherHandle Matcher::compile(const std::vector<Literal>& literals) {
   }
   database->seen.assign(database->id_of_slot.size(), 0);
 
+  // The literal interface takes a literal whose first byte is 0 for an empty string and refuses it. A set with
+  // such a literal goes through the expression interface, which recognises literals by itself (slower to compile).
+  std::vector<std::string> texts;
+  if (std::any_of(literals.begin(), literals.end(), [](const Literal& l) { return l.data[0] == 0; })) {
+    texts.reserve(literals.size());
+    for (size_t i = 0; i < literals.size(); i++) {
+      texts.push_back(escaped(literals[i]));
+      expressions[i] = texts[i].c_str();
+    }
+  }
+
   hs_database_t* db = nullptr;
   hs_compile_error_t* raw_error = nullptr;
+  const auto count = static_cast<unsigned>(expressions.size());
   const hs_error_t r =
-      hs_compile_lit_multi(expressions.data(), flags.data(), slots.data(), lengths.data(),
-                           static_cast<unsigned>(expressions.size()), HS_MODE_BLOCK, nullptr, &db, &raw_error);
+      texts.empty() ? hs_compile_lit_multi(expressions.data(), flags.data(), slots.data(), lengths.data(), count,
+                                           HS_MODE_BLOCK, nullptr, &db, &raw_error)
+                    : hs_compile_multi(expressions.data(), flags.data(), slots.data(), count, HS_MODE_BLOCK, nullptr,
+                                       &db, &raw_error);
   const std::unique_ptr<hs_compile_error_t, FreeError> error(raw_error);
   if (r != HS_SUCCESS) {
     if (!error) return failed("Vectorscan error " + std::to_string(r));

@@ -4,10 +4,19 @@
 namespace sluice {
 namespace {
 
+// One byte per UTF-16 unit: rules are bytes, JavaScript carries them as Latin-1.
+std::string latin1(napi_env env, napi_value value) {
+  size_t n = 0;
+  if (value == nullptr || napi_get_value_string_latin1(env, value, nullptr, 0, &n) != napi_ok) return {};
+  std::string s(n, '\0');
+  napi_get_value_string_latin1(env, value, s.data(), n + 1, &n);
+  return s;
+}
+
 // pcreCompile(pattern, flags, matchLimit, depthLimit) -> handle
 napi_value PcreCompile(napi_env env, napi_callback_info info) {
   Args a(env, info);
-  const RegexHandle result = Addon::of(env)->regexes.compile(a.string(0), a.string(1), a.u32(2), a.u32(3));
+  const RegexHandle result = Addon::of(env)->regexes.compile(latin1(env, a.v[0]), a.string(1), a.u32(2), a.u32(3));
   if (result.handle < 0) return fail(env, "EREGEX", "pcreCompile: " + result.error);
   return integer(env, result.handle);
 }

@@ -55,7 +55,9 @@ export class Packet {
   /** Payload offset of the fragment in bytes, and 1 when more follow. */
   fragOffset = 0;
   fragMore = 0;
-  /** 1: the packet was put together from fragments; `mem` is the reassembly buffer. */
+  /** IPv6 fragment: position of the fragment header; -1 otherwise. `ipId` then holds its 32-bit identification. */
+  fragHeaderOff = -1;
+  /** 1: the packet was put together from fragments; `mem` is the reassembly buffer (2: not decoded yet). */
   defragged = 0;
   /** Addresses as four big-endian 32-bit words; IPv4 in word 0, the rest 0. */
   readonly src = new Int32Array(4);
@@ -89,6 +91,10 @@ export class Packet {
   // Decode events of this packet (codes of src/decode/events.ts)
   readonly events = new Uint16Array(MAX_EVENTS);
   eventCount = 0;
+  /** 1: a header is malformed and an event names it; the layers behind it may be missing (ipVersion 0, transportOff -1). */
+  invalid = 0;
+  /** 1: a checksum was validated and is wrong (an event names it). */
+  csumInvalid = 0;
 
   // Flow (set by FlowTable.lookup)
   /** Slot in the flow table; -1 without a flow. */

@@ -68,6 +68,12 @@ export const enum Counter {
   RulesEvaluated,
   PcreMatchLimit,
   EventsLost,
+  /** Turns of a worker's loop: stands still only when the worker does. */
+  Heartbeat,
+  /** A rule's payload tests were cut short by the inspection budget: it was taken not to match. */
+  InspectionLimit,
+  /** A threshold's live count was given up because its table is full. */
+  ThresholdEvicted,
   // forwarding by reason, indexed by Reason: DropReason + Reason.X
   DropReason,
   DropReasonEnd = DropReason + 16,

@@ -41,12 +41,13 @@ export class EventRing {
   constructor(
     buffer: ArrayBufferLike,
     private readonly capacity: number,
+    at = 0,
   ) {
     if (capacity < 1024 || (capacity & (capacity - 1)) !== 0)
       throw new RangeError(`event ring: capacity ${capacity} is not a power of two of at least 1024`);
-    this.words = new Int32Array(buffer);
-    this.bytes = new Uint8Array(buffer);
-    this.view = new DataView(buffer);
+    this.words = new Int32Array(buffer, at, (RECORDS_BYTE + capacity) >> 2);
+    this.bytes = new Uint8Array(buffer, at, RECORDS_BYTE + capacity);
+    this.view = new DataView(buffer, at, RECORDS_BYTE + capacity);
     this.mask = capacity - 1;
   }
 

@@ -19,6 +19,8 @@ export interface AddressRange {
 export interface AddressSet {
   any: boolean;
   ranges: AddressRange[];
+  /** The list as written, variables expanded, holds a `!`: such a rule is matched on every packet, not once per flow. */
+  negated?: boolean;
 }
 
 /** Resolved ports: disjoint, sorted, inclusive [first, last] pairs; `any` = all (pairs then empty). */
@@ -160,4 +162,6 @@ export interface RuleSet {
   problems: RuleProblem[];
   /** Files read, absolute. */
   files: string[];
+  /** Rules that loaded but name something unknown (classtype, reference type): once per name. */
+  warnings?: RuleProblem[];
 }

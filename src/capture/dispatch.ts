@@ -1,0 +1,288 @@
+import { WorkerHash } from '../flow/symmetric-hash.js';
+import { Counter } from '../metrics/counters.js';
+import { native } from '../native.js';
+import { Control, packetRingAt, workerFlag } from '../ring/arena.js';
+import { PacketRingProducer, Rec, RECORD_HEADER, RecFlag } from '../ring/packet-ring.js';
+import { Mode, Reason, Verdict } from '../ring/verdict.js';
+import { COPY_WORDS, FrameFlag, FrameWord, MAX_BATCH, VNET_HEADER } from './frames.js';
+import type { PacketSource } from './source.js';
+import { CaptureThread, threadData } from './thread.js';
+
+/**
+ * The `autofp` capture loop: sockets -> packet rings -> (worker decides) -> sockets.
+ *
+ * A turn: receive a batch, pick each frame's worker by flow hash, copy the batch into the rings in one
+ * call, publish, wake; then collect what workers have decided, send it, give the room back. When a
+ * ring is full the thread stops receiving and waits, bounded: the kernel's ring is the burst buffer,
+ * and a packet dropped there costs nothing.
+ */
+const WINDOW = 2048;
+const IDLE_MS = 200;
+
+class Dispatcher {
+  private readonly rings: PacketRingProducer[] = [];
+  private readonly flags: Int32Array;
+  /** 1: this worker let a full ring stand for the whole bounded wait; do not wait again before it moves. */
+  private readonly stalled: Uint8Array;
+  private readonly jobs = new Int32Array(MAX_BATCH * COPY_WORDS);
+  private jobCount = 0;
+  private readonly hash = new WorkerHash();
+  private readonly workers: number;
+  private readonly passWhenLost: boolean;
+  private readonly passWhenFull: boolean;
+  private readonly fullWaitMs: number;
+  private generation = 0;
+  private alive = 0;
+
+  constructor(private readonly thread: CaptureThread) {
+    const { layout, words, config } = thread;
+    this.workers = layout.workers;
+    this.flags = new Int32Array(this.workers);
+    this.stalled = new Uint8Array(this.workers);
+    for (let w = 0; w < this.workers; w++) {
+      this.rings.push(new PacketRingProducer(words, packetRingAt(layout, thread.index, w), layout.packetRingBytes, WINDOW));
+      this.flags[w] = workerFlag(layout, w);
+    }
+    this.passWhenLost = config.sluice.workerLostPolicy === 'pass';
+    this.passWhenFull = config.sluice.ringFullPolicy === 'pass';
+    this.fullWaitMs = Math.max(1, Math.round(config.sluice.ringFullWait / 1000));
+    this.generation = Atomics.load(thread.control, Control.DetectGeneration);
+    this.alive = Atomics.load(thread.control, Control.DetectAlive);
+  }
+
+  run(): void {
+    const { thread } = this;
+    for (;;) {
+      thread.turn();
+      this.watchDetection();
+      let work = 0;
+      for (let s = 0; s < thread.sources.length; s++) work += this.receive(thread.sources[s]);
+      const collected = this.collectAll();
+      if (work + collected > 0) continue;
+      if (this.inFlight() > 0) {
+        thread.arm();
+        if (this.completedAny()) continue;
+        thread.wait(this.alive ? IDLE_MS : 1);
+      } else if (thread.draining) {
+        return;
+      } else {
+        thread.arm();
+        thread.wait(IDLE_MS);
+      }
+    }
+  }
+
+  /** Takes one batch in from a source. Returns how many frames it held. */
+  private receive(source: PacketSource): number {
+    const { thread } = this;
+    const frames = thread.frames;
+    const n = native.packetReceive(source.handle, frames, thread.batch);
+    if (n === 0) return 0;
+    const c = thread.counters;
+    c[Counter.ReceiveCalls]++;
+    c[Counter.Packets] += n;
+    let bytes = 0;
+    for (let i = 0; i < n; i++) {
+      const f = i * FrameWord.Words;
+      bytes += frames[f + FrameWord.Wire];
+      if ((frames[f + FrameWord.Flags] & FrameFlag.Truncated) !== 0) {
+        c[Counter.Truncated]++;
+        if (source.peer !== undefined) {
+          this.drop(Reason.Truncated);
+          continue;
+        }
+      }
+      if (this.alive === 0) this.decideAlone(source, f, this.passWhenLost, Reason.WorkerLost);
+      else this.enqueue(source, f);
+    }
+    c[Counter.Bytes] += bytes;
+    this.publish();
+    // Frames forwarded by policy still lie in the receive ring: send before giving it back.
+    if (source.peer !== undefined) source.peer.flush();
+    native.packetRelease(source.handle);
+    return n;
+  }
+
+  private enqueue(source: PacketSource, f: number): void {
+    const { thread } = this;
+    const frames = thread.frames;
+    const region = frames[f + FrameWord.Region];
+    const offset = frames[f + FrameWord.Offset];
+    const length = frames[f + FrameWord.Captured];
+    const mem = region === source.ringRegion ? source.ring : source.overflow;
+    const w = this.workers === 1 ? 0 : this.hash.hash(mem, offset, length, 1) % this.workers;
+    const ring = this.rings[w];
+    let index = ring.reserve(length);
+    if (index < 0 && (this.stalled[w] === 1 || !this.waitForRoom(w, length) || (index = ring.reserve(length)) < 0)) {
+      this.stalled[w] = 1;
+      thread.counters[Counter.RingFull]++;
+      this.decideAlone(source, f, this.passWhenFull, Reason.RingFull);
+      return;
+    }
+    const r = ring.at >> 2;
+    const words = thread.words;
+    const seconds = frames[f + FrameWord.Seconds];
+    const nanoseconds = frames[f + FrameWord.Nanoseconds];
+    words[r + Rec.Wire] = frames[f + FrameWord.Wire];
+    words[r + Rec.Flags] = (frames[f + FrameWord.Flags] & FrameFlag.CsumNotReady) | (source.mode === Mode.Ips ? RecFlag.Ips : 0);
+    words[r + Rec.Seconds] = seconds;
+    words[r + Rec.Nanoseconds] = nanoseconds;
+    words[r + Rec.Source] = source.index;
+    words[r + Rec.PacketId] = 0;
+    ring.source[index] = source.index;
+    ring.seconds[index] = seconds;
+    ring.nanoseconds[index] = nanoseconds;
+    const lead = source.vnet ? VNET_HEADER : 0;
+    const j = this.jobCount * COPY_WORDS;
+    const jobs = this.jobs;
+    jobs[j] = region;
+    jobs[j + 1] = offset - lead;
+    jobs[j + 2] = thread.arenaRegion;
+    jobs[j + 3] = ring.at + RECORD_HEADER - lead;
+    jobs[j + 4] = length + lead;
+    if (++this.jobCount === MAX_BATCH) this.publish();
+  }
+
+  /** Copies what is reserved, lets workers see it, and wakes those that sleep. */
+  private publish(): void {
+    if (this.jobCount > 0) {
+      native.copyBatch(this.jobs, this.jobCount);
+      this.jobCount = 0;
+    }
+    const words = this.thread.words;
+    for (let w = 0; w < this.workers; w++) {
+      if (!this.rings[w].publish()) continue;
+      const flag = this.flags[w];
+      if (Atomics.load(words, flag) === 1 && Atomics.exchange(words, flag, 0) === 1) native.futexWake(words, flag);
+    }
+  }
+
+  /** Waits, bounded, until ring `w` can take `length` bytes. */
+  private waitForRoom(w: number, length: number): boolean {
+    const { thread } = this;
+    this.publish();
+    const ring = this.rings[w];
+    for (let waited = 0; waited < this.fullWaitMs; waited++) {
+      if (this.collectAll() > 0 && ring.hasRoom(length)) return true;
+      thread.arm();
+      if (!this.completedAny()) thread.waitForWorkers(1);
+      this.watchDetection();
+      if (this.alive === 0) return ring.hasRoom(length);
+    }
+    return this.collectAll() > 0 && ring.hasRoom(length);
+  }
+
+  private collectAll(): number {
+    let total = 0;
+    for (let w = 0; w < this.workers; w++) total += this.collect(w);
+    return total;
+  }
+
+  /** Acts on the verdicts of one worker, oldest first; sends, then gives the room back. */
+  private collect(w: number): number {
+    const { thread } = this;
+    const ring = this.rings[w];
+    if (ring.inFlight === 0) return 0;
+    const done = ring.completed();
+    if (done === 0) return 0;
+    if (done < 0) {
+      this.abandon(w);
+      return 1;
+    }
+    this.stalled[w] = 0;
+    const words = thread.words;
+    for (let k = 0; k < done; k++) {
+      const i = (ring.first + k) & ring.mask;
+      const r = ring.recordAt[i] >> 2;
+      const word = words[r + Rec.Verdict];
+      const verdict = word >>> 8 === ring.epoch ? word & 0xff : Verdict.None;
+      const source = thread.sourceByIndex[ring.source[i]];
+      if (verdict === Verdict.Pass || source.mode === Mode.Ids) this.pass(source, thread.arenaRegion, ring.recordAt[i] + RECORD_HEADER, ring.length[i]);
+      else if (verdict === Verdict.Drop) this.drop(words[r + Rec.Reason]);
+      else this.byPolicy(source, thread.arenaRegion, ring.recordAt[i] + RECORD_HEADER, ring.length[i], this.passWhenLost, Reason.WorkerLost);
+    }
+    this.sendAndStamp(ring, done);
+    return done;
+  }
+
+  private sendAndStamp(ring: PacketRingProducer, count: number): void {
+    const { thread } = this;
+    for (let s = 0; s < thread.sources.length; s++) thread.sources[s].flush();
+    native.clock(thread.now);
+    for (let k = 0; k < count; k++) {
+      const i = (ring.first + k) & ring.mask;
+      thread.latency(ring.seconds[i], ring.nanoseconds[i]);
+    }
+    ring.release(count);
+  }
+
+  /** The worker is gone or talks nonsense: what it had in flight is decided by policy, in order. */
+  private abandon(w: number): void {
+    const { thread } = this;
+    const ring = this.rings[w];
+    const count = ring.inFlight;
+    for (let k = 0; k < count; k++) {
+      const i = (ring.first + k) & ring.mask;
+      const source = thread.sourceByIndex[ring.source[i]];
+      this.byPolicy(source, thread.arenaRegion, ring.recordAt[i] + RECORD_HEADER, ring.length[i], this.passWhenLost, Reason.WorkerLost);
+    }
+    this.sendAndStamp(ring, count);
+    ring.reset();
+  }
+
+  /** Notices a detection process that died or came back. */
+  private watchDetection(): void {
+    const control = this.thread.control;
+    const alive = Atomics.load(control, Control.DetectAlive);
+    const generation = Atomics.load(control, Control.DetectGeneration);
+    if (alive === this.alive && generation === this.generation) return;
+    this.publish();
+    for (let w = 0; w < this.workers; w++) {
+      this.collect(w);
+      this.abandon(w);
+      this.stalled[w] = 0;
+    }
+    this.alive = alive;
+    this.generation = generation;
+  }
+
+  /** No worker will decide this frame, still in the receive ring: the exception policy does. */
+  private decideAlone(source: PacketSource, f: number, pass: boolean, reason: Reason): void {
+    const frames = this.thread.frames;
+    this.byPolicy(source, frames[f + FrameWord.Region], frames[f + FrameWord.Offset], frames[f + FrameWord.Captured], pass, reason);
+  }
+
+  private byPolicy(source: PacketSource, region: number, offset: number, length: number, pass: boolean, reason: Reason): void {
+    if (reason === Reason.WorkerLost) this.thread.counters[Counter.WorkerLost]++;
+    if (pass || source.mode === Mode.Ids) this.pass(source, region, offset, length);
+    else this.drop(reason);
+  }
+
+  private pass(source: PacketSource, region: number, offset: number, length: number): void {
+    this.thread.counters[Counter.VerdictPass]++;
+    if (source.peer !== undefined) source.peer.send(region, offset, length);
+  }
+
+  private drop(reason: number): void {
+    const c = this.thread.counters;
+    c[Counter.VerdictDrop]++;
+    c[Counter.DropReason + (reason >= 0 && reason < Reason.Count ? reason : Reason.None)]++;
+  }
+
+  private inFlight(): number {
+    let n = 0;
+    for (let w = 0; w < this.workers; w++) n += this.rings[w].inFlight;
+    return n;
+  }
+
+  private completedAny(): boolean {
+    for (let w = 0; w < this.workers; w++) if (this.rings[w].inFlight > 0 && this.rings[w].completed() !== 0) return true;
+    return false;
+  }
+}
+
+const thread = new CaptureThread(threadData());
+const dispatcher = new Dispatcher(thread);
+thread.awaitStart();
+dispatcher.run();
+thread.close();

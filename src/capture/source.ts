@@ -1,0 +1,103 @@
+import { Counter } from '../metrics/counters.js';
+import { native } from '../native.js';
+import type { Mode } from '../ring/verdict.js';
+import { SEND_WORDS, SendResult, MAX_BATCH } from './frames.js';
+import type { SourcePlan } from './plan.js';
+
+/** One socket of a capture thread: what comes in by it, and where that goes out. */
+export class PacketSource {
+  readonly handle: number;
+  readonly ring: Uint8Array;
+  readonly ringRegion: number;
+  readonly overflow: Uint8Array;
+  readonly overflowRegion: number;
+  readonly vnet: boolean;
+  readonly mode: Mode;
+  /** Index of the interface in the plan; what Packet.source carries. */
+  readonly index: number;
+  /** The socket that its packets leave by; undefined for IDS. */
+  peer: PacketSource | undefined;
+  readonly name: string;
+
+  // Frames waiting to leave by this socket
+  readonly queue = new Int32Array(MAX_BATCH * SEND_WORDS);
+  queued = 0;
+  private queuedBytes = 0;
+  private readonly result = new Int32Array(SendResult.Words);
+  private readonly kernel = new Float64Array(2);
+
+  constructor(
+    plan: SourcePlan,
+    index: number,
+    private readonly counters: Float64Array,
+  ) {
+    const socket = native.packetOpen({
+      interface: plan.interface,
+      vnet: plan.vnet,
+      promiscuous: plan.promiscuous,
+      frameSize: plan.frameSize,
+      frameCount: plan.frameCount,
+      receiveBuffer: plan.receiveBuffer,
+      fanoutId: plan.threads > 1 || plan.fanoutDefrag ? plan.clusterId : -1,
+      fanoutType: plan.fanoutType,
+      fanoutDefrag: plan.fanoutDefrag,
+    });
+    this.handle = socket.handle;
+    this.ring = new Uint8Array(socket.ring);
+    this.ringRegion = socket.ringRegion;
+    this.overflow = new Uint8Array(socket.overflow);
+    this.overflowRegion = socket.overflowRegion;
+    this.vnet = plan.vnet;
+    this.mode = plan.mode;
+    this.index = index;
+    this.name = plan.interface;
+  }
+
+  /** Queues a frame to leave by this socket; sends when the batch is full. */
+  send(region: number, offset: number, length: number): void {
+    const q = this.queued * SEND_WORDS;
+    this.queue[q] = region;
+    this.queue[q + 1] = offset;
+    this.queue[q + 2] = length;
+    this.queuedBytes += length;
+    if (++this.queued === MAX_BATCH) this.flush();
+  }
+
+  /** Sends what is queued. Every frame is either sent or counted under the reason it was not. */
+  flush(): void {
+    if (this.queued === 0) return;
+    const r = this.result;
+    const c = this.counters;
+    r.fill(0);
+    native.packetTransmit(this.handle, this.queue, this.queued, r);
+    c[Counter.TransmitCalls]++;
+    c[Counter.Transmitted] += r[SendResult.Sent];
+    c[Counter.TransmittedBytes] += this.queuedBytes;
+    c[Counter.SendErrors] += r[SendResult.Errors];
+    c[Counter.SendBusy] += r[SendResult.Busy];
+    c[Counter.SendTooLong] += r[SendResult.TooLong];
+    c[Counter.LinkDown] += r[SendResult.LinkDown];
+    this.queued = 0;
+    this.queuedBytes = 0;
+  }
+
+  /** Adds the kernel's counts since the last call (it resets them on reading). */
+  readStatistics(): void {
+    native.packetStatistics(this.handle, this.kernel);
+    this.counters[Counter.KernelPackets] += this.kernel[0];
+    this.counters[Counter.KernelDrops] += this.kernel[1];
+  }
+
+  discard(): void {
+    this.counters[Counter.Discarded] += native.packetDiscard(this.handle);
+  }
+
+  closeIntake(): void {
+    native.packetCloseIntake(this.handle);
+  }
+
+  close(): void {
+    this.readStatistics();
+    native.packetClose(this.handle);
+  }
+}

@@ -1,0 +1,140 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Config } from '../config/config.js';
+import { BLOCK_BYTES, BLOCK_FLOATS, Counter, LATENCY_BUCKETS, latencyBucket } from '../metrics/counters.js';
+import { native } from '../native.js';
+import { type ArenaLayout, Control, captureFlag, controlBytes, threadLine, ThreadState, ThreadWord } from '../ring/arena.js';
+import { FrameWord, MAX_BATCH } from './frames.js';
+import type { CapturePlan } from './plan.js';
+import { PacketSource } from './source.js';
+
+/** What a capture thread is started with. File descriptors are the process's own. */
+export interface CaptureThreadData {
+  config: Config;
+  plan: CapturePlan;
+  layout: ArenaLayout;
+  thread: number;
+  controlFd: number;
+  countersFd: number;
+  arenaFd: number;
+  eventFd: number;
+  cpu: number;
+}
+
+const SECOND_NS = 1_000_000_000;
+
+/**
+ * What both capture loops share: sockets, shared memory, the clock, housekeeping, the order of start
+ * and stop. The loops differ in what happens between receive and transmit.
+ */
+export class CaptureThread {
+  readonly config: Config;
+  readonly layout: ArenaLayout;
+  readonly sources: PacketSource[] = [];
+  /** By interface index; holes where this thread has no socket. */
+  readonly sourceByIndex: PacketSource[] = [];
+  readonly control: Int32Array;
+  readonly counters: Float64Array;
+  readonly arena: Uint8Array;
+  readonly words: Int32Array;
+  readonly arenaRegion: number;
+  readonly frames = new Int32Array(MAX_BATCH * FrameWord.Words);
+  readonly batch: number;
+  readonly now = new Int32Array(2);
+  readonly index: number;
+  /** 1 once Stop was seen and the sockets take nothing new in. */
+  draining = 0;
+  private readonly handles: Int32Array;
+  private readonly eventFd: number;
+  private readonly line: number;
+  private readonly flag: number;
+  private readonly latencyAt: number;
+  private lastSecond = 0;
+
+  constructor(data: CaptureThreadData) {
+    this.config = data.config;
+    this.layout = data.layout;
+    this.index = data.thread;
+    this.eventFd = data.eventFd;
+    this.line = threadLine(data.thread);
+    this.flag = captureFlag(data.thread);
+    this.batch = Math.min(Math.max(data.config.sluice.batch, 1), MAX_BATCH);
+    if (data.cpu >= 0) native.pinThread(data.cpu);
+    this.control = new Int32Array(native.mapFd(data.controlFd, controlBytes(data.layout.captureThreads)));
+    const threads = data.layout.captureThreads + data.layout.workers;
+    this.counters = new Float64Array(native.mapFd(data.countersFd, threads * BLOCK_BYTES), data.thread * BLOCK_BYTES, BLOCK_FLOATS);
+    this.latencyAt = Counter.Count;
+    const arena = native.mapFd(data.arenaFd, data.layout.bytes);
+    this.arenaRegion = native.region(arena);
+    this.arena = new Uint8Array(arena);
+    this.words = new Int32Array(arena);
+    for (const i of data.plan.threads[data.thread].sources) {
+      const source = new PacketSource(data.plan.sources[i], i, this.counters);
+      this.sources.push(source);
+      this.sourceByIndex[i] = source;
+    }
+    for (const source of this.sources) {
+      const peer = data.plan.sources[source.index].peer;
+      if (peer >= 0) source.peer = this.sourceByIndex[peer];
+    }
+    this.handles = Int32Array.from(this.sources, (source) => source.handle);
+    Atomics.store(this.control, this.line + ThreadWord.State, ThreadState.Open);
+    parentPort?.postMessage('open');
+  }
+
+  /** Returns when every thread of every pair is open; what came before is not forwarded. */
+  awaitStart(): void {
+    while (Atomics.load(this.control, Control.Start) === 0 && Atomics.load(this.control, Control.Stop) === 0)
+      native.futexWait(this.control, Control.Start, 0, 1000);
+    for (const source of this.sources) source.discard();
+    Atomics.store(this.control, this.line + ThreadWord.State, ThreadState.Running);
+  }
+
+  /** Once a turn of the loop: heartbeat, clock-driven work, the order to stop. Returns true each new second. */
+  turn(): boolean {
+    this.control[this.line + ThreadWord.Heartbeat]++;
+    if (this.draining === 0 && Atomics.load(this.control, Control.Stop) === 1) {
+      this.draining = 1;
+      for (const source of this.sources) source.closeIntake();
+    }
+    if (this.now[0] === this.lastSecond) return false;
+    this.lastSecond = this.now[0];
+    for (const source of this.sources) source.readStatistics();
+    return true;
+  }
+
+  /** Says "I am about to sleep" to workers; the caller looks once more for work before wait(). */
+  arm(): void {
+    Atomics.store(this.words, this.flag, 1);
+  }
+
+  /** Sleeps until a socket, a worker or the supervisor has something, or `ms`. */
+  wait(ms: number): void {
+    this.counters[Counter.Waits]++;
+    native.packetWait(this.handles, this.handles.length, this.eventFd, ms);
+    Atomics.store(this.words, this.flag, 0);
+    native.clock(this.now);
+  }
+
+  /** Sleeps until a worker has decided something, or `ms`; packets stay in the kernel's ring meanwhile. */
+  waitForWorkers(ms: number): void {
+    native.packetWait(this.handles, 0, this.eventFd, ms);
+    Atomics.store(this.words, this.flag, 0);
+  }
+
+  /** Counts the time from the kernel's time stamp to now for one packet. */
+  latency(seconds: number, nanoseconds: number): void {
+    const ds = (this.now[0] - seconds) | 0;
+    const ns = ds > 1 ? 0x7fffffff : ds * SECOND_NS + this.now[1] - nanoseconds;
+    const bucket = latencyBucket(ns | 0);
+    this.counters[this.latencyAt + (bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1)]++;
+  }
+
+  close(): void {
+    for (const source of this.sources) source.close();
+    Atomics.store(this.control, this.line + ThreadWord.State, ThreadState.Drained);
+  }
+}
+
+export function threadData(): CaptureThreadData {
+  return workerData as CaptureThreadData;
+}

@@ -1,0 +1,275 @@
+import { SluiceError } from '../errors.js';
+
+/** The command line, understood but not yet acted on. Names follow Suricata's flags. */
+export interface Flags {
+  help: boolean;
+  version: boolean;
+  buildInfo: boolean;
+  listKeywords: boolean;
+  listAppLayerProtos: boolean;
+  listRunmodes: boolean;
+  dumpConfig: boolean;
+  testConfig: boolean;
+  /** -c; '' = etc/sluice.yaml. */
+  configFile: string;
+  includes: string[];
+  set: [string, string][];
+  /** -S: these rules only. */
+  rulesOnly: string;
+  /** -s: these rules besides the configured ones. */
+  rulesAlso: string;
+  /** -l */
+  logDir: string;
+  /** -r */
+  pcapFile: string;
+  pcapFileContinuous: boolean;
+  pcapFileRecursive: boolean;
+  /** -i and --af-packet=IF */
+  interfaces: string[];
+  /** --af-packet without a name: all of the af-packet section. */
+  afPacket: boolean;
+  queues: number[];
+  /** --nflog; -1 without a group = all of the nflog section. */
+  nflog: number[];
+  checksums: '' | 'all' | 'none';
+  verbosity: number;
+  runmode: '' | 'autofp' | 'workers' | 'single';
+  simulateIps: boolean;
+  initErrorsFatal: boolean;
+  disableDetection: boolean;
+  daemon: boolean;
+  pidFile: string;
+  user: string;
+  group: string;
+  dataDir: string;
+  /** What stands after the flags: a BPF filter. */
+  bpf: string;
+}
+
+export const RUNMODES = ['autofp', 'workers', 'single'] as const;
+const MAX_QUEUES = 1024;
+
+function usage(message: string): never {
+  throw new SluiceError('SLUICE_USAGE', `${message}; see 'sluice --help'`);
+}
+
+interface Flag {
+  names: readonly string[];
+  /** none: takes no value; needed: the next word or =value; optional: =value only. */
+  value: 'none' | 'needed' | 'optional';
+  /** Given twice is an error, as it is in Suricata. */
+  once?: boolean;
+  take(flags: Flags, value: string, name: string): void;
+}
+
+function on(key: { [K in keyof Flags]: Flags[K] extends boolean ? K : never }[keyof Flags], ...names: string[]): Flag {
+  return { names, value: 'none', take: (flags) => void (flags[key] = true) };
+}
+
+function word(key: { [K in keyof Flags]: string extends Flags[K] ? K : never }[keyof Flags], once: boolean, ...names: string[]): Flag {
+  return { names, value: 'needed', once, take: (flags, value) => void (flags[key] = value) };
+}
+
+const FLAGS: readonly Flag[] = [
+  on('help', '-h', '--help'),
+  on('version', '-V', '--version'),
+  on('buildInfo', '--build-info'),
+  on('dumpConfig', '--dump-config'),
+  on('testConfig', '-T'),
+  on('listRunmodes', '--list-runmodes'),
+  on('listAppLayerProtos', '--list-app-layer-protos'),
+  { names: ['--list-keywords'], value: 'optional', take: (flags) => void (flags.listKeywords = true) },
+  word('configFile', false, '-c'),
+  word('rulesOnly', true, '-S'),
+  word('rulesAlso', true, '-s'),
+  word('logDir', false, '-l'),
+  word('pcapFile', true, '-r'),
+  on('pcapFileContinuous', '--pcap-file-continuous'),
+  on('pcapFileRecursive', '--pcap-file-recursive'),
+  { names: ['-i'], value: 'needed', take: (flags, value) => addInterface(flags, value) },
+  {
+    names: ['--af-packet'],
+    value: 'optional',
+    take: (flags, value) => (value === '' ? void (flags.afPacket = true) : addInterface(flags, value)),
+  },
+  { names: ['-q'], value: 'needed', take: (flags, value) => flags.queues.push(...queueRange(value)) },
+  { names: ['--nflog', '-nflog'], value: 'optional', take: (flags, value) => void flags.nflog.push(value === '' ? -1 : group(value)) },
+  {
+    names: ['-k'],
+    value: 'needed',
+    take: (flags, value) => {
+      if (value !== 'all' && value !== 'none') usage(`-k ${value}: the checksum check is 'all' or 'none'`);
+      flags.checksums = value;
+    },
+  },
+  { names: ['-v'], value: 'none', take: (flags) => void flags.verbosity++ },
+  {
+    names: ['--runmode'],
+    value: 'needed',
+    take: (flags, value) => {
+      const mode = RUNMODES.find((one) => one === value);
+      if (mode === undefined) usage(`--runmode ${value}: not one of ${RUNMODES.join(', ')}`);
+      flags.runmode = mode;
+    },
+  },
+  on('simulateIps', '--simulate-ips'),
+  on('initErrorsFatal', '--init-errors-fatal'),
+  on('disableDetection', '--disable-detection'),
+  {
+    names: ['--set'],
+    value: 'needed',
+    take: (flags, value) => {
+      const split = value.indexOf('=');
+      if (split < 1) usage(`--set ${value}: write it as --set key=value`);
+      flags.set.push([value.slice(0, split).trim(), value.slice(split + 1)]);
+    },
+  },
+  { names: ['--include'], value: 'needed', take: (flags, value) => void flags.includes.push(value) },
+  on('daemon', '-D'),
+  word('pidFile', false, '--pidfile'),
+  word('user', false, '--user'),
+  word('group', false, '--group'),
+  word('dataDir', false, '--data-dir'),
+];
+
+const BY_NAME = new Map(FLAGS.flatMap((flag) => flag.names.map((name) => [name, flag] as const)));
+
+function addInterface(flags: Flags, name: string): void {
+  if (flags.interfaces.includes(name)) usage(`interface ${name} is given twice`);
+  flags.interfaces.push(name);
+}
+
+function queueRange(value: string): number[] {
+  const match = /^(\d{1,5})(?::(\d{1,5}))?$/.exec(value);
+  const first = match ? Number(match[1]) : -1;
+  const last = match?.[2] !== undefined ? Number(match[2]) : first;
+  if (!match || last > 65_535 || last < first) return usage(`-q ${value}: a queue is a number from 0 to 65535, or a range N:M`);
+  if (last - first >= MAX_QUEUES) return usage(`-q ${value}: more than ${MAX_QUEUES} queues`);
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+function group(value: string): number {
+  const number = /^\d{1,5}$/.test(value) ? Number(value) : -1;
+  if (number < 1 || number > 65_535) usage(`--nflog=${value}: a group is a number from 1 to 65535 (0 belongs to the kernel)`);
+  return number;
+}
+
+export function emptyFlags(): Flags {
+  return {
+    help: false,
+    version: false,
+    buildInfo: false,
+    listKeywords: false,
+    listAppLayerProtos: false,
+    listRunmodes: false,
+    dumpConfig: false,
+    testConfig: false,
+    configFile: '',
+    includes: [],
+    set: [],
+    rulesOnly: '',
+    rulesAlso: '',
+    logDir: '',
+    pcapFile: '',
+    pcapFileContinuous: false,
+    pcapFileRecursive: false,
+    interfaces: [],
+    afPacket: false,
+    queues: [],
+    nflog: [],
+    checksums: '',
+    verbosity: 0,
+    runmode: '',
+    simulateIps: false,
+    initErrorsFatal: false,
+    disableDetection: false,
+    daemon: false,
+    pidFile: '',
+    user: '',
+    group: '',
+    dataDir: '',
+    bpf: '',
+  };
+}
+
+/**
+ * Reads the arguments after the program's name. `node:util` parseArgs has no flag with an optional `=value`
+ * (`--af-packet[=if]`), hence the table. As getopt: `-vvv`, `-knone`, `--set=k=v`, `--` ends the flags, other
+ * words may stand anywhere and make up the BPF filter. Throws SLUICE_USAGE.
+ */
+export function parseFlags(argv: readonly string[]): Flags {
+  const flags = emptyFlags();
+  const seen = new Set<Flag>();
+  const rest: string[] = [];
+  const take = (flag: Flag, name: string, value: string) => {
+    if (flag.once && seen.has(flag)) usage(`${name} is given twice`);
+    if (flag.value === 'needed' && value === '') usage(`${name} needs a value that is not empty`);
+    seen.add(flag);
+    flag.take(flags, value, name);
+  };
+  for (let i = 0; i < argv.length; i++) {
+    const argument = argv[i];
+    const next = (name: string): string => (i + 1 < argv.length ? argv[++i] : usage(`${name} needs a value`));
+    if (argument === '--') {
+      rest.push(...argv.slice(i + 1));
+      break;
+    }
+    if (argument.startsWith('--') || /^-nflog(=|$)/.test(argument)) {
+      const split = argument.indexOf('=');
+      const name = split < 0 ? argument : argument.slice(0, split);
+      const flag = BY_NAME.get(name) ?? usage(`unknown flag ${name}`);
+      if (flag.value === 'none' && split >= 0) usage(`${name} takes no value`);
+      take(flag, name, split >= 0 ? argument.slice(split + 1) : flag.value === 'needed' ? next(name) : '');
+    } else if (argument.startsWith('-') && argument.length > 1) {
+      for (let at = 1; at < argument.length; at++) {
+        const name = `-${argument[at]}`;
+        const flag = BY_NAME.get(name) ?? usage(`unknown flag ${name}${argument.length > 2 ? ` in ${argument}` : ''}`);
+        if (flag.value === 'none') {
+          take(flag, name, '');
+          continue;
+        }
+        take(flag, name, at + 1 < argument.length ? argument.slice(at + 1) : next(name));
+        break;
+      }
+    } else rest.push(argument);
+  }
+  flags.bpf = rest.join(' ').trim();
+  return flags;
+}
+
+/** Flags that answer a question and leave: no packets, so no source of packets is asked for. */
+export function isInformational(flags: Flags): boolean {
+  return (
+    flags.help ||
+    flags.version ||
+    flags.buildInfo ||
+    flags.listKeywords ||
+    flags.listAppLayerProtos ||
+    flags.listRunmodes ||
+    flags.dumpConfig ||
+    flags.testConfig
+  );
+}
+
+/** Refuses what cannot go together, and what is not built. Throws SLUICE_USAGE. */
+export function validateFlags(flags: Flags): void {
+  const sources: string[] = [];
+  if (flags.pcapFile !== '') sources.push('-r');
+  if (flags.interfaces.length > 0 || flags.afPacket) sources.push('-i/--af-packet');
+  if (flags.queues.length > 0) sources.push('-q');
+  if (flags.nflog.length > 0) sources.push('--nflog');
+  if (sources.length > 1) usage(`more than one run mode has been specified (${sources.join(' and ')}); choose one`);
+  if (flags.rulesOnly !== '' && flags.rulesAlso !== '') usage(`-S loads its rules only, -s adds rules: choose one`);
+  for (const [given, name] of [
+    [flags.pcapFileContinuous, '--pcap-file-continuous'],
+    [flags.pcapFileRecursive, '--pcap-file-recursive'],
+  ] as const) {
+    if (given && flags.pcapFile === '') usage(`${name} belongs to -r: name the capture file or folder`);
+  }
+  if (flags.pcapFileContinuous && flags.pcapFileRecursive) usage('--pcap-file-continuous and --pcap-file-recursive cannot be combined');
+  if (isInformational(flags)) return;
+  if (flags.queues.length > 0) throw new SluiceError('SLUICE_USAGE', '-q: NFQUEUE is not built yet; use --af-packet or -r');
+  if (flags.nflog.length > 0) throw new SluiceError('SLUICE_USAGE', '--nflog: NFLOG is not built yet; use --af-packet or -r');
+  if (sources.length === 0) usage('no source of packets: give -r FILE, -i INTERFACE or --af-packet');
+  if (flags.afPacket && flags.interfaces.length > 0) usage('--af-packet alone means all configured interfaces; name single ones with -i, or give none');
+}

@@ -1,0 +1,51 @@
+export const HELP = `Usage: sluice [options] [BPF filter]
+
+Packets (one of)
+  -r FILE                    read a pcap/pcapng file, or all files of a folder
+  -i IF                      inspect interface IF (repeatable)
+  --af-packet[=IF]           inspect or bridge the interfaces of the af-packet section, or IF alone
+  -q N[:M]                   answer netfilter queue N (repeatable; not built yet)
+  --nflog[=GROUP]            read netfilter log group GROUP (not built yet)
+
+Configuration and rules
+  -c FILE                    configuration file (default: etc/sluice.yaml)
+  --include FILE             one more configuration file, read last (repeatable)
+  --set KEY=VALUE            set one value, as in --dump-config (repeatable)
+  -S FILE                    load the rules of FILE only (globs allowed)
+  -s FILE                    load the rules of FILE besides the configured ones
+  -T                         test configuration and rules, and leave
+  --init-errors-fatal        do not start when a rule does not load
+  --disable-detection        decode and track only: no rules
+  --dump-config              print the configuration as it was read, and leave
+
+Running
+  -l DIR                     folder for logs (must exist)
+  --runmode MODE             autofp, workers or single
+  -k all|none                check all checksums, or none
+  --simulate-ips             treat packets as inline, with nothing to hold back
+  --pcap-file-continuous     with -r FOLDER: wait for new files
+  --pcap-file-recursive      with -r FOLDER: go into folders below
+  -D                         run in the background
+  --pidfile FILE             write the process id to FILE
+  --user USER, --group GROUP become USER and GROUP once everything is open
+  --data-dir DIR             folder for data that is kept between runs
+  -v                         say more (-v info, -vv perf, -vvv config, -vvvv debug)
+
+Information
+  -V                         version
+  -h, --help                 this text
+  --build-info               what this build can do
+  --list-keywords            rule keywords
+  --list-app-layer-protos    application-layer protocols
+  --list-runmodes            run modes
+`;
+
+export const RUNMODE_LIST = `------------------------------------- Runmodes ------------------------------------------
+| RunMode Type | Custom Mode | Description
+|--------------|-------------|-----------------------------------------------------------
+| AF_PACKET    | autofp      | Capture threads hand packets to flow-pinned workers (default)
+|              | workers     | Each capture thread also detects
+| PCAP_FILE    | single      | One thread for everything (default for -r)
+|              | autofp      | Reading thread hands packets to flow-pinned workers
+-----------------------------------------------------------------------------------------
+`;

@@ -1,0 +1,145 @@
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { idsEntry, checkAfPacket, resolveThreads } from '../config/af-packet.js';
+import type { Config } from '../config/config.js';
+import { expandGlob, isGlob } from '../config/glob.js';
+import { type EngineConfig, loadConfig } from '../config/load.js';
+import { DEFAULT_CONFIG_FILE } from '../config/paths.js';
+import type { ConfNode } from '../config/tree.js';
+import { SluiceError } from '../errors.js';
+import type { Flags } from './flags.js';
+import type { Log } from './log.js';
+
+/** Everything a run needs to know: flags and configuration brought together. Plain data but for `log`. */
+export interface RunSetup {
+  flags: Flags;
+  config: Config;
+  configWarnings: string[];
+  /** Absolute paths, globs expanded, each once, in order. */
+  ruleFiles: string[];
+  initErrorsFatal: boolean;
+  disableDetection: boolean;
+  source: 'pcap-file' | 'af-packet';
+  pcap?: { path: string; continuous: boolean; recursive: boolean };
+  simulateIps: boolean;
+  /** -k over stream.checksum-validation: `all` and `none` also overrule the interfaces' checksum-checks. */
+  checksumValidation: 'all' | 'none' | 'configured';
+  /** Filter given on the command line; it is in every interface's bpfFilter already. */
+  bpf: string;
+  daemon: boolean;
+  /** '' = write none. */
+  pidFile: string;
+  runAs: { user: string; group: string };
+  dataDir: string;
+  log: Log;
+}
+
+export interface Prepared {
+  config: Config;
+  engine: EngineConfig;
+  warnings: string[];
+  tree: ConfNode;
+  ruleFiles: string[];
+}
+
+/** Loads the configuration and lays the flags over it. Throws SluiceError. */
+export function prepare(flags: Flags): Prepared {
+  const loaded = loadConfig(flags.configFile === '' ? DEFAULT_CONFIG_FILE : flags.configFile, { set: flags.set, includes: flags.includes });
+  const { config, engine, warnings } = loaded;
+  if (flags.logDir !== '') {
+    config.logDir = resolve(flags.logDir);
+    requireFolder(config.logDir);
+  }
+  if (flags.runmode !== '') config.runmode = flags.runmode;
+  else if (flags.pcapFile !== '' && !engine.runmodeSet) config.runmode = 'single';
+  if (flags.checksums !== '') config.stream.checksumValidation = flags.checksums === 'all';
+  if (flags.interfaces.length > 0) chooseInterfaces(flags, config, engine);
+  if (flags.bpf !== '') for (const one of config.afPacket) one.bpfFilter = flags.bpf;
+  return { config, engine, warnings, tree: loaded.tree, ruleFiles: resolveRuleFiles(flags, config, warnings) };
+}
+
+/** `-i eth2`: the configured entry of that name with its peer, or an IDS entry made for it. */
+function chooseInterfaces(flags: Flags, config: Config, engine: EngineConfig): void {
+  const chosen = config.afPacket.filter((one) => flags.interfaces.includes(one.interface));
+  // One side of a pair cannot run alone: its peer comes along.
+  for (const one of [...chosen]) {
+    const peer = config.afPacket.find((other) => one.copyMode !== 'none' && other.interface === one.copyIface);
+    if (peer && !chosen.includes(peer)) chosen.push(peer);
+  }
+  for (const name of flags.interfaces) {
+    if (!chosen.some((one) => one.interface === name)) chosen.push(idsEntry(name, engine.afPacketDefaults, chosen));
+  }
+  config.afPacket = chosen;
+}
+
+/** -S only; else the configured files, then -s. A pattern without a match is a warning, a missing file is the loader's to report. */
+export function resolveRuleFiles(flags: Flags, config: Config, warnings: string[]): string[] {
+  const found = new Set<string>();
+  const also = flags.rulesAlso === '' ? [] : [resolve(flags.rulesAlso)];
+  for (const pattern of flags.rulesOnly === '' ? [...config.ruleFiles, ...also] : [resolve(flags.rulesOnly)]) {
+    const files = expandGlob(pattern);
+    if (files.length === 0 && isGlob(pattern)) warnings.push(`no rule file matches ${pattern}`);
+    for (const file of files) found.add(file);
+  }
+  return [...found];
+}
+
+function requireFolder(path: string): void {
+  const refuse = (why: string): never => {
+    throw new SluiceError('SLUICE_USAGE', `-l: the logging folder ${path} ${why}`);
+  };
+  try {
+    if (!statSync(path).isDirectory()) refuse('is not a folder; name one');
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    refuse((error as NodeJS.ErrnoException).code === 'ENOENT' ? `does not exist; create it with 'mkdir -p'` : 'cannot be written; check its owner and mode');
+  }
+}
+
+/** The rest of what a run needs; checked as far as the configuration alone can tell. */
+export function runSetup(flags: Flags, prepared: Prepared, log: Log): RunSetup {
+  const { config, engine } = prepared;
+  const source = flags.pcapFile === '' ? 'af-packet' : 'pcap-file';
+  if (source === 'af-packet') {
+    if (config.afPacket.length === 0) {
+      throw new SluiceError('SLUICE_CONFIG', `${config.file}: af-packet: no interface is configured; add one, or name one with -i`);
+    }
+    checkAfPacket(config);
+    resolveThreads(config.afPacket);
+    if (config.runmode === 'single') throw new SluiceError('SLUICE_USAGE', `runmode single reads capture files only; use autofp or workers with --af-packet`);
+  }
+  if (flags.logDir === '') makeLogDir(config.logDir);
+  return {
+    flags,
+    config,
+    configWarnings: prepared.warnings,
+    ruleFiles: prepared.ruleFiles,
+    initErrorsFatal: flags.initErrorsFatal,
+    disableDetection: flags.disableDetection,
+    source,
+    pcap:
+      source === 'pcap-file'
+        ? { path: resolve(flags.pcapFile), continuous: flags.pcapFileContinuous, recursive: flags.pcapFileRecursive }
+        : undefined,
+    simulateIps: flags.simulateIps,
+    checksumValidation: flags.checksums === '' ? 'configured' : flags.checksums,
+    bpf: flags.bpf,
+    daemon: flags.daemon,
+    // pid-file of the configuration counts for a daemon only, --pidfile always (user guide, "PID File").
+    pidFile: flags.pidFile !== '' ? resolve(flags.pidFile) : flags.daemon ? engine.pidFile : '',
+    runAs: { user: flags.user || engine.runAs.user, group: flags.group || engine.runAs.group },
+    dataDir: flags.dataDir === '' ? '' : resolve(flags.dataDir),
+    log,
+  };
+}
+
+function makeLogDir(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code === 'EACCES' ? 'it cannot be written' : (error as Error).message;
+    throw new SluiceError('SLUICE_CONFIG', `default-log-dir ${path}: ${why}; name another with -l`);
+  }
+}

@@ -1,0 +1,136 @@
+import { Counter } from '../metrics/counters.js';
+import type { DecodeContext } from './context.js';
+import { DecodeEvent } from './events.js';
+import { IpProto, type Packet } from './packet.js';
+
+/** Buffers seen lately: a worker reads from a few rings and one reassembly buffer. */
+const CACHED_VIEWS = 8;
+
+/**
+ * Sums for the Internet checksum (RFC 1071), four bytes a step over an Int32Array of the same memory.
+ * The sum does not depend on byte order, so little-endian words are added and the result swapped once.
+ */
+export class InternetChecksum {
+  private readonly mems: Uint8Array[] = [];
+  private readonly views: Int32Array[] = [];
+  private evict = 0;
+
+  /** Folded, big-endian ones' complement sum (0..0xffff) of m[at, at + length). length < 128 KiB. */
+  sum(m: Uint8Array, at: number, length: number): number {
+    const words = this.wordsOf(m);
+    const base = m.byteOffset;
+    let i = base + at;
+    const end = i + length;
+    let low = 0;
+    let high = 0;
+    let odd = 0;
+    if ((i & 1) !== 0 && i < end) {
+      // From an odd address the 16-bit words of the data straddle those of the memory: sum swapped, swap back.
+      odd = m[i - base];
+      i++;
+    }
+    const swapped = i !== base + at;
+    if ((i & 2) !== 0 && i + 2 <= end) {
+      low += m[i - base] | (m[i - base + 1] << 8);
+      i += 2;
+    }
+    const wordEnd = (end >> 2) - 1;
+    let w = i >> 2;
+    if ((i & 3) === 0) {
+      for (; w < wordEnd; w += 2) {
+        const a = words[w];
+        const b = words[w + 1];
+        low += (a & 0xffff) + (b & 0xffff);
+        high += (a >>> 16) + (b >>> 16);
+      }
+      for (; w <= wordEnd; w++) {
+        low += words[w] & 0xffff;
+        high += words[w] >>> 16;
+      }
+      i = w << 2;
+    }
+    for (; i + 2 <= end; i += 2) low += m[i - base] | (m[i - base + 1] << 8);
+    if (i < end) low += m[i - base];
+    let sum = fold(fold(low) + fold(high));
+    if (swapped) sum = fold(swap(sum) + odd);
+    return swap(sum);
+  }
+
+  private wordsOf(m: Uint8Array): Int32Array {
+    const { mems, views } = this;
+    for (let i = 0; i < mems.length; i++) if (mems[i] === m) return views[i];
+    const view = new Int32Array(m.buffer, 0, m.buffer.byteLength >> 2);
+    const slot = mems.length < CACHED_VIEWS ? mems.length : this.evict++ % CACHED_VIEWS;
+    mems[slot] = m;
+    views[slot] = view;
+    return view;
+  }
+}
+
+function fold(sum: number): number {
+  const once = (sum & 0xffff) + (sum >>> 16);
+  return (once & 0xffff) + (once >>> 16);
+}
+
+function swap(sum: number): number {
+  return ((sum & 0xff) << 8) | (sum >>> 8);
+}
+
+/** Folded sum of the pseudo-header: addresses, protocol, transport length (RFC 9293 3.1, RFC 8200 8.1). */
+function pseudoHeader(p: Packet, length: number): number {
+  let sum = p.proto + length;
+  const words = p.ipVersion === 4 ? 1 : 4;
+  for (let i = 0; i < words; i++) {
+    const s = p.src[i];
+    const d = p.dst[i];
+    sum += (s >>> 16) + (s & 0xffff) + (d >>> 16) + (d & 0xffff);
+  }
+  return fold(sum);
+}
+
+/**
+ * Checks the IPv4 header's checksum and, unless it is a fragment, TCP's, UDP's or ICMP's. False: one is
+ * wrong; an event names it and `csumInvalid` is set. Not for packets whose sender left the sum to hardware.
+ */
+export function checksumsValid(ctx: DecodeContext, checksum: InternetChecksum, p: Packet): boolean {
+  const m = p.mem;
+  if (p.ipVersion === 4) {
+    // ipHeaderLen reaches up to the transport header: in IPv4, the whole header.
+    if (checksum.sum(m, p.ipOff, p.ipHeaderLen) !== 0xffff) return wrong(p, DecodeEvent.Ipv4InvalidChecksum);
+  }
+  const at = p.transportOff;
+  if (at < 0 || p.isFragment !== 0) return true;
+  const length = p.ipOff + p.ipLen - at;
+  switch (p.proto) {
+    case IpProto.Tcp:
+      if (ctx.routed === 0 && fold(pseudoHeader(p, length) + checksum.sum(m, at, length)) !== 0xffff) {
+        ctx.counters[Counter.TcpInvalidChecksum]++;
+        return wrong(p, DecodeEvent.TcpInvalidChecksum);
+      }
+      return true;
+    case IpProto.Udp: {
+      if ((m[at + 6] | m[at + 7]) === 0) {
+        // No checksum: a choice in IPv4, in IPv6 only for tunnels (RFC 6935).
+        return p.ipVersion === 4 || p.tunnelOff >= 0 ? true : wrong(p, DecodeEvent.UdpInvalidChecksum);
+      }
+      const udpLength = p.payloadLen + 8;
+      if (ctx.routed === 0 && fold(pseudoHeader(p, udpLength) + checksum.sum(m, at, udpLength)) !== 0xffff)
+        return wrong(p, DecodeEvent.UdpInvalidChecksum);
+      return true;
+    }
+    case IpProto.Icmp:
+      return checksum.sum(m, at, length) === 0xffff ? true : wrong(p, DecodeEvent.Icmpv4InvalidChecksum);
+    case IpProto.IcmpV6:
+      if (ctx.routed === 0 && fold(pseudoHeader(p, length) + checksum.sum(m, at, length)) !== 0xffff)
+        return wrong(p, DecodeEvent.Icmpv6InvalidChecksum);
+      return true;
+    default:
+      return true;
+  }
+}
+
+function wrong(p: Packet, event: number): boolean {
+  p.addEvent(event);
+  p.csumInvalid = 1;
+  return false;
+}

@@ -1,0 +1,200 @@
+/**
+ * One rule as one function: 1 when the packet matches, else 0. Cheap tests come first.
+ *
+ *   drop tcp 10.0.0.0/8 any -> any [80,8080:8090] (flow:to_server,established; dsize:>20; content:"ab"; sid:7;)
+ *
+ *   function rule_7(p, x) {
+ *     if (p.proto !== 6) return 0;
+ *     if (p.transportOff < 0 || (p.proto !== 6 && ...)) return 0;           // the rule names ports
+ *     if (p.flow < 0 || p.direction !== 0) return 0;
+ *     if (p.flow < 0 || p.established !== 1) return 0;
+ *     if (p.payloadLen < 2) return 0;
+ *     if (!(p.payloadLen > 20)) return 0;
+ *     if (!((p.dstPort === 80 || p.dstPort >= 8080 && p.dstPort <= 8090) && (p.ipVersion === 4 && (p.src[0] & -16777216) === 167772160))) return 0;
+ *     const mem = p.mem, o = p.payloadOff, end = o + p.payloadLen;
+ *     if (k0(x, mem, o, end - 2, k1, k2) < 0) return 0;                     // payload.ts
+ *     if (x.budget < 0) return 0;
+ *     return 1;
+ *   }
+ */
+import { IpProto, type Packet } from '../decode/packet.js';
+import type { AddressRange, AddressSet, HeaderOption, NumberTest, PcreOption, PortSet, Rule } from '../rules/rule.js';
+import { AddressMatcher, addressKey } from './addresses.js';
+import { Code, num } from './codegen.js';
+import { emitPayload, minimumLength } from './payload.js';
+import type { Inspection } from './search.js';
+
+export type Matcher = (p: Packet, x: Inspection) => number;
+
+/** Address lists already made ready, by what is in them: thousands of rules share $HOME_NET. */
+export type AddressCache = Map<string, AddressMatcher>;
+
+export function compileMatcher(rule: Rule, addresses: AddressCache, compileRegex: (t: PcreOption) => number): Matcher {
+  return emitMatcher(rule, addresses, compileRegex).build(['p', 'x'], rule.sid) as Matcher;
+}
+
+/** The code before it becomes a function. */
+export function emitMatcher(rule: Rule, addresses: AddressCache, compileRegex: (t: PcreOption) => number): Code {
+  const code = new Code();
+  const need = (condition: string) => code.line(`if (!(${condition})) return 0;`);
+  const proto = protoTest(rule);
+  if (proto !== '') need(proto);
+  if (!rule.srcPorts.any || !rule.dstPorts.any) {
+    need(`p.transportOff >= 0 && (p.proto === ${num(IpProto.Tcp)} || p.proto === ${num(IpProto.Udp)} || p.proto === ${num(IpProto.Sctp)})`);
+  }
+  const length = minimumLength(rule);
+  if (length > 0) need(`p.payloadLen >= ${num(length)}`);
+  for (const option of rule.header) for (const condition of headerTests(option)) need(condition);
+  const forward = endpoints(code, rule, addresses, 'src', 'dst');
+  if (rule.bidirectional) {
+    const backward = endpoints(code, rule, addresses, 'dst', 'src');
+    if (forward !== '' || backward !== '') need(`${forward === '' ? 'true' : `(${forward})`} || ${backward === '' ? 'true' : `(${backward})`}`);
+  } else if (forward !== '') need(forward);
+  if (rule.payload.length > 0) emitPayload(code, rule, compileRegex);
+  code.line('return 1;');
+  return code;
+}
+
+function protoTest(rule: Rule): string {
+  switch (rule.proto) {
+    case 'pkthdr':
+      return '';
+    case 'ip':
+      return 'p.ipVersion !== 0';
+    case 'ipv4':
+      return 'p.ipVersion === 4';
+    case 'ipv6':
+      return 'p.ipVersion === 6';
+    case 'udp':
+      return `p.proto === ${num(IpProto.Udp)}`;
+    case 'sctp':
+      return `p.proto === ${num(IpProto.Sctp)}`;
+    case 'icmp':
+      return `p.proto === ${num(IpProto.Icmp)} || p.proto === ${num(IpProto.IcmpV6)}`;
+    case 'icmpv4':
+      return `p.proto === ${num(IpProto.Icmp)}`;
+    case 'icmpv6':
+      return `p.proto === ${num(IpProto.IcmpV6)}`;
+    default:
+      return `p.proto === ${num(IpProto.Tcp)}`;
+  }
+}
+
+/** Conditions of one option, all of which must hold. */
+function headerTests(o: HeaderOption): string[] {
+  switch (o.kind) {
+    case 'dsize':
+      return [numberTest('p.payloadLen', o.test)];
+    case 'ttl':
+      return ['p.ipVersion !== 0', numberTest('p.ttl', o.test)];
+    case 'itype':
+      return ['p.icmpType >= 0', numberTest('p.icmpType', o.test)];
+    case 'icode':
+      return ['p.icmpType >= 0', numberTest('p.icmpCode', o.test)];
+    case 'ip_proto':
+      return ['p.ipVersion !== 0', `p.proto ${{ '=': '===', '!': '!==', '<': '<', '>': '>' }[o.op]} ${num(o.proto)}`];
+    case 'flags': {
+      const want = num(o.flags & ~o.ignore & 0xff);
+      const flags = `(p.tcpFlags & ${num(~o.ignore & 0xff)})`;
+      const test = { '': `${flags} === ${want}`, '+': `(${flags} & ${want}) === ${want}`, '*': `(${flags} & ${want}) !== 0`, '!': `(${flags} & ${want}) !== ${want}` };
+      return [`p.transportOff >= 0 && p.proto === ${num(IpProto.Tcp)}`, test[o.modifier]];
+    }
+    case 'flow': {
+      // Without a flow nobody knows a direction or a state: only `stateless` and `not_established` hold.
+      // only_stream and no_stream hold for every packet until there are streams.
+      const tests: string[] = [];
+      if (o.direction !== undefined) tests.push(`p.flow >= 0 && p.direction === ${o.direction === 'to_server' ? '0' : '1'}`);
+      if (o.state === 'established') tests.push('p.flow >= 0 && p.established === 1');
+      if (o.state === 'not_established') tests.push('p.flow < 0 || p.established === 0');
+      if (o.frag === 'only_frag') tests.push('p.defragged !== 0');
+      if (o.frag === 'no_frag') tests.push('p.defragged === 0');
+      return tests;
+    }
+  }
+}
+
+function numberTest(value: string, t: NumberTest): string {
+  const a = num(t.a);
+  switch (t.op) {
+    case '=':
+      return `${value} === ${a}`;
+    case '!=':
+      return `${value} !== ${a}`;
+    case '<':
+      return `${value} < ${a}`;
+    case '>':
+      return `${value} > ${a}`;
+    case '<=':
+      return `${value} <= ${a}`;
+    case '>=':
+      return `${value} >= ${a}`;
+    case '<>':
+      return `${value} > ${a} && ${value} < ${num(t.b)}`;
+  }
+}
+
+/** The rule's source side at `from` and destination side at `to`, as one condition; '' when both are any. */
+function endpoints(code: Code, rule: Rule, addresses: AddressCache, from: 'src' | 'dst', to: 'src' | 'dst'): string {
+  return [
+    portTest(code, rule.dstPorts, `p.${to}Port`),
+    portTest(code, rule.srcPorts, `p.${from}Port`),
+    addressTest(code, rule.src, addresses, `p.${from}`),
+    addressTest(code, rule.dst, addresses, `p.${to}`),
+  ]
+    .filter((t) => t !== '')
+    .map((t) => `(${t})`)
+    .join(' && ');
+}
+
+/** Up to this many ranges are written out; more become a table of 65,536 flags. */
+const INLINE_RANGES = 6;
+
+function portTest(code: Code, set: PortSet, port: string): string {
+  if (set.any) return '';
+  if (set.ranges.length === 0) return 'false';
+  if (set.ranges.length <= INLINE_RANGES) {
+    return set.ranges
+      .map(([first, last]) => (first === last ? `${port} === ${num(first)}` : `(${port} >= ${num(first)} && ${port} <= ${num(last)})`))
+      .join(' || ');
+  }
+  return `${code.constant(portTable(set))}[${port}] === 1`;
+}
+
+const portTables = new WeakMap<PortSet, Uint8Array>();
+
+function portTable(set: PortSet): Uint8Array {
+  let table = portTables.get(set);
+  if (table === undefined) {
+    table = new Uint8Array(65536);
+    for (const [first, last] of set.ranges) table.fill(1, first, last + 1);
+    portTables.set(set, table);
+  }
+  return table;
+}
+
+function addressTest(code: Code, set: AddressSet, cache: AddressCache, address: string): string {
+  if (set.any) return '';
+  if (set.ranges.length === 0) return 'false';
+  const prefix = set.ranges.length === 1 ? prefixOf(set.ranges[0]) : null;
+  if (prefix !== null) {
+    return `p.ipVersion === 4 && ${prefix.mask === -1 ? `${address}[0]` : `(${address}[0] & ${num(prefix.mask)})`} === ${num(prefix.word)}`;
+  }
+  const key = addressKey(set);
+  let matcher = cache.get(key);
+  if (matcher === undefined) {
+    matcher = new AddressMatcher(set);
+    cache.set(key, matcher);
+  }
+  return `${code.constant(matcher)}.has(${address}, p.ipVersion)`;
+}
+
+/** An IPv4 range that is one prefix, as signed words. */
+function prefixOf(range: AddressRange): { word: number; mask: number } | null {
+  if (range.family !== 4) return null;
+  const first = Buffer.from(range.first).readInt32BE(0);
+  const last = Buffer.from(range.last).readInt32BE(0);
+  const host = first ^ last;
+  // host must be 0...01...1, and the first address must have zeros there.
+  if ((host & (host + 1)) !== 0 || (first & host) !== 0) return null;
+  return { word: first, mask: ~host };
+}

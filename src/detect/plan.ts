@@ -1,0 +1,141 @@
+/**
+ * Sorts rules into what the packet path asks for: by protocol class and direction, and within that into
+ * rules found by content, rules found by header, and rules that need only addresses.
+ *
+ *   rank      position of a rule in action order; everything in this folder speaks of ranks
+ *   group     class * 2 + direction (0 to server, 1 to client); a rule is in every group it can match in
+ */
+import { IpProto } from '../decode/packet.js';
+import type { Rule } from '../rules/rule.js';
+import { literalOf } from './prefilter.js';
+
+/** What Vectorscan databases and header indexes are split by. */
+export const enum ProtoClass {
+  Tcp = 0,
+  Udp,
+  Icmp,
+  Sctp,
+  /** Any other protocol over IP. */
+  Other,
+  /** Not IP, or a header that cannot be read: only `pkthdr` rules look. */
+  None,
+  Count,
+}
+
+/** IP protocol number → ProtoClass. */
+export const PROTO_CLASS = new Uint8Array(256).fill(ProtoClass.Other);
+PROTO_CLASS[IpProto.Tcp] = ProtoClass.Tcp;
+PROTO_CLASS[IpProto.Udp] = ProtoClass.Udp;
+PROTO_CLASS[IpProto.Icmp] = ProtoClass.Icmp;
+PROTO_CLASS[IpProto.IcmpV6] = ProtoClass.Icmp;
+PROTO_CLASS[IpProto.Sctp] = ProtoClass.Sctp;
+
+export interface Group {
+  /** Ranks. */
+  content: number[];
+  header: number[];
+  ipOnly: number[];
+}
+
+export interface Plan {
+  /** Rank → index in the rules given. */
+  order: Int32Array;
+  /** Rules by rank. */
+  rules: Rule[];
+  /** Ranks below this are pass rules. */
+  passCount: number;
+  groups: Group[];
+}
+
+/** Suricata's default action-order: pass, drop, reject, alert. */
+const ACTION_ORDER = { pass: 0, drop: 1, reject: 2, rejectsrc: 2, rejectdst: 2, rejectboth: 2, alert: 3 } as const;
+
+export function compileRules(rules: Rule[]): Plan {
+  const order = Int32Array.from(rules, (_, i) => i).sort(
+    (a, b) => ACTION_ORDER[rules[a].action] - ACTION_ORDER[rules[b].action] || rules[a].priority - rules[b].priority || a - b,
+  );
+  const plan: Plan = {
+    order,
+    rules: Array.from(order, (i) => rules[i]),
+    passCount: rules.filter((r) => r.action === 'pass').length,
+    groups: Array.from({ length: ProtoClass.Count * 2 }, () => ({ content: [], header: [], ipOnly: [] })),
+  };
+  for (let rank = 0; rank < plan.rules.length; rank++) {
+    const rule = plan.rules[rank];
+    const kind = literalOf(rule) !== null ? 'content' : isIpOnly(rule) ? 'ipOnly' : 'header';
+    for (const protoClass of classesOf(rule)) {
+      for (let direction = 0; direction < 2; direction++) {
+        if (goes(rule, direction)) plan.groups[protoClass * 2 + direction][kind].push(rank);
+      }
+    }
+  }
+  return plan;
+}
+
+/**
+ * User guide, "Rule Types and Categorization": a rule on addresses (and protocol) alone is matched once per
+ * flow and direction. Ports, `flow`, any other test, or a negated address make it a packet rule.
+ */
+export function isIpOnly(rule: Rule): boolean {
+  return (
+    rule.payload.length === 0 &&
+    rule.srcPorts.any &&
+    rule.dstPorts.any &&
+    rule.proto !== 'pkthdr' &&
+    !hasNegatedAddress(rule) &&
+    rule.header.every((o) => o.kind === 'ip_proto')
+  );
+}
+
+function hasNegatedAddress(rule: Rule): boolean {
+  return rule.src.negated === true || rule.dst.negated === true || rule.text.split('(', 1)[0].includes('!');
+}
+
+function goes(rule: Rule, direction: number): boolean {
+  return rule.header.every((o) => o.kind !== 'flow' || o.direction === undefined || (o.direction === 'to_server') === (direction === 0));
+}
+
+/** The IP protocols a rule's header and ip_proto tests leave. */
+export function protoFits(rule: Rule, proto: number): boolean {
+  switch (rule.proto) {
+    case 'tcp':
+    case 'tcp-pkt':
+    case 'tcp-stream':
+      if (proto !== IpProto.Tcp) return false;
+      break;
+    case 'udp':
+      if (proto !== IpProto.Udp) return false;
+      break;
+    case 'sctp':
+      if (proto !== IpProto.Sctp) return false;
+      break;
+    case 'icmp':
+      if (proto !== IpProto.Icmp && proto !== IpProto.IcmpV6) return false;
+      break;
+    case 'icmpv4':
+      if (proto !== IpProto.Icmp) return false;
+      break;
+    case 'icmpv6':
+      if (proto !== IpProto.IcmpV6) return false;
+      break;
+    default:
+  }
+  for (const o of rule.header) {
+    if (o.kind !== 'ip_proto') continue;
+    if (o.op === '=' ? proto !== o.proto : o.op === '!' ? proto === o.proto : o.op === '<' ? proto >= o.proto : proto <= o.proto) return false;
+  }
+  return true;
+}
+
+function classesOf(rule: Rule): ProtoClass[] {
+  const classes = new Set<ProtoClass>();
+  // Ports exist in three protocols: elsewhere a rule that names one cannot match.
+  const ported = !rule.srcPorts.any || !rule.dstPorts.any;
+  for (let proto = 0; proto < 256; proto++) {
+    const protoClass = PROTO_CLASS[proto] as ProtoClass;
+    if (ported && protoClass !== ProtoClass.Tcp && protoClass !== ProtoClass.Udp && protoClass !== ProtoClass.Sctp) continue;
+    if (protoFits(rule, proto)) classes.add(protoClass);
+  }
+  if (rule.proto === 'pkthdr') classes.add(ProtoClass.None);
+  return [...classes];
+}

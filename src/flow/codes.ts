@@ -1,0 +1,85 @@
+/**
+ * Numeric codes of flows. Name tables: names.ts. The words they become in EVE: user guide, "Eve JSON
+ * Format", event type flow.
+ */
+
+export const enum FlowState {
+  New = 0,
+  /** TCP: three-way handshake done. Others: packets seen in both directions. */
+  Established = 1,
+  Closed = 2,
+  Bypassed = 3,
+  Count = 4,
+}
+
+/** Why a flow record ended. */
+export const enum FlowEnd {
+  Timeout = 0,
+  /** Evicted to make room: memcap reached. */
+  Forced = 1,
+  Shutdown = 2,
+  /** A new TCP session on the same tuple. */
+  TcpReuse = 3,
+  Count = 4,
+}
+
+/** Bits of FlowTable.flags. */
+export const enum FlowFlag {
+  /** A packet to the server, to the client was seen (ICMP errors about the flow do not count). */
+  SeenTs = 1 << 0,
+  SeenTc = 1 << 1,
+  /** All later packets are dropped; dropReason says why. */
+  Dropped = 1 << 2,
+  /** A pass rule (or a pass-flow policy) decided: no detection. */
+  Passed = 1 << 3,
+  Alerted = 1 << 4,
+  Bypassed = 1 << 5,
+  /** Rules on addresses only were evaluated for this direction. */
+  IpOnlyTs = 1 << 6,
+  IpOnlyTc = 1 << 7,
+  /** TCP session picked up without its handshake. */
+  Midstream = 1 << 8,
+  /** TCP handshake complete (or midstream allowed): `flow:established`. */
+  TcpEstablished = 1 << 9,
+  /** Created while the table was in emergency mode. */
+  Emergency = 1 << 10,
+  /** TCP session of which one direction alone is seen (stream.async-oneside). */
+  AsyncOneside = 1 << 11,
+  /** A drop record was written (outputs.drop.flows: start writes one per flow). */
+  DropLogged = 1 << 12,
+}
+
+/** TCP session states in Suricata's order: `>= Established` means past the handshake. The server's view. */
+export const enum TcpState {
+  None = 0,
+  SynSent = 1,
+  SynRecv = 2,
+  Established = 3,
+  FinWait1 = 4,
+  FinWait2 = 5,
+  TimeWait = 6,
+  LastAck = 7,
+  CloseWait = 8,
+  Closing = 9,
+  Closed = 10,
+  Count = 11,
+}
+
+/** Row of the timeout table: suricata.yaml flow-timeouts. */
+export const enum TimeoutClass {
+  Default = 0,
+  Tcp = 1,
+  Udp = 2,
+  Icmp = 3,
+}
+
+/** What FlowTable.lookup returns instead of a slot. */
+export const enum NoFlow {
+  /** No room: apply flow.memcap-policy. */
+  Memcap = -1,
+  /**
+   * No flow is made for such a packet, and no policy applies: an ICMPv4 error about no known flow, or a protocol
+   * other than TCP, UDP, ICMP, SCTP, ESP and IPv6 in IPv4 (the ones Suricata tracks).
+   */
+  NotWanted = -2,
+}

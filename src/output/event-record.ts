@@ -1,0 +1,500 @@
+import type { Config } from '../config/config.js';
+import { IpProto, type Packet } from '../decode/packet.js';
+import { FlowFlag, TcpState } from '../flow/codes.js';
+import { type FlowTable, Key, L4 } from '../flow/flow-table.js';
+import { Counter } from '../metrics/counters.js';
+import type { EventRing } from '../ring/event-ring.js';
+import { Reason } from '../ring/verdict.js';
+
+/**
+ * Event records: what a detection worker tells the output writers, over an EventRing.
+ * ALERT, DROP and FLOW share one layout, so that one encoder and one set of checks serve all three.
+ * Multi-byte numbers are little-endian; addresses are four words as in Packet.src (network order inside
+ * a word, most significant word first). "flow" fields are those of the flow's initiator.
+ *
+ *        0        1        2        3        4        5        6        7
+ *     0  | type   | version| mode   | ipver  | source (i32, -1 unknown)          |
+ *     8  | tsSec (u32)                       | tsNsec (u32)                      |
+ *    16  | pcapCount (u32)                   | ruleIndex (i32, -1 none)          |
+ *    24  | action | dropFlg| reason | direct.| proto  | tunnel | vlans  | flags  |
+ *    32  | vlan0 (u16)     | vlan1 (u16)     | vlan2 (u16)     | srcPort (u16)   |
+ *    40  | dstPort (u16)   | icmpTyp| icmpCod| ruleGeneration (u32)              |
+ *    48  | src address (4 x u32)                                                 |
+ *    64  | dst address (4 x u32)                                                 |
+ *    80  | ipLen (u32)                       | ttl    | tos    | ipId (u16)      |
+ *    88  | flowLabel (u32)                   | tcpSeq (u32)                      |
+ *    96  | tcpAck (u32)                      | tcpWindow (u16) | tcpFlgs| tcpRes |
+ *   104  | tcpUrgent (u16) | udpLen (u16)    | icmpId (u16)    | icmpSeq (u16)   |
+ *   112  | wireLen (u32)                     | linkType (u32)                    |
+ *   120  | txId (i32, -1: none yet)          | appProto (u32, 0: none yet)       |
+ *   128  | flow id (f64, exact to 2^53)                                          |
+ *   136  | pkts to server (f64)              ...                                 |
+ *   144  | pkts to client (f64) | 152 bytes to server (f64) | 160 bytes to client  |
+ *   168  | startSec (u32)                    | startNsec (u32)                   |
+ *   176  | lastSec (u32)                     | lastNsec (u32)                    |
+ *   184  | state  | tcpSta | end    | fl.flgs| tcp ts | tcp tc | respTyp| respCod|
+ *   192  | flow src address (4 x u32)                                            |
+ *   208  | flow dst address (4 x u32)                                            |
+ *   224  | fl. sport (u16) | fl. dport (u16) | outer sport     | outer dport     |
+ *   232  | outer src address (4 x u32): the packet around a tunnelled one        |
+ *   248  | outer dst address (4 x u32)                                           |
+ *   264  | o.proto| o.ipver| encaps.| fl.prot| payloadLen (u32)                  |
+ *   272  | packetLen (u32)                   | 0                                 |
+ *   280  | payload bytes, then packet bytes
+ *
+ * ALERT uses all of it; DROP has no payload; FLOW has the tuple of the flow in the packet fields, the
+ * moment of writing in tsSec/tsNsec, and no rule. Without Has.Flow the bytes 128..227 and 267 mean nothing,
+ * without Has.Outer 228..266. No record holds text: names come from the rules the writer knows.
+ */
+export const enum EventType {
+  Alert = 1,
+  Drop = 2,
+  Flow = 3,
+}
+
+export const EVENT_VERSION = 1;
+
+/** Byte offsets, as drawn above. */
+export const enum At {
+  Type = 0,
+  Version = 1,
+  Mode = 2,
+  IpVersion = 3,
+  Source = 4,
+  TsSec = 8,
+  TsNsec = 12,
+  PcapCount = 16,
+  RuleIndex = 20,
+  Action = 24,
+  DropFlag = 25,
+  Reason = 26,
+  Direction = 27,
+  Proto = 28,
+  TunnelDepth = 29,
+  VlanDepth = 30,
+  Flags = 31,
+  Vlan0 = 32,
+  Vlan1 = 34,
+  Vlan2 = 36,
+  SrcPort = 38,
+  DstPort = 40,
+  IcmpType = 42,
+  IcmpCode = 43,
+  RuleGeneration = 44,
+  Src = 48,
+  Dst = 64,
+  IpLen = 80,
+  Ttl = 84,
+  Tos = 85,
+  IpId = 86,
+  FlowLabel = 88,
+  TcpSeq = 92,
+  TcpAck = 96,
+  TcpWindow = 100,
+  TcpFlags = 102,
+  TcpReserved = 103,
+  TcpUrgent = 104,
+  UdpLen = 106,
+  IcmpId = 108,
+  IcmpSeq = 110,
+  WireLen = 112,
+  LinkType = 116,
+  TxId = 120,
+  AppProto = 124,
+  FlowId = 128,
+  PktsToServer = 136,
+  PktsToClient = 144,
+  BytesToServer = 152,
+  BytesToClient = 160,
+  StartSec = 168,
+  StartNsec = 172,
+  LastSec = 176,
+  LastNsec = 180,
+  State = 184,
+  TcpState = 185,
+  EndReason = 186,
+  FlowFlags = 187,
+  TcpFlagsTs = 188,
+  TcpFlagsTc = 189,
+  RespType = 190,
+  RespCode = 191,
+  FlowSrc = 192,
+  FlowDst = 208,
+  FlowSrcPort = 224,
+  FlowDstPort = 226,
+  OuterSrcPort = 228,
+  OuterDstPort = 230,
+  OuterSrc = 232,
+  OuterDst = 248,
+  OuterProto = 264,
+  OuterIpVersion = 265,
+  Encapsulation = 266,
+  FlowProto = 267,
+  PayloadLen = 268,
+  PacketLen = 272,
+  Bytes = 280,
+}
+
+/** Bits of At.Flags. */
+export const enum Has {
+  Flow = 0x01,
+  Outer = 0x02,
+  Transport = 0x04,
+  Icmp = 0x08,
+  Defragged = 0x10,
+  IcmpEcho = 0x20,
+}
+
+/** Bits of At.FlowFlags. */
+export const enum FlowFact {
+  Alerted = 0x01,
+  Dropped = 0x02,
+  Passed = 0x04,
+  Emergency = 0x08,
+  /** The TCP handshake (or a midstream pickup) was seen: `tcp.state` means something. */
+  TcpSession = 0x10,
+  /** ICMP: a reply was seen, RespType and RespCode hold its type and code. */
+  Response = 0x20,
+}
+
+/** How a tunnelled packet was wrapped; names in TUNNEL_NAMES. */
+export const enum Encapsulation {
+  None = 0,
+  Gre = 1,
+  Ipv4 = 2,
+  Ipv6 = 3,
+  Teredo = 4,
+  Vxlan = 5,
+}
+
+/** Longest packet copy in a record. */
+export const MAX_PACKET_BYTES = 65_535;
+/** Bytes of a packet without IP that every alert carries: fast.log prints them as "Raw pkt". */
+const RAW_BYTES = 32;
+
+export interface EncoderOptions {
+  payload: boolean;
+  packet: boolean;
+  /** Most payload bytes in a record. */
+  payloadBufferSize: number;
+  /** `start`: of the packets dropped because their flow is, one per direction (eve `drop.flows`). Default `all`. */
+  dropFlows?: 'all' | 'start';
+  /** false: nobody writes drop records, so none are made. Default true. */
+  drops?: boolean;
+  /** false: nobody writes flow records, so none are made. Default true. */
+  flows?: boolean;
+}
+
+/** Drops already reported per flow and direction: direct-mapped, so a collision costs one record too many. */
+const DROP_LOGGED = 8192;
+
+/**
+ * Writes event records into a worker's ring. Nothing is allocated per call; a full ring counts
+ * Counter.EventsLost and returns.
+ */
+export class EventEncoder {
+  /** Generation of the rules `ruleIndex` refers to; set it when the worker takes a new rule set. */
+  ruleGeneration = 0;
+  /** The moment of writing for flow records: the worker's packet time. 0: the flow's last packet. */
+  nowSec = 0;
+  nowNsec = 0;
+  /** Source number for flow records: the flow table keeps none. -1: unknown, the record then has no in_iface. */
+  flowSource = -1;
+  private readonly view: DataView;
+  private readonly bytes: Uint8Array;
+  private readonly payloadMax: number;
+  private readonly packets: boolean;
+  private readonly drops: boolean;
+  private readonly flowRecords: boolean;
+  private readonly dropStart: boolean;
+  private readonly dropLogged = new Float64Array(DROP_LOGGED).fill(-1);
+  // The packet around the one under inspection (see `outer`)
+  private outerKind = 0;
+  private outerProto = 0;
+  private outerIpVersion = 0;
+  private outerSrcPort = 0;
+  private outerDstPort = 0;
+  private readonly outerSrc = new Int32Array(4);
+  private readonly outerDst = new Int32Array(4);
+
+  static options(config: Config): EncoderOptions {
+    const eve = config.outputs.eve;
+    return {
+      payload: eve.enabled && eve.alert.enabled && (eve.alert.payload || eve.alert.payloadPrintable),
+      packet: eve.enabled && eve.alert.enabled && eve.alert.packet,
+      payloadBufferSize: eve.alert.payloadBufferSize,
+      dropFlows: eve.drop.flows,
+      drops: eve.enabled && eve.drop.enabled,
+      flows: eve.enabled && eve.flow,
+    };
+  }
+
+  constructor(
+    private readonly ring: EventRing,
+    private readonly counters: Float64Array,
+    options: EncoderOptions,
+  ) {
+    this.view = ring.view;
+    this.bytes = ring.bytes;
+    this.payloadMax = options.payload ? Math.max(0, Math.trunc(options.payloadBufferSize)) : 0;
+    this.packets = options.packet;
+    this.drops = options.drops !== false;
+    this.flowRecords = options.flows !== false;
+    this.dropStart = options.dropFlows === 'start';
+  }
+
+  /**
+   * Remembers the packet around a tunnelled one; call it before decoding goes inside (p.tunnelOff >= 0).
+   * Used by the alerts and drops of packets with tunnelDepth > 0 that follow.
+   */
+  outer(p: Packet): void {
+    this.outerProto = p.proto;
+    this.outerIpVersion = p.ipVersion;
+    this.outerSrcPort = p.srcPort;
+    this.outerDstPort = p.dstPort;
+    for (let i = 0; i < 4; i++) {
+      this.outerSrc[i] = p.src[i];
+      this.outerDst[i] = p.dst[i];
+    }
+    if (p.proto === IpProto.Gre) this.outerKind = Encapsulation.Gre;
+    else if (p.proto === IpProto.Udp) this.outerKind = p.tunnelLinkType === 1 ? Encapsulation.Vxlan : Encapsulation.Teredo;
+    else if (p.proto === IpProto.IpIp) this.outerKind = Encapsulation.Ipv4;
+    else this.outerKind = Encapsulation.Ipv6;
+  }
+
+  /** `action` 0 allowed, 1 blocked; `dropFlag` 0 none, 1 [Drop], 2 [wDrop]. */
+  alert(p: Packet, flows: FlowTable, ruleIndex: number, action: number, dropFlag: number): void {
+    let payload = p.payloadLen < this.payloadMax ? p.payloadLen : this.payloadMax;
+    if (payload < 0 || p.payloadOff < 0 || p.payloadOff + payload > p.mem.length) payload = 0;
+    const packet = this.packetBytes(p);
+    const at = this.ring.reserve(At.Bytes + payload + packet);
+    if (at < 0) {
+      this.counters[Counter.EventsLost]++;
+      return;
+    }
+    this.packet(at, p, flows, EventType.Alert, ruleIndex);
+    this.view.setUint8(at + At.Action, action);
+    this.view.setUint8(at + At.DropFlag, dropFlag);
+    this.view.setUint32(at + At.PayloadLen, payload, true);
+    this.view.setUint32(at + At.PacketLen, packet, true);
+    let to = at + At.Bytes;
+    if (payload > 0) this.copy(p.mem, p.payloadOff, payload, to);
+    to += payload;
+    if (packet > 0) this.copy(p.mem, p.off, packet, to);
+    this.ring.commit();
+  }
+
+  /** `ruleIndex` -1: no rule caused it. */
+  drop(p: Packet, flows: FlowTable, reason: number, ruleIndex: number): void {
+    if (!this.drops) return;
+    if (this.dropStart && p.flow >= 0 && this.alreadyReported(p, flows) && reason === Reason.FlowDropped) return;
+    const at = this.ring.reserve(At.Bytes);
+    if (at < 0) {
+      this.counters[Counter.EventsLost]++;
+      return;
+    }
+    this.packet(at, p, flows, EventType.Drop, ruleIndex);
+    this.view.setUint8(at + At.Action, 1);
+    this.view.setUint8(at + At.Reason, reason);
+    this.ring.commit();
+  }
+
+  /** A flow left the table; call it before the slot is cleared. `endReason`: a FlowEnd code. Fits FlowEndSink. */
+  flowEnded(flows: FlowTable, slot: number, endReason: number): void {
+    if (!this.flowRecords) return;
+    const at = this.ring.reserve(At.Bytes);
+    if (at < 0) {
+      this.counters[Counter.EventsLost]++;
+      return;
+    }
+    const view = this.view;
+    this.bytes.fill(0, at, at + At.Bytes);
+    view.setUint8(at + At.Type, EventType.Flow);
+    view.setUint8(at + At.Version, EVENT_VERSION);
+    view.setUint8(at + At.IpVersion, flows.ipVersion(slot));
+    view.setInt32(at + At.Source, this.flowSource, true);
+    const now = this.nowSec !== 0;
+    view.setUint32(at + At.TsSec, now ? this.nowSec : flows.lastSec[slot], true);
+    view.setUint32(at + At.TsNsec, now ? this.nowNsec : flows.lastNsec[slot], true);
+    view.setInt32(at + At.RuleIndex, -1, true);
+    view.setInt32(at + At.TxId, -1, true);
+    const proto = flows.proto(slot);
+    view.setUint8(at + At.Proto, proto);
+    view.setUint8(at + At.TunnelDepth, flows.tunnelDepth(slot));
+    const vlans = flows.vlanDepth[slot];
+    view.setUint8(at + At.VlanDepth, vlans > 3 ? 3 : vlans);
+    if (vlans > 0) view.setUint16(at + At.Vlan0, flows.vlan(slot, 0), true);
+    if (vlans > 1) view.setUint16(at + At.Vlan1, flows.vlan(slot, 1), true);
+    if (vlans > 2) view.setUint16(at + At.Vlan2, flows.vlan(slot, 2), true);
+    let has = Has.Flow;
+    const k = slot * Key.Words;
+    for (let i = 0; i < 4; i++) {
+      view.setInt32(at + At.Src + i * 4, flows.key[k + Key.Client + i], true);
+      view.setInt32(at + At.Dst + i * 4, flows.key[k + Key.Server + i], true);
+    }
+    if (proto === IpProto.Icmp || proto === IpProto.IcmpV6) {
+      has |= Has.Icmp;
+      const first = flows.l4[slot * L4.Words + L4.Icmp];
+      view.setUint8(at + At.IcmpType, first >> 8);
+      view.setUint8(at + At.IcmpCode, first);
+    } else {
+      view.setUint16(at + At.SrcPort, flows.srcPort(slot), true);
+      view.setUint16(at + At.DstPort, flows.dstPort(slot), true);
+    }
+    view.setUint8(at + At.Flags, has);
+    this.flow(at, flows, slot);
+    view.setUint8(at + At.EndReason, endReason);
+    this.ring.commit();
+  }
+
+  /** True when a drop of this flow and direction was reported before; remembers it either way. */
+  private alreadyReported(p: Packet, flows: FlowTable): boolean {
+    const at = (p.flow * 2 + (p.direction & 1)) & (DROP_LOGGED - 1);
+    const id = flows.flowId(p.flow);
+    const known = this.dropLogged[at] === id;
+    this.dropLogged[at] = id;
+    return known;
+  }
+
+  private packetBytes(p: Packet): number {
+    if (p.off < 0 || p.capLen <= 0 || p.off + p.capLen > p.mem.length) return 0;
+    const most = this.packets ? MAX_PACKET_BYTES : p.ipVersion === 0 ? RAW_BYTES : 0;
+    return p.capLen < most ? p.capLen : most;
+  }
+
+  private copy(from: Uint8Array, offset: number, length: number, to: number): void {
+    const bytes = this.bytes;
+    // A plain loop: `subarray` would allocate. Alerts are rare, payloads are short.
+    for (let i = 0; i < length; i++) bytes[to + i] = from[offset + i];
+  }
+
+  private packet(at: number, p: Packet, flows: FlowTable, type: number, ruleIndex: number): void {
+    const view = this.view;
+    const mem = p.mem;
+    this.bytes.fill(0, at, at + At.Bytes);
+    view.setUint8(at + At.Type, type);
+    view.setUint8(at + At.Version, EVENT_VERSION);
+    view.setUint8(at + At.Mode, p.mode);
+    view.setUint8(at + At.IpVersion, p.ipVersion);
+    view.setInt32(at + At.Source, p.source, true);
+    view.setUint32(at + At.TsSec, p.tsSec, true);
+    view.setUint32(at + At.TsNsec, p.tsNsec, true);
+    view.setUint32(at + At.PcapCount, p.pcapCount, true);
+    view.setInt32(at + At.RuleIndex, ruleIndex, true);
+    view.setUint32(at + At.RuleGeneration, this.ruleGeneration, true);
+    view.setUint8(at + At.Direction, p.direction);
+    view.setUint8(at + At.Proto, p.proto);
+    view.setUint8(at + At.TunnelDepth, p.tunnelDepth);
+    view.setUint8(at + At.VlanDepth, p.vlanDepth > 3 ? 3 : p.vlanDepth);
+    view.setUint16(at + At.Vlan0, p.vlan0, true);
+    view.setUint16(at + At.Vlan1, p.vlan1, true);
+    view.setUint16(at + At.Vlan2, p.vlan2, true);
+    view.setUint16(at + At.SrcPort, p.srcPort, true);
+    view.setUint16(at + At.DstPort, p.dstPort, true);
+    for (let i = 0; i < 4; i++) {
+      view.setInt32(at + At.Src + i * 4, p.src[i], true);
+      view.setInt32(at + At.Dst + i * 4, p.dst[i], true);
+    }
+    view.setUint32(at + At.IpLen, p.ipLen, true);
+    view.setUint8(at + At.Ttl, p.ttl);
+    view.setUint8(at + At.Tos, p.tos);
+    view.setUint16(at + At.IpId, p.ipId, true);
+    view.setUint32(at + At.TcpSeq, p.tcpSeq, true);
+    view.setUint32(at + At.TcpAck, p.tcpAck, true);
+    view.setUint16(at + At.TcpWindow, p.tcpWindow, true);
+    view.setUint8(at + At.TcpFlags, p.tcpFlags);
+    view.setUint32(at + At.WireLen, p.wireLen, true);
+    view.setUint32(at + At.LinkType, p.linkType, true);
+    view.setInt32(at + At.TxId, -1, true);
+    let has = p.defragged !== 0 ? Has.Defragged : 0;
+    const ip = p.ipOff;
+    if (p.ipVersion === 6 && ip >= 0 && ip + 4 <= mem.length)
+      view.setUint32(at + At.FlowLabel, ((mem[ip + 1] & 0x0f) << 16) | (mem[ip + 2] << 8) | mem[ip + 3], true);
+    if (p.icmpType >= 0) {
+      has |= Has.Icmp;
+      view.setUint8(at + At.IcmpType, p.icmpType);
+      view.setUint8(at + At.IcmpCode, p.icmpCode);
+    }
+    // Header fields Packet does not hold, from the bytes it points to.
+    const l4 = p.transportOff;
+    if (l4 >= 0) {
+      has |= Has.Transport;
+      if (p.proto === IpProto.Tcp && l4 + 20 <= mem.length) {
+        view.setUint8(at + At.TcpReserved, mem[l4 + 12] & 0x0f);
+        view.setUint16(at + At.TcpUrgent, (mem[l4 + 18] << 8) | mem[l4 + 19], true);
+      } else if (p.proto === IpProto.Udp && l4 + 8 <= mem.length) {
+        view.setUint16(at + At.UdpLen, (mem[l4 + 4] << 8) | mem[l4 + 5], true);
+      } else if (isEcho(p.proto, p.icmpType) && l4 + 8 <= mem.length) {
+        has |= Has.IcmpEcho;
+        view.setUint16(at + At.IcmpId, (mem[l4 + 4] << 8) | mem[l4 + 5], true);
+        view.setUint16(at + At.IcmpSeq, (mem[l4 + 6] << 8) | mem[l4 + 7], true);
+      }
+    }
+    if (p.tunnelDepth > 0 && this.outerKind !== 0) {
+      has |= Has.Outer;
+      view.setUint8(at + At.Encapsulation, this.outerKind);
+      view.setUint8(at + At.OuterProto, this.outerProto);
+      view.setUint8(at + At.OuterIpVersion, this.outerIpVersion);
+      view.setUint16(at + At.OuterSrcPort, this.outerSrcPort, true);
+      view.setUint16(at + At.OuterDstPort, this.outerDstPort, true);
+      for (let i = 0; i < 4; i++) {
+        view.setInt32(at + At.OuterSrc + i * 4, this.outerSrc[i], true);
+        view.setInt32(at + At.OuterDst + i * 4, this.outerDst[i], true);
+      }
+    }
+    if (p.flow >= 0) {
+      has |= Has.Flow;
+      this.flow(at, flows, p.flow);
+    }
+    view.setUint8(at + At.Flags, has);
+  }
+
+  private flow(at: number, flows: FlowTable, slot: number): void {
+    const view = this.view;
+    const k = slot * Key.Words;
+    const key = flows.key;
+    const proto = flows.proto(slot);
+    const flags = flows.flags[slot];
+    let facts = 0;
+    if ((flags & FlowFlag.Alerted) !== 0) facts |= FlowFact.Alerted;
+    if ((flags & FlowFlag.Dropped) !== 0) facts |= FlowFact.Dropped;
+    if ((flags & FlowFlag.Passed) !== 0) facts |= FlowFact.Passed;
+    if ((flags & FlowFlag.Emergency) !== 0) facts |= FlowFact.Emergency;
+    if (proto === IpProto.Tcp) {
+      view.setUint8(at + At.TcpState, flows.tcpState[slot]);
+      if (flows.tcpState[slot] !== TcpState.None) facts |= FlowFact.TcpSession;
+    } else if (proto === IpProto.Icmp || proto === IpProto.IcmpV6) {
+      const answer = flows.l4[slot * L4.Words + L4.IcmpAnswer];
+      if (answer >= 0) {
+        facts |= FlowFact.Response;
+        view.setUint8(at + At.RespType, answer >> 8);
+        view.setUint8(at + At.RespCode, answer);
+      }
+    }
+    view.setFloat64(at + At.FlowId, flows.flowId(slot), true);
+    view.setFloat64(at + At.PktsToServer, flows.pktsTs[slot], true);
+    view.setFloat64(at + At.PktsToClient, flows.pktsTc[slot], true);
+    view.setFloat64(at + At.BytesToServer, flows.bytesTs[slot], true);
+    view.setFloat64(at + At.BytesToClient, flows.bytesTc[slot], true);
+    view.setUint32(at + At.StartSec, key[k + Key.StartSec], true);
+    view.setUint32(at + At.StartNsec, key[k + Key.StartNsec], true);
+    view.setUint32(at + At.LastSec, flows.lastSec[slot], true);
+    view.setUint32(at + At.LastNsec, flows.lastNsec[slot], true);
+    view.setUint8(at + At.State, flows.state[slot]);
+    view.setUint8(at + At.FlowFlags, facts);
+    view.setUint8(at + At.TcpFlagsTs, flows.tcpFlagsTs[slot]);
+    view.setUint8(at + At.TcpFlagsTc, flows.tcpFlagsTc[slot]);
+    for (let i = 0; i < 4; i++) {
+      view.setInt32(at + At.FlowSrc + i * 4, key[k + Key.Client + i], true);
+      view.setInt32(at + At.FlowDst + i * 4, key[k + Key.Server + i], true);
+    }
+    view.setUint8(at + At.FlowProto, proto);
+    view.setUint16(at + At.FlowSrcPort, flows.srcPort(slot), true);
+    view.setUint16(at + At.FlowDstPort, flows.dstPort(slot), true);
+  }
+}
+
+/** Echo request and reply (RFC 792, RFC 4443): the messages with an identifier and a sequence number. */
+function isEcho(proto: number, type: number): boolean {
+  return proto === IpProto.Icmp ? type === 8 || type === 0 : proto === IpProto.IcmpV6 && (type === 128 || type === 129);
+}

@@ -1,0 +1,77 @@
+/** Name tables for the numbers in event records. Each name as Suricata prints it in EVE (user guide, "Eve JSON Format"). Flow states: src/flow/names.ts. */
+
+/** `pkt_src` of a packet inside another, by Encapsulation. */
+export const TUNNEL_NAMES: readonly string[] = [
+  'wire/pcap',
+  'gre tunnel',
+  'ipv4 tunnel',
+  'ipv6 tunnel',
+  'teredo tunnel',
+  'vxlan encapsulation',
+];
+
+/** IANA "Assigned Internet Protocol Numbers"; spelling of 89 and of 61, 63, 99, 114 as in Suricata's logs. */
+const PROTOCOLS: Record<number, string> = {
+  0: 'HOPOPT',
+  1: 'ICMP',
+  2: 'IGMP',
+  3: 'GGP',
+  4: 'IPv4',
+  5: 'ST',
+  6: 'TCP',
+  7: 'CBT',
+  8: 'EGP',
+  9: 'IGP',
+  12: 'PUP',
+  17: 'UDP',
+  20: 'HMP',
+  27: 'RDP',
+  33: 'DCCP',
+  41: 'IPv6',
+  43: 'IPv6-Route',
+  44: 'IPv6-Frag',
+  45: 'IDRP',
+  46: 'RSVP',
+  47: 'GRE',
+  48: 'DSR',
+  50: 'ESP',
+  51: 'AH',
+  55: 'MOBILE',
+  57: 'SKIP',
+  58: 'IPv6-ICMP',
+  59: 'IPv6-NoNxt',
+  60: 'IPv6-Opts',
+  61: 'Any',
+  63: 'Any',
+  73: 'CPHB',
+  81: 'VMTP',
+  88: 'EIGRP',
+  89: 'OSPF',
+  92: 'MTP',
+  94: 'IPIP',
+  97: 'ETHERIP',
+  98: 'ENCAP',
+  99: 'Any',
+  103: 'PIM',
+  108: 'IPComp',
+  112: 'VRRP',
+  114: 'Any',
+  115: 'L2TP',
+  121: 'SMP',
+  124: 'ISIS',
+  132: 'SCTP',
+  133: 'FC',
+  135: 'Mobility-Header',
+  136: 'UDPLite',
+  137: 'MPLS-in-IP',
+  138: 'MANET',
+  139: 'HIP',
+  140: 'Shim6',
+  141: 'WESP',
+  142: 'ROHC',
+};
+
+/** Name in EVE: the number in three digits where there is no name. */
+export const EVE_PROTO: readonly string[] = Array.from({ length: 256 }, (_, n) => PROTOCOLS[n] ?? String(n).padStart(3, '0'));
+/** Name in fast.log, `PROTO:nnn` where there is none. */
+export const FAST_PROTO: readonly string[] = Array.from({ length: 256 }, (_, n) => PROTOCOLS[n] ?? `PROTO:${String(n).padStart(3, '0')}`);

@@ -1,0 +1,112 @@
+import { isAbsolute, join } from 'node:path';
+import type { Config } from '../config/config.js';
+import type { Rule } from '../rules/rule.js';
+import { eveAlert, eveDrop, eveFlow } from './eve.js';
+import { decodeEvent, EventRecord } from './event-decode.js';
+import { EventType } from './event-record.js';
+import { fastLine } from './fast.js';
+import { LogFile } from './log-file.js';
+import { EveStats, type StatsSnapshot, statsTable } from './stats.js';
+
+/** Rule sets kept at once: records made before a reload still name the rules of then. */
+const GENERATIONS = 2;
+
+/**
+ * The output writers: event records in, lines out. Lives in the supervisor. Nothing here throws or waits:
+ * a record that makes no sense is counted in `invalid`, a line that cannot be written in `lostLines()`.
+ */
+export class Outputs {
+  /** Records refused: bad type, length, code, rule or source number. */
+  invalid = 0;
+  /** Records turned into lines (of whatever logs want them). */
+  handled = 0;
+  private readonly record = new EventRecord();
+  private readonly ruleSets = new Map<number, Rule[]>();
+  private readonly fast: LogFile | undefined;
+  private readonly eve: LogFile | undefined;
+  private readonly statsLog: LogFile | undefined;
+  private readonly eveStats: EveStats;
+
+  /** `sources`: by source number, the name of the interface or queue, or the path of the capture file (with a slash). */
+  constructor(
+    private readonly config: Config,
+    rules: Rule[],
+    private readonly sources: string[],
+    logDir: string,
+    onProblem: (line: string) => void,
+  ) {
+    this.ruleSets.set(0, rules);
+    const file = (o: { enabled: boolean; filename: string; append: boolean }): LogFile | undefined => {
+      if (!o.enabled) return undefined;
+      const path = isAbsolute(o.filename) ? o.filename : join(logDir, o.filename);
+      return new LogFile({ name: o.filename, path, append: o.append, onProblem });
+    };
+    const { fast, eve, stats } = config.outputs;
+    this.fast = file(fast);
+    this.eve = file(eve);
+    this.statsLog = config.stats.enabled ? file(stats) : undefined;
+    this.eveStats = new EveStats(eve.stats);
+  }
+
+  /** One record of an event ring: the arguments are EventRing.bytes, .view, the offset of `peek` and .length. */
+  handle(bytes: Uint8Array, view: DataView, offset: number, length: number): void {
+    const e = this.record;
+    if (!decodeEvent(bytes, view, offset, length, e) || e.source < -1 || e.source >= this.sources.length) {
+      this.invalid++;
+      return;
+    }
+    const source = e.source < 0 ? '' : this.sources[e.source];
+    const rule = e.ruleIndex < 0 ? undefined : this.ruleSets.get(e.ruleGeneration)?.[e.ruleIndex];
+    if (e.type === EventType.Flow ? e.ruleIndex !== -1 : rule === undefined && (e.ruleIndex >= 0 || e.type === EventType.Alert)) {
+      this.invalid++;
+      return;
+    }
+    this.handled++;
+    const eve = this.config.outputs.eve;
+    if (e.type === EventType.Alert) {
+      this.fast?.write(fastLine(e, rule as Rule));
+      if (eve.alert.enabled) this.eve?.write(eveAlert(e, rule as Rule, eve, source));
+    } else if (e.type === EventType.Drop) {
+      if (eve.drop.enabled) this.eve?.write(eveDrop(e, rule, eve, source));
+    } else if (eve.flow) {
+      this.eve?.write(eveFlow(e, eve, source));
+    }
+  }
+
+  stats(snapshot: StatsSnapshot): void {
+    this.statsLog?.write(statsTable(snapshot, this.config.outputs.stats));
+    if (this.config.stats.enabled && this.config.outputs.eve.stats.enabled) this.eve?.write(this.eveStats.line(snapshot));
+  }
+
+  /**
+   * New rules after a reload. With `generation` the last two sets stay known, for records still on their way
+   * (EventEncoder.ruleGeneration says which); without, the set of generation 0 is replaced.
+   */
+  setRules(rules: Rule[], generation = 0): void {
+    this.ruleSets.delete(generation);
+    this.ruleSets.set(generation, rules);
+    for (const old of this.ruleSets.keys()) {
+      if (this.ruleSets.size <= GENERATIONS) break;
+      this.ruleSets.delete(old);
+    }
+  }
+
+  /** SIGHUP: the files were moved away by log rotation. */
+  reopen(): void {
+    for (const log of this.logs()) log.reopen();
+  }
+
+  /** By log: lines that were not written and never will be. */
+  lostLines(): Record<string, number> {
+    return Object.fromEntries(this.logs().map((log) => [log.name, log.lost]));
+  }
+
+  /** Writes what is still in memory (unless the disk refuses), then closes. */
+  async close(): Promise<void> {
+    await Promise.all(this.logs().map((log) => log.close()));
+  }
+
+  private logs(): LogFile[] {
+    return [this.fast, this.eve, this.statsLog].filter((log) => log !== undefined);
+  }
+}

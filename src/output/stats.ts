@@ -1,0 +1,187 @@
+import { Counter } from '../metrics/counters.js';
+import { REASON_NAMES } from '../ring/verdict.js';
+import { eveTime } from './text.js';
+
+/** What the supervisor hands to the stats writers every `stats.interval` seconds. */
+export interface StatsSnapshot {
+  /** Moment of the snapshot, milliseconds since 1970. */
+  timeMs: number;
+  /** Whole seconds since the engine started. */
+  uptime: number;
+  /** `counters`: a copy of the thread's block, indexed by Counter. */
+  threads: { name: string; counters: Float64Array }[];
+  rules?: { loaded: number; failed: number; skipped: number; lastReload: string };
+}
+
+interface StatName {
+  name: string;
+  counter: number;
+  max?: boolean;
+}
+
+/** Names as in Suricata's stats (user guide, "Statistics"); ours where it has none: each says what was counted. */
+export const STAT_NAMES: readonly StatName[] = [
+  { name: 'capture.kernel_packets', counter: Counter.KernelPackets },
+  { name: 'capture.kernel_drops', counter: Counter.KernelDrops },
+  { name: 'capture.packets', counter: Counter.Packets },
+  { name: 'capture.bytes', counter: Counter.Bytes },
+  { name: 'capture.truncated', counter: Counter.Truncated },
+  { name: 'capture.discarded', counter: Counter.Discarded },
+  { name: 'capture.ring_full', counter: Counter.RingFull },
+  { name: 'capture.worker_lost', counter: Counter.WorkerLost },
+  { name: 'capture.transmitted', counter: Counter.Transmitted },
+  { name: 'capture.transmitted_bytes', counter: Counter.TransmittedBytes },
+  { name: 'capture.send_errors', counter: Counter.SendErrors },
+  { name: 'capture.send_busy', counter: Counter.SendBusy },
+  { name: 'capture.send_too_long', counter: Counter.SendTooLong },
+  { name: 'capture.link_down', counter: Counter.LinkDown },
+  { name: 'decoder.pkts', counter: Counter.DetectPackets },
+  { name: 'decoder.bytes', counter: Counter.DetectBytes },
+  { name: 'decoder.invalid', counter: Counter.Invalid },
+  { name: 'decoder.ipv4', counter: Counter.Ipv4 },
+  { name: 'decoder.ipv6', counter: Counter.Ipv6 },
+  { name: 'decoder.tcp', counter: Counter.Tcp },
+  { name: 'decoder.udp', counter: Counter.Udp },
+  { name: 'decoder.sctp', counter: Counter.Sctp },
+  { name: 'decoder.icmp', counter: Counter.Icmp },
+  { name: 'decoder.vlan', counter: Counter.Vlan },
+  { name: 'decoder.tunnels', counter: Counter.Tunnels },
+  { name: 'decoder.max_pkt_size', counter: Counter.MaxWireLen, max: true },
+  { name: 'flow.total', counter: Counter.FlowsTotal },
+  { name: 'flow.active', counter: Counter.FlowsActive },
+  { name: 'flow.tcp', counter: Counter.FlowsTcp },
+  { name: 'flow.udp', counter: Counter.FlowsUdp },
+  { name: 'flow.icmp', counter: Counter.FlowsIcmp },
+  { name: 'flow.memcap', counter: Counter.FlowMemcap },
+  { name: 'flow.emerg_mode_entered', counter: Counter.FlowEmergencyEntered },
+  { name: 'flow.emerg_mode_over', counter: Counter.FlowEmergencyOver },
+  { name: 'flow.mgr.flows_timeout', counter: Counter.FlowsTimedOut },
+  { name: 'flow.memuse', counter: Counter.FlowMemuse },
+  { name: 'defrag.fragments', counter: Counter.Fragments },
+  { name: 'defrag.reassembled', counter: Counter.Reassembled },
+  { name: 'defrag.memcap', counter: Counter.DefragMemcap },
+  { name: 'tcp.sessions', counter: Counter.TcpSessions },
+  { name: 'tcp.midstream_pickups', counter: Counter.TcpMidstream },
+  { name: 'tcp.invalid_checksum', counter: Counter.TcpInvalidChecksum },
+  { name: 'detect.alert', counter: Counter.Alerts },
+  { name: 'detect.alerts_suppressed', counter: Counter.AlertsSuppressed },
+  { name: 'detect.prefilter_scans', counter: Counter.PrefilterScans },
+  { name: 'detect.rules_evaluated', counter: Counter.RulesEvaluated },
+  { name: 'detect.pcre_match_limit', counter: Counter.PcreMatchLimit },
+  { name: 'detect.inspection_limit', counter: Counter.InspectionLimit },
+  { name: 'detect.thresholds_evicted', counter: Counter.ThresholdEvicted },
+  { name: 'output.events_lost', counter: Counter.EventsLost },
+  { name: 'ips.accepted', counter: Counter.VerdictPass },
+  { name: 'ips.blocked', counter: Counter.VerdictDrop },
+  ...REASON_NAMES.slice(1).map((reason, i) => ({
+    name: `ips.drop_reason.${reason.replaceAll(' ', '_')}`,
+    counter: Counter.DropReason + 1 + i,
+  })),
+];
+
+type Values = [name: string, value: number][];
+
+function threadValues(counters: Float64Array): Values {
+  return STAT_NAMES.map(({ name, counter }) => [name, counters[counter] ?? 0]);
+}
+
+/** Sums over the threads (the maximum for a maximum), and the average packet size that follows from them. */
+function totalValues(snapshot: StatsSnapshot): Values {
+  const values: Values = STAT_NAMES.map(({ name, counter, max }) => {
+    let total = 0;
+    for (const thread of snapshot.threads) {
+      const value = thread.counters[counter] ?? 0;
+      total = max === true ? Math.max(total, value) : total + value;
+    }
+    return [name, total];
+  });
+  const of = (wanted: string) => values.find(([name]) => name === wanted)?.[1] ?? 0;
+  const packets = of('decoder.pkts');
+  const average = packets === 0 ? 0 : Math.trunc(of('decoder.bytes') / packets);
+  values.splice(values.findIndex(([name]) => name === 'decoder.max_pkt_size'), 0, ['decoder.avg_pkt_size', average]);
+  return values;
+}
+
+const RULE_LINE = '-'.repeat(84);
+const row = (counter: string, thread: string, value: string) => `${counter.padEnd(45)} | ${thread.padEnd(25)} | ${value}`;
+
+/** One block of stats.log, without the last line end. Values of 0 only with `nullValues`. */
+export function statsTable(snapshot: StatsSnapshot, options: { totals: boolean; threads: boolean; nullValues: boolean }): string {
+  const d = new Date(snapshot.timeMs);
+  const two = (n: number) => String(n).padStart(2, '0');
+  const up = snapshot.uptime;
+  const uptime = `${Math.trunc(up / 86400)}d, ${two(Math.trunc(up / 3600) % 24)}h ${two(Math.trunc(up / 60) % 60)}m ${two(up % 60)}s`;
+  const date = `${d.getMonth() + 1}/${d.getDate()}/${d.getFullYear()} -- ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+  const lines = [RULE_LINE, `Date: ${date} (uptime: ${uptime})`, RULE_LINE, row('Counter', 'TM Name', 'Value'), RULE_LINE];
+  const add = (values: Values, thread: string) => {
+    for (const [name, value] of values) if (value !== 0 || options.nullValues) lines.push(row(name, thread, String(value)));
+  };
+  if (options.totals) add(totalValues(snapshot), 'Total');
+  if (options.threads) for (const thread of snapshot.threads) add(threadValues(thread.counters), thread.name);
+  return lines.join('\n');
+}
+
+interface Nested {
+  [key: string]: Nested | number | string | Nested[];
+}
+
+function nest(values: Values, before: Map<string, number> | undefined): Nested {
+  const root: Nested = {};
+  for (const [name, value] of values) {
+    const path = name.split('.');
+    const last = path.pop() as string;
+    let node = root;
+    for (const key of path) {
+      node[key] ??= {};
+      node = node[key] as Nested;
+    }
+    node[last] = value;
+    if (before !== undefined) {
+      node[`${last}_delta`] = value - (before.get(name) ?? 0);
+      before.set(name, value);
+    }
+  }
+  return root;
+}
+
+/** EVE stats records; remembers the values before for `deltas`. */
+export class EveStats {
+  private readonly before = new Map<string, Map<string, number>>();
+
+  constructor(private readonly options: { totals: boolean; threads: boolean; deltas: boolean }) {}
+
+  line(snapshot: StatsSnapshot): string {
+    const stats: Nested = { uptime: snapshot.uptime };
+    if (this.options.totals) Object.assign(stats, nest(totalValues(snapshot), this.memory('Total')));
+    if (snapshot.rules !== undefined) {
+      stats.detect ??= {};
+      (stats.detect as Nested).engines = [
+        {
+          id: 0,
+          last_reload: snapshot.rules.lastReload,
+          rules_loaded: snapshot.rules.loaded,
+          rules_failed: snapshot.rules.failed,
+          rules_skipped: snapshot.rules.skipped,
+        },
+      ];
+    }
+    if (this.options.threads) {
+      const threads: Nested = {};
+      for (const thread of snapshot.threads) threads[thread.name] = nest(threadValues(thread.counters), this.memory(thread.name));
+      stats.threads = threads;
+    }
+    const sec = Math.trunc(snapshot.timeMs / 1000);
+    const time = eveTime(sec, (snapshot.timeMs - sec * 1000) * 1_000_000);
+    return `{"timestamp":"${time}","event_type":"stats","stats":${JSON.stringify(stats)}}`;
+  }
+
+  private memory(thread: string): Map<string, number> | undefined {
+    if (!this.options.deltas) return undefined;
+    let map = this.before.get(thread);
+    if (map === undefined) {
+      map = new Map();
+      this.before.set(thread, map);
+    }
+    return map;
+  }
+}

@@ -1,0 +1,28 @@
+import type { Classification } from './classification.js';
+
+/**
+ * What a rule refers to by name. Treat it as frozen once a rule was parsed with it: resolved
+ * variables are remembered per `addressGroups` / `portGroups` object.
+ */
+export interface RuleContext {
+  /** suricata.yaml `vars.address-groups` and `vars.port-groups`, as written. */
+  addressGroups: Readonly<Record<string, string>>;
+  portGroups: Readonly<Record<string, string>>;
+  /** Keys in lower case. */
+  classifications: ReadonlyMap<string, Classification>;
+  /** Reference type (lower case) to URL prefix. Empty: types are not checked. */
+  references: ReadonlyMap<string, string>;
+  /** Compiles a regular expression; returns '' or why it does not compile. Absent: not checked here. */
+  checkPcre?: (pattern: string, flags: string) => string;
+}
+
+/** A context from the parts that are there. */
+export function ruleContext(parts: Partial<RuleContext> = {}): RuleContext {
+  return {
+    addressGroups: parts.addressGroups ?? {},
+    portGroups: parts.portGroups ?? {},
+    classifications: parts.classifications ?? new Map(),
+    references: parts.references ?? new Map(),
+    checkPcre: parts.checkPcre,
+  };
+}

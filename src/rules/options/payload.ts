@@ -1,0 +1,190 @@
+import type { ContentOption, PcreOption } from '../rule.js';
+import { RuleError } from '../rule-error.js';
+import { parseInteger, shorten, trim } from '../text.js';
+import { contentBefore, type OptionTable, type RuleState } from './option.js';
+
+/** Most bytes of one content. */
+export const MAX_CONTENT = 65535;
+/** Bounds of distance and within (user guide: 1 MB). */
+const MAX_RELATIVE = 1048576;
+
+/** content and its modifiers, pcre (user guide, "Payload Keywords"). What the rule as a whole must satisfy is in checks.ts. */
+export const PAYLOAD_OPTIONS: OptionTable = {
+  content: { value: 'required', quoted: 'yes', negatable: true, apply: content },
+  nocase: { value: 'none', apply: (state, _value, _negated, name) => flag(state, name, 'nocase') },
+  rawbytes: { value: 'none', apply: (state, _value, _negated, name) => flag(state, name, 'rawbytes') },
+  startswith: { value: 'none', apply: (state, _value, _negated, name) => flag(state, name, 'startswith') },
+  endswith: { value: 'none', apply: (state, _value, _negated, name) => flag(state, name, 'endswith') },
+  offset: { value: 'required', apply: (state, value) => position(state, 'offset', value, 0, 65535) },
+  depth: { value: 'required', apply: (state, value) => position(state, 'depth', value, 0, 65535) },
+  distance: { value: 'required', apply: (state, value) => position(state, 'distance', value, -MAX_RELATIVE, MAX_RELATIVE) },
+  within: { value: 'required', apply: (state, value) => position(state, 'within', value, 1, MAX_RELATIVE) },
+  fast_pattern: { value: 'optional', apply: fastPattern },
+  pcre: { value: 'required', quoted: 'maybe', negatable: true, apply: pcre },
+};
+
+function content(state: RuleState, value: string, negated: boolean): void {
+  const option: ContentOption = {
+    kind: 'content',
+    pattern: decodePattern(value),
+    negated,
+    nocase: false,
+    startswith: false,
+    endswith: false,
+    fastPattern: false,
+    fastPatternOnly: false,
+    rawbytes: false,
+  };
+  state.rule.payload.push(option);
+  state.content = option;
+}
+
+/** Bytes of a content: literal text, `|hex hex|`, and the escapes `\" \; \: \\`. */
+function decodePattern(value: string): Uint8Array {
+  const out = new Uint8Array(value.length);
+  let length = 0;
+  for (let i = 0; i < value.length; i++) {
+    const char = value.charCodeAt(i);
+    if (char === 0x7c) {
+      const end = value.indexOf('|', i + 1);
+      if (end < 0) throw new RuleError('content', 'has a | without its closing |; write |7C| for the character itself');
+      length = decodeHex(value, i + 1, end, out, length);
+      i = end;
+    } else if (char === 0x5c) {
+      i++;
+      if (i >= value.length || !'";:\\'.includes(value[i])) {
+        throw new RuleError('content', `"\\${value[i] ?? ''}" is no escape: only \\" \\; \\: \\\\ are, use |hex| for other bytes`);
+      }
+      out[length++] = value.charCodeAt(i);
+    } else if (char === 0x22) {
+      throw new RuleError('content', 'has a quote inside its quotes: write \\" or |22|');
+    } else {
+      out[length++] = char;
+    }
+  }
+  if (length === 0) throw new RuleError('content', 'is empty');
+  if (length > MAX_CONTENT) throw new RuleError('content', `has ${length} bytes, at most ${MAX_CONTENT} are allowed`);
+  return out.slice(0, length);
+}
+
+function decodeHex(value: string, from: number, to: number, out: Uint8Array, at: number): number {
+  let length = at;
+  let high = -1;
+  for (let i = from; i < to; i++) {
+    const char = value.charCodeAt(i);
+    if (char === 0x20 || char === 0x2c) continue;
+    const digit = hexDigit(char);
+    if (digit < 0) throw new RuleError('content', `"${value[i]}" is no hex digit in |${shorten(value.slice(from, to))}|`);
+    if (high < 0) {
+      high = digit;
+    } else {
+      out[length++] = (high << 4) | digit;
+      high = -1;
+    }
+  }
+  if (high >= 0) throw new RuleError('content', `|${shorten(value.slice(from, to))}| has an odd number of hex digits`);
+  return length;
+}
+
+function hexDigit(char: number): number {
+  if (char >= 0x30 && char <= 0x39) return char - 0x30;
+  const lower = char | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
+
+function flag(state: RuleState, name: string, field: 'nocase' | 'rawbytes' | 'startswith' | 'endswith'): void {
+  const option = contentBefore(state, name);
+  if (option[field]) throw new RuleError(name, 'is given twice for one content');
+  option[field] = true;
+}
+
+function position(state: RuleState, field: 'offset' | 'depth' | 'distance' | 'within', value: string, min: number, max: number): void {
+  const option = contentBefore(state, field);
+  if (option[field] !== undefined) throw new RuleError(field, 'is given twice for one content');
+  if (/^[A-Za-z_]/.test(value)) {
+    throw new RuleError(field, `"${shorten(value)}" is a variable, and byte_extract and byte_math, which set them, are not supported yet`);
+  }
+  option[field] = parseInteger(field, value, min, max);
+}
+
+function fastPattern(state: RuleState, value: string): void {
+  const option = contentBefore(state, 'fast_pattern');
+  for (const other of state.rule.payload) {
+    if (other.kind === 'content' && other.fastPattern) throw new RuleError('fast_pattern', 'can stand on only one content of a rule');
+  }
+  option.fastPattern = true;
+  if (value === '') return;
+  if (value === 'only') {
+    option.fastPatternOnly = true;
+    return;
+  }
+  const chop = /^(\d+)\s*,\s*(\d+)$/.exec(value);
+  if (chop === null) throw new RuleError('fast_pattern', `takes nothing, only, or offset,length; got "${shorten(value)}"`);
+  const offset = parseInteger('fast_pattern', chop[1], 0, 65535);
+  const length = parseInteger('fast_pattern', chop[2], 1, 65535);
+  if (offset + length > option.pattern.length) {
+    throw new RuleError('fast_pattern', `${offset},${length} reaches beyond the ${option.pattern.length} bytes of its content`);
+  }
+  option.fastPatternChop = { offset, length };
+}
+
+/** Flags that choose a buffer of the application layer (user guide, "pcre"). */
+const BUFFER_FLAGS = 'UIPQHDMCSYVWZ';
+
+function pcre(state: RuleState, value: string, negated: boolean): void {
+  const text = trim(value);
+  const end = text.lastIndexOf('/');
+  if (text[0] !== '/' || end === 0) throw new RuleError('pcre', `takes "/expression/flags", got "${shorten(value)}"`);
+  const pattern = asciiPattern(text.slice(1, end));
+  if (pattern === '') throw new RuleError('pcre', 'has an empty expression');
+  const option: PcreOption = { kind: 'pcre', pattern, negated, flags: '', relative: false };
+  const letters = text.slice(end + 1);
+  if (letters.includes(',') || /\(\?P?<(flow|pkt)_/.test(pattern))
+    throw new RuleError('pcre', 'capturing into variables is not supported yet');
+  for (const letter of letters) {
+    if (letter === 'R') option.relative = true;
+    else if (letter === 'B')
+      continue; // as rawbytes: no effect
+    else if ('ismxAEG'.includes(letter)) option.flags += option.flags.includes(letter) ? '' : letter;
+    else if (BUFFER_FLAGS.includes(letter))
+      throw new RuleError('pcre', `flag ${letter} needs an application layer, which this version does not have yet`);
+    else if (letter === 'O') throw new RuleError('pcre', 'flag O is not supported yet');
+    else throw new RuleError('pcre', `unknown flag "${letter}"`);
+  }
+  const wrong = state.context.checkPcre?.(option.pattern, option.flags) ?? '';
+  if (wrong !== '') throw new RuleError('pcre', `does not compile: ${wrong}`);
+  state.rule.payload.push(option);
+}
+
+/**
+ * Bytes above 0x7f as \xHH, so that the expression is plain ASCII wherever it goes: it is matched
+ * byte by byte either way. Inside \Q...\E, where \x is literal, the quoting is left and resumed.
+ */
+function asciiPattern(pattern: string): string {
+  let i = 0;
+  while (i < pattern.length && pattern.charCodeAt(i) < 0x80) i++;
+  if (i === pattern.length) return pattern;
+  let out = '';
+  let quoting = false;
+  for (i = 0; i < pattern.length; i++) {
+    const code = pattern.charCodeAt(i);
+    if (code >= 0x80) {
+      const hex = `\\x${code.toString(16).padStart(2, '0')}`;
+      out += quoting ? `\\E${hex}\\Q` : hex;
+    } else if (pattern[i] === '\\' && i + 1 < pattern.length) {
+      const next = pattern.charCodeAt(i + 1);
+      if (quoting && pattern[i + 1] !== 'E') {
+        out += '\\';
+        continue;
+      }
+      if (next >= 0x80) continue; // an escaped byte above 0x7f is that byte
+      if (pattern[i + 1] === 'Q') quoting = true;
+      if (pattern[i + 1] === 'E') quoting = false;
+      out += pattern.slice(i, i + 2);
+      i++;
+    } else {
+      out += pattern[i];
+    }
+  }
+  return out;
+}

@@ -1,0 +1,9 @@
+import { META_OPTIONS } from './meta.js';
+import type { OptionSpec } from './option.js';
+import { PACKET_OPTIONS } from './packet.js';
+import { PAYLOAD_OPTIONS } from './payload.js';
+
+/** Every keyword this version understands, by name. */
+export const OPTIONS: ReadonlyMap<string, OptionSpec> = new Map(
+  [META_OPTIONS, PAYLOAD_OPTIONS, PACKET_OPTIONS].flatMap((table) => Object.entries(table)),
+);

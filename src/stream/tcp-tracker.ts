@@ -1,0 +1,440 @@
+import type { StreamConfig } from '../config/config.js';
+import { IpProto, type Packet, TcpFlag } from '../decode/packet.js';
+import { FlowFlag, FlowState, TcpState } from '../flow/codes.js';
+import { type FlowTable, L4 } from '../flow/flow-table.js';
+import { Counter } from '../metrics/counters.js';
+import { Mode } from '../ring/verdict.js';
+import { NO_SCALE, windowScale } from './tcp-options.js';
+
+/** What TcpTracker.update says of a packet. */
+export const enum TcpResult {
+  Ok = 0,
+  /** Fits neither handshake nor window: an endpoint would not take it. p.established is 0. */
+  Invalid = 1,
+  /** No session and midstream pick-up is off: nothing is tracked; apply stream.midstream-policy (each packet). */
+  Midstream = 2,
+  /** This packet was picked up midstream: apply the policy too (ignore and pass-flow only), then go on. */
+  MidstreamPickup = 3,
+}
+
+/** FlowTable.tcpBits. */
+const enum Bit {
+  /** The SYN of the client, of the server was acknowledged by the other side. */
+  AckedTs = 1,
+  AckedTc = 2,
+  /** The SYN of the server was seen (a SYN+ACK counts). */
+  SynTc = 4,
+  /** A second SYN, SYN+ACK with another sequence number came: it waits in the other side's L4.Window. */
+  OtherTs = 8,
+  OtherTc = 16,
+}
+
+/** Scale assumed when the handshake was not seen: the largest, so that no good packet looks out of window. */
+const UNKNOWN_SCALE = 14;
+/** A SYN-only or midstream peer has offered nothing yet: the largest window without scaling. */
+const UNKNOWN_WINDOW = 65535;
+
+/**
+ * TCP session tracking (RFC 9293; states as in Suricata, from the server's side): handshake in all its variants,
+ * windows, FIN and RST. Sequence numbers are int32 and compared by the sign of their difference.
+ *
+ * Complete is a handshake when each side's SYN was acknowledged by the other, in whatever order: the plain one,
+ * simultaneous open (RFC 9293, 3.5), split handshakes and fast open (RFC 7413) need no cases of their own.
+ */
+export class TcpTracker {
+  private readonly midstream: boolean;
+  private readonly asyncOneside: boolean;
+
+  constructor(
+    config: StreamConfig,
+    private readonly flows: FlowTable,
+    private readonly counters: Float64Array,
+  ) {
+    this.midstream = config.midstream;
+    this.asyncOneside = config.asyncOneside;
+    flows.reverseSynAck = config.midstream || config.asyncOneside ? 1 : 0;
+  }
+
+  /**
+   * Takes one packet of a flow, right after FlowTable.lookup and before anything looks at the flow's flags.
+   * Sets p.established: the packet after the handshake is the first, or the one that completes it if it has data.
+   */
+  update(p: Packet): number {
+    const slot = p.flow;
+    if (slot < 0 || p.proto !== IpProto.Tcp) return TcpResult.Ok;
+    const flows = this.flows;
+    if ((flows.flags[slot] & FlowFlag.Bypassed) !== 0) return TcpResult.Ok;
+    const state = flows.tcpState[slot];
+    let result: number;
+    if (state === TcpState.None) result = this.begin(p, slot);
+    else if (state < TcpState.Established) result = this.handshake(p, slot, state);
+    else if ((flows.flags[slot] & FlowFlag.AsyncOneside) !== 0) result = this.oneside(p, slot);
+    else result = this.session(p, slot, state);
+    if (result === TcpResult.Invalid) p.established = 0;
+    return result;
+  }
+
+  /** The first packet of a session, or one without a session. */
+  private begin(p: Packet, slot: number): number {
+    const flags = p.tcpFlags;
+    if ((flags & TcpFlag.Rst) !== 0) return TcpResult.Invalid;
+    if ((flags & TcpFlag.Fin) !== 0) {
+      if (!this.midstream) return TcpResult.Midstream;
+      if ((flags & TcpFlag.Syn) !== 0 || p.payloadLen === 0) return TcpResult.Invalid;
+      return this.pickUp(p, slot);
+    }
+    if ((flags & TcpFlag.Syn) !== 0) {
+      if ((flags & TcpFlag.Ack) !== 0) return this.pickUpSynAck(p, slot);
+      if (p.direction !== 0) return TcpResult.Invalid;
+      this.counters[Counter.TcpSessions]++;
+      this.startSide(p, slot);
+      this.setState(slot, TcpState.SynSent);
+      return TcpResult.Ok;
+    }
+    if ((flags & TcpFlag.Ack) === 0) return TcpResult.Invalid;
+    return this.midstream ? this.pickUp(p, slot) : TcpResult.Midstream;
+  }
+
+  /** A SYN or SYN+ACK gives its side's numbers. */
+  private startSide(p: Packet, slot: number): void {
+    const l4 = this.flows.l4;
+    const at = slot * L4.Words + p.direction;
+    l4[at + L4.Isn] = p.tcpSeq;
+    l4[at + L4.Next] = (p.tcpSeq + 1 + p.payloadLen) | 0;
+    l4[at + L4.Ack] = p.tcpAck;
+    l4[at + L4.Window] = p.tcpWindow;
+    const scale = windowScale(p);
+    if (p.direction === 0) this.flows.tcpScaleTs[slot] = scale;
+    else this.flows.tcpScaleTc[slot] = scale;
+  }
+
+  private pickUpSynAck(p: Packet, slot: number): number {
+    if (!this.midstream && !this.asyncOneside) return TcpResult.Midstream;
+    const l4 = this.flows.l4;
+    const at = slot * L4.Words;
+    this.counters[Counter.TcpSessions]++;
+    this.counters[Counter.TcpMidstream]++;
+    this.startSide(p, slot);
+    const peer = p.direction ^ 1;
+    l4[at + peer + L4.Isn] = (p.tcpAck - 1) | 0;
+    l4[at + peer + L4.Next] = p.tcpAck;
+    l4[at + peer + L4.Window] = UNKNOWN_WINDOW;
+    if (peer === 0) this.flows.tcpScaleTs[slot] = UNKNOWN_SCALE;
+    else this.flows.tcpScaleTc[slot] = UNKNOWN_SCALE;
+    this.flows.tcpBits[slot] = p.direction === 1 ? Bit.SynTc | Bit.AckedTs : Bit.AckedTc;
+    this.flows.flags[slot] |= FlowFlag.Midstream;
+    this.setState(slot, TcpState.SynRecv);
+    return TcpResult.MidstreamPickup;
+  }
+
+  /** Data or ACK without a session: as if the handshake had been seen, with the widest window. */
+  private pickUp(p: Packet, slot: number): number {
+    const flows = this.flows;
+    const l4 = flows.l4;
+    const at = slot * L4.Words;
+    const mine = at + p.direction;
+    const peer = at + (p.direction ^ 1);
+    this.counters[Counter.TcpSessions]++;
+    this.counters[Counter.TcpMidstream]++;
+    flows.tcpScaleTs[slot] = UNKNOWN_SCALE;
+    flows.tcpScaleTc[slot] = UNKNOWN_SCALE;
+    l4[mine + L4.Isn] = (p.tcpSeq - 1) | 0;
+    l4[mine + L4.Next] = (p.tcpSeq + p.payloadLen) | 0;
+    l4[mine + L4.Ack] = p.tcpAck;
+    l4[mine + L4.Window] = p.tcpWindow << UNKNOWN_SCALE;
+    l4[peer + L4.Isn] = (p.tcpAck - 1) | 0;
+    l4[peer + L4.Next] = p.tcpAck;
+    l4[peer + L4.Ack] = p.tcpSeq;
+    l4[peer + L4.Window] = UNKNOWN_WINDOW << UNKNOWN_SCALE;
+    flows.tcpBits[slot] = Bit.AckedTs | Bit.AckedTc | Bit.SynTc;
+    flows.flags[slot] |= FlowFlag.Midstream;
+    this.establish(p, slot);
+    if ((p.tcpFlags & TcpFlag.Fin) !== 0) this.fin(p, slot, TcpState.Established);
+    return TcpResult.MidstreamPickup;
+  }
+
+  private establish(p: Packet, slot: number): void {
+    this.flows.flags[slot] |= FlowFlag.TcpEstablished;
+    this.setState(slot, TcpState.Established);
+    // The ACK alone that completes the handshake is not yet `established` to Suricata; with data it is.
+    if (p.payloadLen > 0) p.established = 1;
+  }
+
+  /** SynSent and SynRecv. */
+  private handshake(p: Packet, slot: number, state: number): number {
+    const flags = p.tcpFlags;
+    if ((flags & TcpFlag.Rst) !== 0) return this.resetInHandshake(p, slot);
+    if ((flags & TcpFlag.Syn) !== 0) return this.synInHandshake(p, slot, state);
+    if ((flags & TcpFlag.Ack) === 0) return p.payloadLen > 0 ? TcpResult.Invalid : TcpResult.Ok;
+    const flows = this.flows;
+    const l4 = flows.l4;
+    const at = slot * L4.Words;
+    const direction = p.direction;
+    const peer = direction ^ 1;
+    if (direction === 0 && (flows.tcpBits[slot] & Bit.SynTc) === 0) {
+      // The SYN+ACK was not seen: lost by the capture, or it takes another way.
+      if (this.asyncOneside && p.tcpSeq === l4[at + L4.Next]) {
+        flows.flags[slot] |= FlowFlag.AsyncOneside;
+        l4[at + L4.Next] = (p.tcpSeq + p.payloadLen) | 0;
+        this.establish(p, slot);
+      }
+      return TcpResult.Ok;
+    }
+    if (direction === 1 && this.asyncOneside && (flows.flags[slot] & FlowFlag.Midstream) !== 0) {
+      // After a SYN+ACK the server goes on by itself: only its side is seen.
+      flows.flags[slot] |= FlowFlag.AsyncOneside;
+      this.establish(p, slot);
+      return this.oneside(p, slot);
+    }
+    const bit = direction === 0 ? Bit.AckedTc : Bit.AckedTs;
+    if (!this.takesAck(slot, peer, p.tcpAck) && !this.missedAck(p, slot, state, peer)) {
+      // A server may answer the remains of an older connection (RFC 9293, 3.5.1), or acknowledge what we missed.
+      return direction === 1 && (state === TcpState.SynSent || (flows.tcpBits[slot] & bit) !== 0) ? TcpResult.Ok : TcpResult.Invalid;
+    }
+    flows.tcpBits[slot] |= bit;
+    if (!this.bothAcked(slot)) {
+      // A server that speaks before the last ACK was seen: that ACK may acknowledge this too.
+      const next = (p.tcpSeq + p.payloadLen) | 0;
+      const more = (next - l4[at + direction + L4.Next]) | 0;
+      if (state === TcpState.SynRecv && more > 0 && more <= UNKNOWN_WINDOW) l4[at + direction + L4.Next] = next;
+      return TcpResult.Ok;
+    }
+    this.settleWindows(slot);
+    if (p.mode === Mode.Ips && !this.inWindow(p, slot)) return TcpResult.Invalid;
+    this.establish(p, slot);
+    return this.session(p, slot, TcpState.Established);
+  }
+
+  /** True when `ack` acknowledges the SYN of side `peer` (and, fast open, not more than it sent). */
+  private takesAck(slot: number, peer: number, ack: number): boolean {
+    const flows = this.flows;
+    const l4 = flows.l4;
+    const at = slot * L4.Words + peer;
+    if (((ack - l4[at + L4.Isn]) | 0) > 0 && ((ack - l4[at + L4.Next]) | 0) <= 0) return true;
+    if ((flows.tcpBits[slot] & (peer === 0 ? Bit.OtherTs : Bit.OtherTc)) === 0) return false;
+    const other = l4[slot * L4.Words + (peer ^ 1) + L4.Window];
+    if (ack !== ((other + 1) | 0)) return false;
+    l4[at + L4.Isn] = other;
+    l4[at + L4.Next] = ack;
+    return true;
+  }
+
+  /**
+   * A listener that lost packets sees more acknowledged than it saw sent: then the handshake was completed. Inline
+   * nothing reaches the server unseen, so there the ACK is wrong.
+   */
+  private missedAck(p: Packet, slot: number, state: number, peer: number): boolean {
+    if (p.mode === Mode.Ips || state !== TcpState.SynRecv) return false;
+    const at = slot * L4.Words + peer + L4.Next;
+    const ahead = (p.tcpAck - this.flows.l4[at]) | 0;
+    if (ahead <= 0 || ahead > UNKNOWN_WINDOW) return false;
+    this.flows.l4[at] = p.tcpAck;
+    this.flows.tcpBits[slot] |= Bit.AckedTs | Bit.AckedTc;
+    return true;
+  }
+
+  private synInHandshake(p: Packet, slot: number, state: number): number {
+    const flows = this.flows;
+    const l4 = flows.l4;
+    const at = slot * L4.Words;
+    const direction = p.direction;
+    if ((p.tcpFlags & TcpFlag.Fin) !== 0) return TcpResult.Invalid;
+    if ((p.tcpFlags & TcpFlag.Ack) === 0) {
+      if (direction === 0) {
+        if (l4[at + L4.Isn] === p.tcpSeq) return TcpResult.Ok;
+        if (state !== TcpState.SynSent) return TcpResult.Invalid;
+        // The client starts over before any answer: which of the two SYNs counts, the server's answer tells.
+        const earlier = l4[at + L4.Isn];
+        this.startSide(p, slot);
+        l4[at + 1 + L4.Window] = earlier;
+        flows.tcpBits[slot] |= Bit.OtherTs;
+        return TcpResult.Ok;
+      }
+      if ((flows.tcpBits[slot] & Bit.SynTc) !== 0) return l4[at + 1 + L4.Isn] === p.tcpSeq ? TcpResult.Ok : TcpResult.Invalid;
+      this.startSide(p, slot);
+      flows.tcpBits[slot] |= Bit.SynTc;
+      this.setState(slot, TcpState.SynRecv);
+      return TcpResult.Ok;
+    }
+    if (!this.takesAck(slot, direction ^ 1, p.tcpAck)) return TcpResult.Invalid;
+    if (direction === 0) {
+      // Simultaneous open: the client answers the server's SYN, with its own number again.
+      if ((flows.tcpBits[slot] & Bit.SynTc) === 0 || l4[at + L4.Isn] !== p.tcpSeq) return TcpResult.Invalid;
+      l4[at + L4.Ack] = p.tcpAck;
+      flows.tcpBits[slot] |= Bit.AckedTc;
+    } else {
+      if ((flows.tcpBits[slot] & Bit.SynTc) === 0 || state === TcpState.SynSent) this.startSide(p, slot);
+      else if (l4[at + 1 + L4.Isn] !== p.tcpSeq) {
+        // Which of two SYN+ACKs counts, the client's ACK tells.
+        l4[at + L4.Window] = p.tcpSeq;
+        flows.tcpBits[slot] |= Bit.OtherTc;
+        return TcpResult.Ok;
+      } else l4[at + 1 + L4.Ack] = p.tcpAck;
+      flows.tcpBits[slot] |= Bit.AckedTs | Bit.SynTc;
+    }
+    if (!this.bothAcked(slot)) {
+      this.setState(slot, TcpState.SynRecv);
+      return TcpResult.Ok;
+    }
+    this.settleWindows(slot);
+    this.establish(p, slot);
+    return TcpResult.Ok;
+  }
+
+  private bothAcked(slot: number): boolean {
+    return (this.flows.tcpBits[slot] & (Bit.AckedTs | Bit.AckedTc)) === (Bit.AckedTs | Bit.AckedTc);
+  }
+
+  /** The handshake is over: what each side has acknowledged, and scales, which hold only when both offered one. */
+  private settleWindows(slot: number): void {
+    const flows = this.flows;
+    const l4 = flows.l4;
+    const at = slot * L4.Words;
+    if (flows.tcpScaleTs[slot] === NO_SCALE || flows.tcpScaleTc[slot] === NO_SCALE) {
+      flows.tcpScaleTs[slot] = 0;
+      flows.tcpScaleTc[slot] = 0;
+    }
+    if ((flows.tcpBits[slot] & Bit.OtherTc) !== 0) l4[at + L4.Window] = UNKNOWN_WINDOW;
+    l4[at + L4.Ack] = (l4[at + 1 + L4.Isn] + 1) | 0;
+    if (((l4[at + 1 + L4.Ack] - l4[at + L4.Isn]) | 0) <= 0) l4[at + 1 + L4.Ack] = (l4[at + L4.Isn] + 1) | 0;
+  }
+
+  /** RFC 9293, 3.10.7.3: in SYN-SENT a RST must acknowledge the SYN; the sender of a SYN may take it back. */
+  private resetInHandshake(p: Packet, slot: number): number {
+    const l4 = this.flows.l4;
+    const at = slot * L4.Words + p.direction;
+    let good: boolean;
+    if (p.direction === 1 && (this.flows.tcpBits[slot] & Bit.SynTc) === 0) {
+      good = (p.tcpFlags & TcpFlag.Ack) !== 0 && this.takesAck(slot, 0, p.tcpAck);
+    } else {
+      good = ((p.tcpSeq - l4[at + L4.Isn]) | 0) > 0 && ((p.tcpSeq - l4[at + L4.Next]) | 0) <= 0;
+    }
+    if (!good) return TcpResult.Invalid;
+    this.setState(slot, TcpState.Closed);
+    return TcpResult.Ok;
+  }
+
+  /** Established and later. */
+  private session(p: Packet, slot: number, state: number): number {
+    const flags = p.tcpFlags;
+    const flows = this.flows;
+    const l4 = flows.l4;
+    const mine = slot * L4.Words + p.direction;
+    const peer = slot * L4.Words + (p.direction ^ 1);
+    if ((flags & TcpFlag.Rst) !== 0) {
+      // RFC 5961: only a number the receiver could expect ends a session.
+      const from = l4[peer + L4.Ack];
+      const over = (p.tcpSeq - from) | 0;
+      if (p.tcpSeq !== l4[mine + L4.Next] && (over < 0 || over > this.windowOf(peer))) return TcpResult.Invalid;
+      this.setState(slot, TcpState.Closed);
+      return TcpResult.Ok;
+    }
+    if ((flags & TcpFlag.Syn) !== 0) {
+      // A repeated SYN or SYN+ACK is harmless; any other is challenged by the receiver, not obeyed.
+      return p.tcpSeq === l4[mine + L4.Isn] ? TcpResult.Ok : TcpResult.Invalid;
+    }
+    if (!this.inWindow(p, slot)) return this.outOfWindow(p, slot);
+    if ((flags & TcpFlag.Ack) !== 0) {
+      const ahead = (p.tcpAck - l4[mine + L4.Ack]) | 0;
+      if (ahead > this.windowOf(mine) + 1) return this.outOfWindow(p, slot);
+      if (ahead >= 0) {
+        l4[mine + L4.Ack] = p.tcpAck;
+        l4[mine + L4.Window] = p.tcpWindow << (p.direction === 0 ? flows.tcpScaleTs[slot] : flows.tcpScaleTc[slot]);
+        // More acknowledged than we saw: the capture lost packets, the endpoint did not.
+        if (((p.tcpAck - l4[peer + L4.Next]) | 0) > 0) l4[peer + L4.Next] = p.tcpAck;
+      }
+    }
+    const next = (p.tcpSeq + p.payloadLen) | 0;
+    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
+    if (state !== TcpState.Established || (flags & TcpFlag.Fin) !== 0) this.close(p, slot, state);
+    return TcpResult.Ok;
+  }
+
+  private windowOf(at: number): number {
+    const window = this.flows.l4[at + L4.Window];
+    return window > 0 ? window : 1;
+  }
+
+  /** Nothing beyond what the receiver has room for (a zero window may be probed with one byte). Old data is welcome. */
+  private inWindow(p: Packet, slot: number): boolean {
+    const peer = slot * L4.Words + (p.direction ^ 1);
+    const last = (p.tcpSeq + p.payloadLen) | 0;
+    return ((last - this.flows.l4[peer + L4.Ack]) | 0) <= this.windowOf(peer);
+  }
+
+  /**
+   * Inline the packet is refused, and nothing changes. A listener (IDS) may have lost packets that the endpoints got:
+   * it moves on to the new numbers, after which packets with the old ones count as old data, still inspected.
+   */
+  private outOfWindow(p: Packet, slot: number): number {
+    if (p.mode === Mode.Ips) return TcpResult.Invalid;
+    const l4 = this.flows.l4;
+    const mine = slot * L4.Words + p.direction;
+    const peer = slot * L4.Words + (p.direction ^ 1);
+    const next = (p.tcpSeq + p.payloadLen) | 0;
+    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
+    if (((p.tcpSeq - l4[peer + L4.Ack]) | 0) > 0) l4[peer + L4.Ack] = p.tcpSeq;
+    if ((p.tcpFlags & TcpFlag.Ack) !== 0) {
+      if (((p.tcpAck - l4[mine + L4.Ack]) | 0) > 0) l4[mine + L4.Ack] = p.tcpAck;
+      if (((p.tcpAck - l4[peer + L4.Next]) | 0) > 0) l4[peer + L4.Next] = p.tcpAck;
+    }
+    return TcpResult.Invalid;
+  }
+
+  /** FIN, and the ACKs that follow it. */
+  private close(p: Packet, slot: number, state: number): void {
+    if ((p.tcpFlags & TcpFlag.Fin) !== 0) {
+      this.fin(p, slot, state);
+      return;
+    }
+    if ((p.tcpFlags & TcpFlag.Ack) === 0) return;
+    const l4 = this.flows.l4;
+    const at = slot * L4.Words;
+    const acksAll = p.tcpAck === l4[at + (p.direction ^ 1) + L4.Next];
+    if (!acksAll) return;
+    if (state === TcpState.FinWait1 && p.direction === 0) this.setState(slot, TcpState.FinWait2);
+    else if (state === TcpState.Closing) this.setState(slot, TcpState.TimeWait);
+    else if (state === TcpState.LastAck && p.direction === 0) this.setState(slot, TcpState.Closed);
+    else if (state === TcpState.TimeWait) this.setState(slot, TcpState.Closed);
+  }
+
+  /** The states are the server's: its own FIN leads to fin_wait1, the client's to close_wait. */
+  private fin(p: Packet, slot: number, state: number): void {
+    const l4 = this.flows.l4;
+    const at = slot * L4.Words;
+    const mine = at + p.direction;
+    // The FIN takes a number of its own; a repeated one took it before.
+    const next = (p.tcpSeq + p.payloadLen + 1) | 0;
+    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
+    if (p.direction === 0) {
+      if (state === TcpState.Established) this.setState(slot, TcpState.CloseWait);
+      else if (state === TcpState.FinWait2) this.setState(slot, TcpState.TimeWait);
+      else if (state === TcpState.FinWait1) {
+        const acked = (p.tcpFlags & TcpFlag.Ack) !== 0 && p.tcpAck === l4[at + 1 + L4.Next];
+        this.setState(slot, acked ? TcpState.TimeWait : TcpState.Closing);
+      }
+    } else if (state === TcpState.Established) this.setState(slot, TcpState.FinWait1);
+    else if (state === TcpState.CloseWait) this.setState(slot, TcpState.LastAck);
+  }
+
+  /** One direction alone is seen: no acknowledgement to check against. */
+  private oneside(p: Packet, slot: number): number {
+    const l4 = this.flows.l4;
+    const mine = slot * L4.Words + p.direction;
+    const next = (p.tcpSeq + p.payloadLen + ((p.tcpFlags & TcpFlag.Fin) !== 0 ? 1 : 0)) | 0;
+    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
+    if ((p.tcpFlags & TcpFlag.Rst) !== 0) {
+      if (p.tcpSeq !== l4[mine + L4.Next]) return TcpResult.Invalid;
+      this.setState(slot, TcpState.Closed);
+    } else if ((p.tcpFlags & TcpFlag.Fin) !== 0) this.setState(slot, TcpState.Closed);
+    return TcpResult.Ok;
+  }
+
+  /** The TCP state and the flow state that goes with it. */
+  private setState(slot: number, state: TcpState): void {
+    this.flows.tcpState[slot] = state;
+    if (state < TcpState.Established) return;
+    const closed = state === TcpState.TimeWait || state === TcpState.LastAck || state === TcpState.Closed;
+    this.flows.setState(slot, closed ? FlowState.Closed : FlowState.Established);
+  }
+}

@@ -1,0 +1,100 @@
+import { Worker } from 'node:worker_threads';
+import { SluiceError } from '../errors.js';
+import { native } from '../native.js';
+import { Control, controlBytes } from '../ring/arena.js';
+import type { FusedThreadData } from '../workers/fused.js';
+import { RuleOutbox } from '../workers/rule-inbox.js';
+import { childProcess, giveUp, tell } from './child-process.js';
+import { Fd, type Init, type ToChild } from './messages.js';
+
+/**
+ * The capture process: opens the sockets, one thread after the other so that socket i is member i of
+ * every fanout group, lets all begin together, and ends when all have drained.
+ */
+const outbox = new RuleOutbox((ruleGeneration) => tell({ type: 'reloaded', ruleGeneration }));
+let threadCount = 0;
+let control: Int32Array | undefined;
+
+async function start(init: Init): Promise<void> {
+  const fused = init.config.runmode === 'workers';
+  process.title = fused ? 'sluice: capture + detect' : 'sluice: capture';
+  control = new Int32Array(native.mapFd(Fd.Control, controlBytes(init.layout.captureThreads)));
+  const script = new URL(fused ? '../workers/fused.js' : '../capture/dispatch.js', import.meta.url);
+  const affinity = init.config.threading;
+  let running = init.plan.threads.length;
+  for (let thread = 0; thread < init.plan.threads.length; thread++) {
+    const { port, orders } = outbox.add();
+    const data: FusedThreadData = {
+      config: init.config,
+      plan: init.plan,
+      layout: init.layout,
+      thread,
+      controlFd: Fd.Control,
+      countersFd: Fd.Counters,
+      arenaFd: Fd.Arena,
+      eventFd: Fd.Events + thread,
+      cpu: affinity.setCpuAffinity && affinity.captureCpus.length > 0 ? affinity.captureCpus[thread % affinity.captureCpus.length] : -1,
+      rules: fused ? init.rules : [],
+      ruleGeneration: init.ruleGeneration,
+      checksumValidation: init.checksumValidation,
+      port,
+      orders,
+    };
+    const worker = new Worker(script, { workerData: data, transferList: [port], name: init.plan.threads[thread].name });
+    threadCount++;
+    await opened(worker, init.plan.threads[thread].sources.map((s) => init.plan.sources[s].interface).join(' and '));
+    worker.on('error', giveUp);
+    worker.on('exit', () => {
+      if (--running === 0) process.exit(0);
+    });
+  }
+  Atomics.store(control, Control.Start, 1);
+  for (let i = 0; i < threadCount; i++) native.futexWake(control, Control.Start);
+  tell({ type: 'ready' });
+}
+
+/** Resolves when the thread's sockets are open. */
+function opened(worker: Worker, interfaces: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', () => resolve());
+    worker.once('error', (error) => reject(openError(error as NodeJS.ErrnoException, interfaces)));
+    worker.once('exit', () => reject(new SluiceError('SLUICE_SYSTEM', `capture thread on ${interfaces} ended before its sockets were open`)));
+  });
+}
+
+function openError(error: NodeJS.ErrnoException, interfaces: string): Error {
+  if (error.code === 'EPERM' || error.code === 'EACCES')
+    return new SluiceError(
+      'SLUICE_CAPABILITY',
+      `opening packet sockets on ${interfaces}: ${error.message}; run as root or with CAP_NET_RAW and CAP_NET_ADMIN`,
+    );
+  if (error.code === 'ENOMEM')
+    return new SluiceError('SLUICE_SYSTEM', `opening packet sockets on ${interfaces}: ${error.message}; lower ring-size or threads`);
+  if (error.message.startsWith('PACKET_FANOUT'))
+    return new SluiceError(
+      'SLUICE_INTERFACE',
+      `joining the fanout group on ${interfaces}: ${error.message}; another program uses this cluster-id with other settings, choose one of your own`,
+    );
+  return error.code?.startsWith('E') ? new SluiceError('SLUICE_SYSTEM', `opening packet sockets on ${interfaces}: ${error.message}`) : error;
+}
+
+function order(message: ToChild): void | Promise<void> {
+  switch (message.type) {
+    case 'init':
+      return start(message);
+    case 'rules':
+      outbox.rules({ rules: message.rules, generation: message.ruleGeneration });
+      return;
+    case 'end':
+      stop();
+  }
+}
+
+/** Without a supervisor nobody could stop or restart us: drain and end. */
+function stop(): void {
+  if (control === undefined) process.exit(0);
+  Atomics.store(control, Control.Stop, 1);
+  for (let i = 0; i < threadCount; i++) native.eventfdSignal(Fd.Events + i);
+}
+
+childProcess('sluice: capture', order, stop);

@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Log } from '../cli/log.js';
+import { SluiceError } from '../errors.js';
+import type { FromChild, ToChild } from './messages.js';
+
+/** Wait before a process is started again: none after a long life, growing after short ones. */
+const BACKOFF_MS = [0, 100, 300, 1000, 3000, 5000];
+const LONG_LIFE_MS = 10_000;
+const READY_MS = 60_000;
+
+export interface ChildOptions {
+  /** Word for people: `capture`, `detection`. */
+  what: string;
+  script: URL;
+  /** Descriptors from number 4 on. */
+  fds: (number | 'ignore')[];
+  /** What the process is told first; it answers `ready`. */
+  init: () => ToChild;
+  log: Log;
+  /** The process is up, for the first time or again. */
+  onReady: (restarted: boolean) => void;
+  /** The process is gone and was not told to go. */
+  onLost: () => void;
+  onMessage?: (message: FromChild) => void;
+}
+
+/** One child process that is kept alive: started, watched, started again when it dies. */
+export class Child {
+  restarts = 0;
+  private process: ChildProcess | undefined;
+  private startedAt = 0;
+  private failures = 0;
+  private stopping = false;
+  private timer: NodeJS.Timeout | undefined;
+  private exited: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: ChildOptions) {}
+
+  get pid(): number {
+    return this.process?.pid ?? 0;
+  }
+
+  /** The first start: rejects with the child's own words when it cannot begin. */
+  async start(): Promise<void> {
+    await this.launch();
+    this.options.onReady(false);
+  }
+
+  send(message: ToChild): void {
+    if (this.process?.connected) this.process.send(message);
+  }
+
+  /** Ends what hangs: the restart follows from the exit. */
+  kill(why: string): void {
+    this.options.log.error(`the ${this.options.what} process (pid ${this.pid}) ${why}: killed`);
+    this.process?.kill('SIGKILL');
+  }
+
+  /** Resolves when the process has ended; after `ms` it is killed. Returns false then. */
+  async ended(ms: number): Promise<boolean> {
+    this.stopping = true;
+    clearTimeout(this.timer);
+    let clean = true;
+    const deadline = setTimeout(() => {
+      clean = false;
+      this.process?.kill('SIGKILL');
+    }, ms);
+    await this.exited;
+    clearTimeout(deadline);
+    return clean;
+  }
+
+  /** Nothing is restarted from here on. */
+  expectEnd(): void {
+    this.stopping = true;
+    clearTimeout(this.timer);
+  }
+
+  private launch(): Promise<void> {
+    const { what, script, fds, init } = this.options;
+    this.startedAt = Date.now();
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(script), `sluice: ${what}                    `], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
+      serialization: 'advanced',
+    });
+    this.process = child;
+    return new Promise((resolve, reject) => {
+      let up = false;
+      let failure: Error | undefined;
+      const late = setTimeout(() => {
+        failure = new SluiceError('SLUICE_SYSTEM', `the ${what} process was not ready within ${READY_MS / 1000} s`);
+        child.kill('SIGKILL');
+      }, READY_MS);
+      this.exited = new Promise((gone) => {
+        child.once('exit', (code, signal) => {
+          clearTimeout(late);
+          gone();
+          if (up) this.lost(code, signal);
+          else reject(failure ?? new SluiceError('SLUICE_SYSTEM', `the ${what} process ended at start (${signal ?? `status ${code}`})`));
+        });
+      });
+      child.once('error', (error) => reject(error));
+      child.on('message', (message: FromChild) => {
+        if (message.type === 'ready') {
+          up = true;
+          clearTimeout(late);
+          resolve();
+        } else if (message.type === 'failed') failure = reported(message.line);
+        else this.options.onMessage?.(message);
+        if (message.type === 'failed' && up) this.options.log.error(message.line);
+      });
+      child.send(init());
+    });
+  }
+
+  private lost(code: number | null, signal: NodeJS.Signals | null): void {
+    if (this.stopping) return;
+    const { log, what, onLost } = this.options;
+    log.warn(`the ${what} process (pid ${this.pid}) is gone (${signal ?? `status ${code}`}); starting a new one`);
+    onLost();
+    this.failures = Date.now() - this.startedAt > LONG_LIFE_MS ? 0 : this.failures + 1;
+    this.again();
+  }
+
+  private again(): void {
+    const wait = BACKOFF_MS[Math.min(Math.max(this.failures - 1, 0), BACKOFF_MS.length - 1)];
+    this.timer = setTimeout(() => {
+      this.restarts++;
+      this.launch().then(
+        () => {
+          if (this.stopping) return;
+          this.options.log.notice(`the ${this.options.what} process is back (pid ${this.pid})`);
+          this.options.onReady(true);
+        },
+        (error: Error) => {
+          if (this.stopping) return;
+          this.options.log.error(`the ${this.options.what} process does not start again: ${error.message}`);
+          this.failures++;
+          this.again();
+        },
+      );
+    }, wait);
+  }
+}
+
+/** A line `CODE: text` from a child becomes the error it was. */
+function reported(line: string): Error {
+  const code = /^(SLUICE_[A-Z_]+): /.exec(line);
+  return code ? new SluiceError(code[1] as SluiceError['code'], line.slice(code[0].length)) : new Error(line);
+}

@@ -1,0 +1,273 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { planCapture } from '../capture/plan.js';
+import type { RunSetup } from '../cli/setup.js';
+import { SluiceError } from '../errors.js';
+import { Counter } from '../metrics/counters.js';
+import { type MetricsServer, startMetrics } from '../metrics/server.js';
+import { CounterBlocks } from '../metrics/snapshot.js';
+import { ROOT } from '../native.js';
+import { Outputs } from '../output/outputs.js';
+import { Control } from '../ring/arena.js';
+import type { RuleSet } from '../rules/rule.js';
+import { Child } from './child.js';
+import { daemonStarted } from './daemon.js';
+import { SharedMemory } from './memory.js';
+import type { Init } from './messages.js';
+import { load } from './run.js';
+import { userIds } from './user.js';
+import { Watchdog } from './watchdog.js';
+
+const DRAIN_BUSY_MS = 10;
+const DRAIN_IDLE_MS = 100;
+const STOP_CAPTURE_MS = 10_000;
+const STOP_DETECT_MS = 10_000;
+
+/** Live traffic: starts the processes, keeps them alive, writes what they report. Returns the exit status. */
+export async function runLive(setup: RunSetup, rules: RuleSet): Promise<number> {
+  const supervisor = new Supervisor(setup, rules);
+  await supervisor.start();
+  return supervisor.stopped;
+}
+
+class Supervisor {
+  readonly stopped: Promise<number>;
+  private resolveStopped: (status: number) => void = () => {};
+  private readonly memory: SharedMemory;
+  private readonly plan;
+  private readonly blocks: CounterBlocks;
+  private readonly outputs: Outputs;
+  private readonly capture: Child;
+  /** Absent in run mode `workers`. */
+  private readonly detect: Child | undefined;
+  private readonly watchdog: Watchdog;
+  private metrics: MetricsServer | undefined;
+  private readonly startMs = Date.now();
+  private generation = 0;
+  private reloading = false;
+  private up = { capture: false, detect: false };
+  private stopping = false;
+  private drainTimer: NodeJS.Timeout | undefined;
+  private statsTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly setup: RunSetup,
+    private rules: RuleSet,
+  ) {
+    const { config, log } = setup;
+    this.stopped = new Promise((resolve) => {
+      this.resolveStopped = resolve;
+    });
+    this.plan = planCapture(config);
+    for (const warning of this.plan.warnings) log.warn(warning);
+    const fused = config.runmode === 'workers';
+    const workers = fused ? 0 : workerCount(config.sluice.workers, this.plan.threads.length);
+    this.memory = new SharedMemory(config, this.plan, workers);
+    // Every detecting thread has a flow table and reassembly of its own: memcaps are shared out.
+    const share = workers || this.plan.threads.length;
+    config.flow.memcap = Math.floor(config.flow.memcap / share);
+    config.defrag.memcap = Math.floor(config.defrag.memcap / share);
+    const names = this.memory.threadNames.map((thread, i) => ({
+      ...thread,
+      interface: this.plan.threads[i]?.sources.map((s) => this.plan.sources[s].interface).join('-'),
+    }));
+    this.blocks = new CounterBlocks(this.memory.counters, names);
+    this.outputs = new Outputs(
+      config,
+      rules.rules,
+      this.plan.sources.map((source) => source.interface),
+      config.logDir,
+      (line) => log.warn(line),
+    );
+    const { controlFd, countersFd, arenaFd, eventFds } = this.memory;
+    const onMessage = (): void => {
+      this.reloading = false;
+      this.outputs.setRules(this.rules.rules, this.generation);
+      log.notice(`rule reload complete: ${this.rules.rules.length} rules loaded, ${this.rules.problems.length} failed`);
+    };
+    this.capture = new Child({
+      what: fused ? 'capture + detect' : 'capture',
+      script: new URL('./capture-process.js', import.meta.url),
+      fds: [controlFd, countersFd, arenaFd, ...eventFds],
+      init: () => {
+        Atomics.store(this.memory.control, Control.Start, 0);
+        return this.init();
+      },
+      log,
+      onReady: () => {
+        this.up.capture = true;
+      },
+      onLost: () => {
+        this.up.capture = false;
+      },
+      onMessage,
+    });
+    if (!fused)
+      this.detect = new Child({
+        what: 'detect',
+        script: new URL('./detect-process.js', import.meta.url),
+        fds: ['ignore', countersFd, arenaFd, ...eventFds],
+        init: () => this.init(),
+        log,
+        onReady: () => this.detectReady(),
+        onLost: () => {
+          this.up.detect = false;
+          this.memory.set(Control.DetectAlive, 0);
+        },
+        onMessage,
+      });
+    this.watchdog = new Watchdog(this.memory, this.blocks, this.capture, this.detect, () => !this.reloading && !this.stopping && this.isUp());
+  }
+
+  async start(): Promise<void> {
+    const { log, config } = this.setup;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void this.stop(0));
+    process.on('SIGHUP', () => {
+      this.outputs.reopen();
+      log.reopen();
+      log.notice('logs reopened');
+    });
+    process.on('SIGUSR2', () => this.reload());
+    try {
+      this.metrics = await startMetrics(config.sluice.metrics, {
+        blocks: this.blocks,
+        version: JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version,
+        runmode: config.runmode,
+        startMs: this.startMs,
+        processes: () => this.processes(),
+        rules: () => ({ loaded: this.rules.rules.length, failed: this.rules.problems.length }),
+        lostLines: () => this.outputs.lostLines(),
+        invalidRecords: () => this.outputs.invalid,
+        up: () => this.isUp(),
+      });
+      await this.detect?.start();
+      await this.capture.start();
+    } catch (error) {
+      this.detect?.expectEnd();
+      this.detect?.send({ type: 'end' });
+      await Promise.all([this.detect?.ended(1000), this.capture.ended(1000)]);
+      await this.metrics?.close();
+      await this.outputs.close();
+      throw error;
+    }
+    if (this.stopping) return;
+    this.drain();
+    if (config.stats.enabled) this.statsTimer = setInterval(() => this.writeStats(), config.stats.interval * 1000);
+    this.watchdog.start();
+    const detecting = this.detect === undefined ? '' : `, ${this.memory.layout.workers} detection worker${this.memory.layout.workers === 1 ? '' : 's'}`;
+    log.notice(
+      `Engine started: ${this.plan.threads.length} capture thread${this.plan.threads.length === 1 ? '' : 's'}${detecting}, ${this.rules.rules.length} rules` +
+        (this.metrics.port > 0 ? `, metrics on http://${config.sluice.metrics.address}:${this.metrics.port}/metrics` : ''),
+    );
+    daemonStarted();
+  }
+
+  private init(): Init {
+    const { config, runAs } = this.setup;
+    const user = runAs.user || config.sluice.detectUser;
+    return {
+      type: 'init',
+      config,
+      plan: this.plan,
+      layout: this.memory.layout,
+      rules: this.rules.rules,
+      ruleGeneration: this.generation,
+      checksumValidation: config.stream.checksumValidation,
+      become: user !== '' && process.getuid?.() === 0 ? userIds(user, runAs.group) : undefined,
+    };
+  }
+
+  private detectReady(): void {
+    this.up.detect = true;
+    Atomics.add(this.memory.control, Control.DetectGeneration, 1);
+    this.memory.set(Control.DetectAlive, 1);
+  }
+
+  private isUp(): boolean {
+    return this.up.capture && (this.detect === undefined || this.up.detect);
+  }
+
+  private processes(): { name: string; up: boolean; restarts: number; pid: number }[] {
+    const list = [{ name: 'capture', up: this.up.capture, restarts: this.capture.restarts, pid: this.capture.pid }];
+    if (this.detect) list.push({ name: 'detect', up: this.up.detect, restarts: this.detect.restarts, pid: this.detect.pid });
+    return list;
+  }
+
+  /** Moves event records to the logs; often while there are some, seldom otherwise. */
+  private drain(): void {
+    const moved = this.drainOnce();
+    this.drainTimer = setTimeout(() => this.drain(), moved > 0 ? DRAIN_BUSY_MS : DRAIN_IDLE_MS);
+  }
+
+  private drainOnce(): number {
+    let moved = 0;
+    for (const ring of this.memory.events)
+      for (let at = ring.peek(); at >= 0 && moved < 50_000; at = ring.peek()) {
+        this.outputs.handle(ring.bytes, ring.view, at, ring.length);
+        ring.release();
+        moved++;
+      }
+    return moved;
+  }
+
+  private writeStats(): void {
+    this.outputs.stats(this.blocks.snapshot(this.startMs));
+  }
+
+  /** SIGUSR2: new rules, if they load, without losing a packet or a flow. */
+  private reload(): void {
+    const { log } = this.setup;
+    if (this.reloading || this.stopping || !this.isUp()) {
+      log.warn('rule reload refused: another one is under way or the engine is not up; send USR2 again later');
+      return;
+    }
+    let rules: RuleSet;
+    try {
+      rules = load(this.setup);
+    } catch (error) {
+      log.error(`rule reload refused, the rules in force stay: ${error instanceof SluiceError ? error.message : String(error)}`);
+      return;
+    }
+    this.reloading = true;
+    this.rules = rules;
+    this.generation++;
+    // Known before the first record that refers to it can arrive.
+    this.outputs.setRules(rules.rules, this.generation);
+    (this.detect ?? this.capture).send({ type: 'rules', rules: rules.rules, ruleGeneration: this.generation });
+  }
+
+  /** INT, TERM: no packet that was accepted from the kernel is lost. */
+  private async stop(status: number): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
+    const { log } = this.setup;
+    log.notice('stopping: draining what is in flight');
+    this.watchdog.stop();
+    this.capture.expectEnd();
+    this.memory.set(Control.Stop, 1);
+    let clean = await this.capture.ended(STOP_CAPTURE_MS);
+    if (this.detect) {
+      this.detect.expectEnd();
+      this.detect.send({ type: 'end' });
+      clean = (await this.detect.ended(STOP_DETECT_MS)) && clean;
+    }
+    clearTimeout(this.drainTimer);
+    clearInterval(this.statsTimer);
+    while (this.drainOnce() > 0);
+    this.writeStats();
+    await this.metrics?.close();
+    await this.outputs.close();
+    const total = (counter: Counter) => this.blocks.total(counter);
+    log.notice(
+      `stopped: ${total(Counter.Packets)} packets, ${total(Counter.VerdictPass)} passed, ${total(Counter.VerdictDrop)} dropped, ${total(Counter.Alerts)} alerts`,
+    );
+    for (const [name, lost] of Object.entries(this.outputs.lostLines())) if (lost > 0) log.warn(`${name}: ${lost} lines lost`);
+    if (!clean) log.error('a process did not end in time and was killed');
+    this.resolveStopped(clean ? status : 1);
+  }
+}
+
+function workerCount(configured: number, captureThreads: number): number {
+  return configured || Math.max(1, availableParallelism() - captureThreads);
+}

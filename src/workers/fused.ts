@@ -1,0 +1,124 @@
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { FrameFlag, FrameWord } from '../capture/frames.js';
+import type { PacketSource } from '../capture/source.js';
+import { CaptureThread, type CaptureThreadData } from '../capture/thread.js';
+import { Counter } from '../metrics/counters.js';
+import { native } from '../native.js';
+import { eventRingAt } from '../ring/arena.js';
+import { EventRing } from '../ring/event-ring.js';
+import { Reason, Verdict } from '../ring/verdict.js';
+import type { Rule } from '../rules/rule.js';
+import { Engine } from './engine.js';
+import { RuleInbox } from './rule-inbox.js';
+
+/** Start data of a thread of run mode `workers`: it captures and detects. */
+export interface FusedThreadData extends CaptureThreadData {
+  rules: Rule[];
+  ruleGeneration: number;
+  checksumValidation: boolean;
+  port: MessagePort;
+  orders: Int32Array;
+}
+
+const IDLE_MS = 200;
+
+/**
+ * The `workers` loop: receive a batch, decide each packet in place in the kernel's ring, send, release.
+ * No ring, no second thread: the highest throughput per core.
+ */
+class FusedLoop {
+  private readonly engine: Engine;
+
+  constructor(
+    private readonly thread: CaptureThread,
+    data: FusedThreadData,
+    private readonly inbox: RuleInbox,
+  ) {
+    const { layout } = data;
+    this.engine = new Engine({
+      config: data.config,
+      rules: data.rules,
+      ruleGeneration: data.ruleGeneration,
+      checksumValidation: data.checksumValidation,
+      counters: thread.counters,
+      events: new EventRing(thread.words.buffer, layout.eventRingBytes, eventRingAt(layout, data.thread)),
+    });
+  }
+
+  run(): void {
+    const { thread, engine, inbox } = this;
+    for (;;) {
+      if (thread.turn()) engine.tick(thread.now[0]);
+      if (inbox.waiting()) inbox.take(engine);
+      let work = 0;
+      for (let s = 0; s < thread.sources.length; s++) work += this.receive(thread.sources[s]);
+      if (work > 0) continue;
+      if (thread.draining) break;
+      thread.wait(IDLE_MS);
+    }
+    engine.finish();
+  }
+
+  private receive(source: PacketSource): number {
+    const { thread, engine } = this;
+    const frames = thread.frames;
+    const n = native.packetReceive(source.handle, frames, thread.batch);
+    if (n === 0) return 0;
+    const c = thread.counters;
+    const p = engine.packet;
+    const peer = source.peer;
+    let bytes = 0;
+    let passed = 0;
+    for (let i = 0; i < n; i++) {
+      const f = i * FrameWord.Words;
+      const region = frames[f + FrameWord.Region];
+      const offset = frames[f + FrameWord.Offset];
+      const length = frames[f + FrameWord.Captured];
+      const flags = frames[f + FrameWord.Flags];
+      p.mem = region === source.ringRegion ? source.ring : source.overflow;
+      p.region = region;
+      p.off = offset;
+      p.capLen = length;
+      p.wireLen = frames[f + FrameWord.Wire];
+      bytes += p.wireLen;
+      p.linkType = 1;
+      p.tsSec = frames[f + FrameWord.Seconds];
+      p.tsNsec = frames[f + FrameWord.Nanoseconds];
+      p.source = source.index;
+      p.mode = source.mode;
+      p.csumNotReady = flags & FrameFlag.CsumNotReady;
+      let verdict: Verdict = engine.inspect();
+      let reason = engine.reason;
+      if ((flags & FrameFlag.Truncated) !== 0) {
+        c[Counter.Truncated]++;
+        if (peer !== undefined && verdict === Verdict.Pass) {
+          verdict = Verdict.Drop;
+          reason = Reason.Truncated;
+        }
+      }
+      if (verdict === Verdict.Drop) {
+        c[Counter.VerdictDrop]++;
+        c[Counter.DropReason + reason]++;
+        continue;
+      }
+      passed++;
+      if (peer !== undefined) peer.send(region, offset, length);
+    }
+    c[Counter.ReceiveCalls]++;
+    c[Counter.Packets] += n;
+    c[Counter.Bytes] += bytes;
+    c[Counter.VerdictPass] += passed;
+    if (peer !== undefined) peer.flush();
+    native.clock(thread.now);
+    for (let i = 0; i < n; i++) thread.latency(frames[i * FrameWord.Words + FrameWord.Seconds], frames[i * FrameWord.Words + FrameWord.Nanoseconds]);
+    native.packetRelease(source.handle);
+    return n;
+  }
+}
+
+const data = workerData as FusedThreadData;
+const thread = new CaptureThread(data);
+const loop = new FusedLoop(thread, data, new RuleInbox(data.port, data.orders));
+thread.awaitStart();
+loop.run();
+thread.close();

@@ -1,0 +1,144 @@
+import { Detector } from '../../src/detect/detector.js';
+import type { Flows } from '../../src/detect/flows.js';
+import { IpProto, Packet } from '../../src/decode/packet.js';
+import { Key } from '../../src/flow/flow-table.js';
+import { Counter } from '../../src/metrics/counters.js';
+import { native } from '../../src/native.js';
+import { ruleContext } from '../../src/rules/context.js';
+import { parseRule } from '../../src/rules/parser.js';
+import type { Rule } from '../../src/rules/rule.js';
+
+const CONTEXT = ruleContext({ addressGroups: { HOME_NET: '[10.0.0.0/8,fd00::/8]', EXTERNAL_NET: '!$HOME_NET' } });
+
+/** Rules from text; `sid` is given to those without one. */
+export function rules(...texts: string[]): Rule[] {
+  return texts.map((text, i) => {
+    const full = /\bsid:/.test(text) ? text : text.replace(/\)\s*$/, ` sid:${i + 1};)`);
+    return parseRule(full, { file: 'test.rules', line: i + 1 }, CONTEXT);
+  });
+}
+
+/** Memory registered with the addon that packets lie in: PAD bytes of it before and after every payload. */
+const PAD = 16;
+const BUFFER = new ArrayBuffer(1 << 17);
+const MEMORY = new Uint8Array(BUFFER);
+const REGION = native.region(BUFFER);
+
+export interface PacketSpec {
+  proto?: number;
+  src?: string;
+  dst?: string;
+  sport?: number;
+  dport?: number;
+  payload?: string | Uint8Array;
+  flow?: number;
+  direction?: 0 | 1;
+  established?: number;
+  flags?: number;
+  ttl?: number;
+  itype?: number;
+  icode?: number;
+  sec?: number;
+  nsec?: number;
+  fragment?: boolean;
+  defragged?: number;
+  invalid?: number;
+  /** No IP at all. */
+  notIp?: boolean;
+}
+
+/** One packet as decode and flow would leave it. The payload's surroundings are full of 'A's and zeros to trip over. */
+export function packet(spec: PacketSpec = {}): Packet {
+  const p = new Packet();
+  const payload = typeof spec.payload === 'string' ? Buffer.from(spec.payload, 'latin1') : (spec.payload ?? new Uint8Array(0));
+  MEMORY.fill(0x41, 0, PAD);
+  MEMORY.set(payload, PAD);
+  MEMORY.fill(0x61, PAD + payload.length, 2 * PAD + payload.length);
+  p.mem = MEMORY;
+  p.region = REGION;
+  p.payloadOff = PAD;
+  p.payloadLen = payload.length;
+  p.tsSec = spec.sec ?? 1000;
+  p.tsNsec = spec.nsec ?? 0;
+  p.flow = spec.flow ?? -1;
+  p.direction = spec.direction ?? 0;
+  p.established = spec.established ?? 0;
+  p.invalid = spec.invalid ?? 0;
+  if (spec.notIp) return p;
+  p.ipVersion = (spec.src ?? '').includes(':') ? 6 : 4;
+  p.proto = spec.proto ?? IpProto.Udp;
+  p.ttl = spec.ttl ?? 64;
+  p.defragged = spec.defragged ?? 0;
+  setAddress(p.src, spec.src ?? '10.0.0.1');
+  setAddress(p.dst, spec.dst ?? '192.0.2.1');
+  if (spec.fragment) {
+    p.isFragment = 1;
+    return p;
+  }
+  p.transportOff = 0;
+  p.srcPort = spec.sport ?? 40000;
+  p.dstPort = spec.dport ?? 53;
+  p.tcpFlags = spec.flags ?? 0;
+  if (p.proto === IpProto.Icmp || p.proto === IpProto.IcmpV6) {
+    p.icmpType = spec.itype ?? 8;
+    p.icmpCode = spec.icode ?? 0;
+    p.srcPort = p.icmpType;
+    p.dstPort = p.icmpCode;
+  }
+  return p;
+}
+
+function setAddress(words: Int32Array, text: string): void {
+  if (!text.includes(':')) {
+    words[0] = text.split('.').reduce((word, part) => (word << 8) | Number(part), 0);
+    return;
+  }
+  const [head, tail = ''] = text.split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === '' ? [] : tail.split(':');
+  const groups = text.includes('::') ? [...left, ...Array(8 - left.length - right.length).fill('0'), ...right] : left;
+  const parts = groups.map((g) => Number.parseInt(g, 16));
+  for (let w = 0; w < 4; w++) words[w] = (parts[2 * w] << 16) | parts[2 * w + 1];
+}
+
+export function flows(slots = 4): Flows & { flags: Int32Array; key: Int32Array } {
+  const key = new Int32Array(slots * Key.Words);
+  for (let s = 0; s < slots; s++) key[s * Key.Words + Key.IdLow] = s + 1;
+  return { flags: new Int32Array(slots), key };
+}
+
+/** A detector with what a test wants to look at. */
+export class Bench {
+  readonly counters = new Float64Array(Counter.Count);
+  readonly flows = flows();
+  readonly detector: Detector;
+
+  constructor(
+    readonly rules: Rule[],
+    options: { thresholdEntries?: number; pcreMatchLimit?: number } = {},
+  ) {
+    this.detector = new Detector(
+      rules,
+      { pcreMatchLimit: options.pcreMatchLimit ?? 3500, pcreDepthLimit: 1500, thresholdEntries: options.thresholdEntries ?? 1024 },
+      this.counters,
+    );
+  }
+
+  /** sids that match, in the order reported; `~` before one that makes no alert. */
+  sids(p: Packet): string {
+    const n = this.detector.inspect(p, this.flows);
+    return Array.from(
+      this.detector.matches.subarray(0, n),
+      (r, i) => `${this.detector.silent[i] === 1 ? '~' : ''}${this.rules[r].sid}`,
+    ).join(' ');
+  }
+}
+
+/** Whether one rule matches one packet. */
+export function hits(rule: string, spec: PacketSpec): boolean {
+  const bench = new Bench(rules(rule));
+  const matched = bench.sids(packet(spec)) !== '';
+  if (bench.detector.broken.length > 0) throw new Error(bench.detector.broken[0].reason);
+  bench.detector.close();
+  return matched;
+}
