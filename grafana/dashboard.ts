@@ -19,6 +19,7 @@ import { PanelBuilder as SeriesBuilder } from '@grafana/grafana-foundation-sdk/t
  * Writes grafana/sluice.json: `node dist/grafana/dashboard.js`. The JSON is generated, this file is the source.
  * Rows answer questions in the order they are asked at night: does it forward, how late, who is busy, what is lost.
  */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own placeholder
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
 const ENGINE = 'instance=~"$instance"';
 
@@ -31,7 +32,14 @@ function series(title: string, description: string, unit: string, queries: Query
 }
 
 /** One number; red from `bad` on. `good` below instead: red under 1. */
-function stat(title: string, description: string, unit: string, expr: string, legend: string, colour: 'zero-is-good' | 'one-is-good' | 'neutral'): Builder<Panel> {
+function stat(
+  title: string,
+  description: string,
+  unit: string,
+  expr: string,
+  legend: string,
+  colour: 'zero-is-good' | 'one-is-good' | 'neutral',
+): Builder<Panel> {
   const steps = {
     'zero-is-good': [
       { value: null, color: 'green' },
@@ -71,21 +79,43 @@ export function dashboard() {
 
     .withRow(new RowBuilder('Is it forwarding?'))
     .withPanel(stat('Engine', '1: every process is up.', 'none', `min(sluice_up{${ENGINE}})`, '', 'one-is-good'))
-    .withPanel(stat('Detection process', '0: packets go by sluice.worker-lost-policy.', 'none', `min(sluice_process_up{${ENGINE},process="detection"})`, '', 'one-is-good'))
+    .withPanel(
+      stat(
+        'Detection process',
+        '0: packets go by sluice.worker-lost-policy.',
+        'none',
+        `min(sluice_process_up{${ENGINE},process="detection"})`,
+        '',
+        'one-is-good',
+      ),
+    )
     .withPanel(stat('Rules in force', 'Rules loaded.', 'none', `sum(sluice_rules{${ENGINE},state="loaded"})`, '', 'neutral'))
-    .withPanel(stat('Rules that failed', 'In the rule files but not in force.', 'none', `sum(sluice_rules{${ENGINE},state="failed"})`, '', 'zero-is-good'))
+    .withPanel(
+      stat(
+        'Rules that failed',
+        'In the rule files but not in force.',
+        'none',
+        `sum(sluice_rules{${ENGINE},state="failed"})`,
+        '',
+        'zero-is-good',
+      ),
+    )
     .withPanel(
       series('Packets in and out', 'In an inline bridge the two lines lie on each other, drops aside.', 'pps', [
         [sum('capture_packets_total', 'interface'), 'in {{interface}}'],
         [sum('transmitted_packets_total', 'interface'), 'out {{interface}}'],
       ]),
     )
-    .withPanel(series('Traffic in and out', 'Bytes received and sent.', 'Bps', [
-      [sum('capture_bytes_total', 'interface'), 'in {{interface}}'],
-      [sum('transmitted_bytes_total', 'interface'), 'out {{interface}}'],
-    ]))
     .withPanel(
-      series('Drops by reason', 'rules and flow drop: the rules at work. All others: trouble.', 'pps', [[sum('drops_total', 'reason'), '{{reason}}']]),
+      series('Traffic in and out', 'Bytes received and sent.', 'Bps', [
+        [sum('capture_bytes_total', 'interface'), 'in {{interface}}'],
+        [sum('transmitted_bytes_total', 'interface'), 'out {{interface}}'],
+      ]),
+    )
+    .withPanel(
+      series('Drops by reason', 'rules and flow drop: the rules at work. All others: trouble.', 'pps', [
+        [sum('drops_total', 'reason'), '{{reason}}'],
+      ]),
     )
     .withPanel(
       series('Verdicts and alerts', 'What was decided.', 'pps', [
@@ -102,12 +132,21 @@ export function dashboard() {
         [quantile(0.99), 'p99'],
       ]),
     )
-    .withPanel(series('Verdicts later than 1 ms', 'Share of packets.', 'percentunit', [
-      [`1 - sum(${rate('verdict_latency_seconds_bucket', ',le="0.001"')}) / sum(${rate('verdict_latency_seconds_count')})`, 'later than 1 ms'],
-    ]))
+    .withPanel(
+      series('Verdicts later than 1 ms', 'Share of packets.', 'percentunit', [
+        [
+          `1 - sum(${rate('verdict_latency_seconds_bucket', ',le="0.001"')}) / sum(${rate('verdict_latency_seconds_count')})`,
+          'later than 1 ms',
+        ],
+      ]),
+    )
 
     .withRow(new RowBuilder('Who is busy?'))
-    .withPanel(series('Packets per capture thread', 'Uneven: few flows, or the cluster type does not fit.', 'pps', [[sum('capture_packets_total', 'thread'), '{{thread}}']]))
+    .withPanel(
+      series('Packets per capture thread', 'Uneven: few flows, or the cluster type does not fit.', 'pps', [
+        [sum('capture_packets_total', 'thread'), '{{thread}}'],
+      ]),
+    )
     .withPanel(series('Packets per worker', 'Uneven: a few heavy flows.', 'pps', [[sum('detect_packets_total', 'thread'), '{{thread}}']]))
     .withPanel(
       series('Rules tried per packet', 'Rises: expensive rules, or traffic made to be expensive.', 'none', [
@@ -122,28 +161,42 @@ export function dashboard() {
     )
 
     .withRow(new RowBuilder('What is lost?'))
-    .withPanel(series('Lost in the kernel', 'The capture thread was too slow. Inline, this is lost traffic.', 'pps', [[sum('kernel_drops_total', 'thread'), '{{thread}}']]))
+    .withPanel(
+      series('Lost in the kernel', 'The capture thread was too slow. Inline, this is lost traffic.', 'pps', [
+        [sum('kernel_drops_total', 'thread'), '{{thread}}'],
+      ]),
+    )
     .withPanel(
       series('Not inspected', 'Decided by policy instead of rules: ring full, worker lost.', 'pps', [
         [sum('ring_full_total', 'thread'), 'ring full {{thread}}'],
         [sum('worker_lost_total', 'thread'), 'worker lost {{thread}}'],
       ]),
     )
-    .withPanel(series('Send errors', 'Should have been forwarded and could not be.', 'pps', [
-      [sum('send_errors_total', 'kind'), '{{kind}}'],
-      [sum('truncated_packets_total'), 'truncated'],
-    ]))
-    .withPanel(series('Malformed and discarded', 'Malformed headers; packets not for the bridge.', 'pps', [
-      [sum('invalid_packets_total'), 'malformed'],
-      [sum('discarded_packets_total'), 'discarded'],
-    ]))
+    .withPanel(
+      series('Send errors', 'Should have been forwarded and could not be.', 'pps', [
+        [sum('send_errors_total', 'kind'), '{{kind}}'],
+        [sum('truncated_packets_total'), 'truncated'],
+      ]),
+    )
+    .withPanel(
+      series('Malformed and discarded', 'Malformed headers; packets not for the bridge.', 'pps', [
+        [sum('invalid_packets_total'), 'malformed'],
+        [sum('discarded_packets_total'), 'discarded'],
+      ]),
+    )
 
     .withRow(new RowBuilder('Flows'))
-    .withPanel(series('Flows', 'In the table, and new per second.', 'none', [
-      [`sum(sluice_flows_active{${ENGINE}})`, 'active'],
-      [sum('flows_created_total'), 'new per second'],
-    ]))
-    .withPanel(series('Flow memory', 'Compare with flow.memcap.', 'bytes', [[`sum by (thread) (sluice_flow_memory_bytes{${ENGINE}})`, '{{thread}}']]))
+    .withPanel(
+      series('Flows', 'In the table, and new per second.', 'none', [
+        [`sum(sluice_flows_active{${ENGINE}})`, 'active'],
+        [sum('flows_created_total'), 'new per second'],
+      ]),
+    )
+    .withPanel(
+      series('Flow memory', 'Compare with flow.memcap.', 'bytes', [
+        [`sum by (thread) (sluice_flow_memory_bytes{${ENGINE}})`, '{{thread}}'],
+      ]),
+    )
     .withPanel(
       series('Flow table full', 'Packets without a flow, and times in emergency mode.', 'ops', [
         [sum('flow_memcap_total'), 'packets without a flow'],
@@ -152,7 +205,11 @@ export function dashboard() {
     )
 
     .withRow(new RowBuilder('Restarts and logs'))
-    .withPanel(series('Restarts', 'Per hour.', 'none', [[`sum by (process) (increase(sluice_process_restarts_total{${ENGINE}}[1h]))`, '{{process}}']]))
+    .withPanel(
+      series('Restarts', 'Per hour.', 'none', [
+        [`sum by (process) (increase(sluice_process_restarts_total{${ENGINE}}[1h]))`, '{{process}}'],
+      ]),
+    )
     .withPanel(
       series('Log loss', 'Alerts and records that are in no log. Verdicts are not affected.', 'ops', [
         [sum('log_lines_lost_total', 'log'), '{{log}}'],
@@ -179,4 +236,5 @@ function instanceVariable() {
 export const DASHBOARD_FILE = fileURLToPath(new URL('../../grafana/sluice.json', import.meta.url));
 export const dashboardText = () => `${JSON.stringify(dashboard(), null, 2)}\n`;
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) writeFileSync(DASHBOARD_FILE, dashboardText());
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
+  writeFileSync(DASHBOARD_FILE, dashboardText());

@@ -1,5 +1,5 @@
 {
-  "variables": { "asan%": 0 },
+  "variables": { "sluice_asan%": 0 },
   "targets": [
     {
       "target_name": "sluice",
@@ -25,7 +25,7 @@
       "cflags_cc": ["-std=c++20", "-O3", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-fexceptions"],
       "libraries": ["-lhs", "-lpcre2-8"],
       "conditions": [
-        ["asan==1", {
+        ["sluice_asan==1", {
           "cflags_cc": ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-O1", "-g"],
           "ldflags": ["-fsanitize=address,undefined"]
         }]

@@ -153,7 +153,7 @@ napi_value PacketWait(napi_env env, napi_callback_info info) {
   size_t length = 0;
   const int32_t* handles = a.array<int32_t>(0, &length);
   const size_t count = a.u32(1);
-  if (handles == nullptr || count > length || count > 62) return fail(env, "EINVAL", "packetWait: at most 62 sockets");
+  if (count > length || count > 62) return fail(env, "EINVAL", "packetWait: at most 62 sockets");
   const auto& sockets = Addon::of(env)->sockets;
   pollfd fds[64];
   nfds_t n = 0;

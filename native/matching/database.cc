@@ -64,11 +64,11 @@ MatcherHandle Matcher::compile(const std::vector<Literal>& literals) {
   hs_database_t* db = nullptr;
   hs_compile_error_t* raw_error = nullptr;
   const auto count = static_cast<unsigned>(expressions.size());
-  const hs_error_t r =
-      texts.empty() ? hs_compile_lit_multi(expressions.data(), flags.data(), slots.data(), lengths.data(), count,
-                                           HS_MODE_BLOCK, nullptr, &db, &raw_error)
-                    : hs_compile_multi(expressions.data(), flags.data(), slots.data(), count, HS_MODE_BLOCK, nullptr,
-                                       &db, &raw_error);
+  const hs_error_t r = texts.empty()
+                           ? hs_compile_lit_multi(expressions.data(), flags.data(), slots.data(), lengths.data(), count,
+                                                  HS_MODE_BLOCK, nullptr, &db, &raw_error)
+                           : hs_compile_multi(expressions.data(), flags.data(), slots.data(), count, HS_MODE_BLOCK,
+                                              nullptr, &db, &raw_error);
   const std::unique_ptr<hs_compile_error_t, FreeError> error(raw_error);
   if (r != HS_SUCCESS) {
     if (!error) return failed("Vectorscan error " + std::to_string(r));

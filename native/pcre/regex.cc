@@ -61,8 +61,8 @@ RegexHandle RegexTable::compile(std::string_view pattern, std::string_view flags
   int code = 0;
   PCRE2_SIZE offset = 0;
   auto regex = std::make_unique<Regex>();
-  regex->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), options, &code, &offset,
-                                  nullptr));
+  regex->code.reset(
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), options, &code, &offset, nullptr));
   if (!regex->code) return {-1, "at offset " + std::to_string(offset) + ": " + message_of(code)};
   // A pattern the JIT refuses is interpreted.
   pcre2_jit_compile(regex->code.get(), PCRE2_JIT_COMPLETE);

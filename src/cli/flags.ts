@@ -63,11 +63,24 @@ interface Flag {
 }
 
 function on(key: { [K in keyof Flags]: Flags[K] extends boolean ? K : never }[keyof Flags], ...names: string[]): Flag {
-  return { names, value: 'none', take: (flags) => void (flags[key] = true) };
+  return {
+    names,
+    value: 'none',
+    take: (flags) => {
+      flags[key] = true;
+    },
+  };
 }
 
 function word(key: { [K in keyof Flags]: string extends Flags[K] ? K : never }[keyof Flags], once: boolean, ...names: string[]): Flag {
-  return { names, value: 'needed', once, take: (flags, value) => void (flags[key] = value) };
+  return {
+    names,
+    value: 'needed',
+    once,
+    take: (flags, value) => {
+      flags[key] = value;
+    },
+  };
 }
 
 const FLAGS: readonly Flag[] = [
@@ -78,7 +91,7 @@ const FLAGS: readonly Flag[] = [
   on('testConfig', '-T'),
   on('listRunmodes', '--list-runmodes'),
   on('listAppLayerProtos', '--list-app-layer-protos'),
-  { names: ['--list-keywords'], value: 'optional', take: (flags) => void (flags.listKeywords = true) },
+  { ...on('listKeywords', '--list-keywords'), value: 'optional' },
   word('configFile', false, '-c'),
   word('rulesOnly', true, '-S'),
   word('rulesAlso', true, '-s'),
@@ -90,7 +103,10 @@ const FLAGS: readonly Flag[] = [
   {
     names: ['--af-packet'],
     value: 'optional',
-    take: (flags, value) => (value === '' ? void (flags.afPacket = true) : addInterface(flags, value)),
+    take: (flags, value) => {
+      if (value === '') flags.afPacket = true;
+      else addInterface(flags, value);
+    },
   },
   { names: ['-q'], value: 'needed', take: (flags, value) => flags.queues.push(...queueRange(value)) },
   { names: ['--nflog', '-nflog'], value: 'optional', take: (flags, value) => void flags.nflog.push(value === '' ? -1 : group(value)) },
@@ -271,5 +287,6 @@ export function validateFlags(flags: Flags): void {
   if (flags.queues.length > 0) throw new SluiceError('SLUICE_USAGE', '-q: NFQUEUE is not built yet; use --af-packet or -r');
   if (flags.nflog.length > 0) throw new SluiceError('SLUICE_USAGE', '--nflog: NFLOG is not built yet; use --af-packet or -r');
   if (sources.length === 0) usage('no source of packets: give -r FILE, -i INTERFACE or --af-packet');
-  if (flags.afPacket && flags.interfaces.length > 0) usage('--af-packet alone means all configured interfaces; name single ones with -i, or give none');
+  if (flags.afPacket && flags.interfaces.length > 0)
+    usage('--af-packet alone means all configured interfaces; name single ones with -i, or give none');
 }

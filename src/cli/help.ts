@@ -1,4 +1,4 @@
-export const HELP = `Usage: sluice [options] [BPF filter]
+export const HELP = `Usage: sluice [options]
 
 Packets (one of)
   -r FILE                    read a pcap/pcapng file, or all files of a folder

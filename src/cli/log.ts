@@ -33,7 +33,11 @@ export interface LogOptions {
 
 /** From severe to chatty. */
 const LEVELS: readonly LogLevelName[] = ['emergency', 'alert', 'critical', 'error', 'warning', 'notice', 'info', 'perf', 'config', 'debug'];
-const NAMES: Partial<Record<LogLevelName, string>> = { error: 'Error', warning: 'Warning', notice: 'Notice', info: 'Info', debug: 'Debug' };
+/** What is said, as opposed to the thresholds a configuration may name. */
+type Said = 'error' | 'warning' | 'notice' | 'info' | 'debug';
+const NAMES: Record<Said, string> = { error: 'Error', warning: 'Warning', notice: 'Notice', info: 'Info', debug: 'Debug' };
+/** By pino's names of levels. */
+const LOG_LEVEL: Record<string, string> = { ...NAMES, warn: NAMES.warning };
 const NOTICE = LEVELS.indexOf('notice');
 
 /** -v is info, -vv perf, -vvv config, -vvvv debug. */
@@ -44,7 +48,7 @@ function threshold(level: LogLevelName, verbosity: number): number {
 
 interface FileSink {
   level: number;
-  write(level: LogLevelName, text: string): void;
+  write(level: Said, text: string): void;
   reopen(): void;
   close(): void;
 }
@@ -57,17 +61,26 @@ function openFile(file: NonNullable<LogOptions['file']>, logDir: string, verbosi
   try {
     destination = pino.destination({ dest: path, append: file.append, sync: true });
   } catch (error) {
-    throw new SluiceError('SLUICE_CONFIG', `logging: cannot open ${path}: ${(error as Error).message}; choose a folder that exists and can be written`);
+    throw new SluiceError(
+      'SLUICE_CONFIG',
+      `logging: cannot open ${path}: ${(error as Error).message}; choose a folder that exists and can be written`,
+    );
   }
   // A full disk must not take the engine down; the console still has the line.
   destination.on('error', () => {});
   const logger = pino(
-    { base: null, level: 'trace', timestamp: () => `,"timestamp":"${new Date().toISOString()}"`, formatters: { level: () => ({}) } },
+    {
+      base: null,
+      level: 'trace',
+      customLevels: { notice: 35 },
+      formatters: { level: (name) => ({ log_level: LOG_LEVEL[name] }) },
+      timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+    },
     destination,
   );
   return {
     level: threshold(file.level, verbosity),
-    write: (level, text) => logger.info({ log_level: NAMES[level], event_type: 'engine', engine: { message: text } }),
+    write: (level, text) => logger[level === 'warning' ? 'warn' : level]({ event_type: 'engine', engine: { message: text } }),
     reopen: () => destination.reopen(),
     close: () => {
       destination.flushSync();
@@ -79,10 +92,11 @@ function openFile(file: NonNullable<LogOptions['file']>, logDir: string, verbosi
 /** Throws SLUICE_CONFIG when the file cannot be opened. */
 export function createLog(options: LogOptions = {}): Log {
   const verbosity = options.verbosity ?? 0;
-  const console = options.console === undefined && verbosity === 0 ? LEVELS.indexOf('error') : threshold(options.console ?? 'error', verbosity);
+  const console =
+    options.console === undefined && verbosity === 0 ? LEVELS.indexOf('error') : threshold(options.console ?? 'error', verbosity);
   const write = options.write ?? ((line: string) => void process.stderr.write(line));
   let file = options.file ? openFile(options.file, options.logDir ?? '.', verbosity) : undefined;
-  const say = (level: LogLevelName, text: string) => {
+  const say = (level: Said, text: string) => {
     const rank = LEVELS.indexOf(level);
     const line = text.replace(/\s*\n\s*/g, ' ');
     if (rank <= console) write(`${NAMES[level]}: sluice: ${line}\n`);

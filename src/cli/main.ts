@@ -57,7 +57,7 @@ async function test(flags: Flags): Promise<number> {
   log.info('Running Sluice under test mode');
   for (const warning of prepared.warnings) log.warn(warning);
   checkAfPacket(prepared.config);
-  const problems = flags.disableDetection ? 0 : await testRules(prepared, log);
+  const problems = flags.disableDetection ? 0 : testRules(prepared, log);
   if (problems > 0) {
     log.error(`${problems} problem${problems === 1 ? '' : 's'} in rules: correct or take them out; the configuration would not load whole`);
     return 1;
@@ -71,16 +71,17 @@ async function start(flags: Flags): Promise<number> {
   const prepared = prepare(flags);
   const { logging } = prepared.engine;
   const early = consoleLog(flags, logging);
-  for (const warning of prepared.warnings) early.warn(warning);
+  if (!logging.file.enabled) for (const warning of prepared.warnings) early.warn(warning);
   const setup = runSetup(flags, prepared, early);
-  // The folder of the log file is there now.
   if (logging.file.enabled) {
+    // runSetup has made sure of the folder.
     setup.log = createLog({
       console: logging.console.enabled ? logging.console.level : undefined,
       file: logging.file,
       logDir: setup.config.logDir,
       verbosity: flags.verbosity,
     });
+    for (const warning of prepared.warnings) setup.log.warn(warning);
   }
   setup.log.notice(`${versionLine()}, runmode ${setup.config.runmode}`);
   try {

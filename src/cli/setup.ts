@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { idsEntry, checkAfPacket, resolveThreads } from '../config/af-packet.js';
+import { checkAfPacket, idsEntry, resolveThreads } from '../config/af-packet.js';
 import type { Config } from '../config/config.js';
 import { expandGlob, isGlob } from '../config/glob.js';
 import { type EngineConfig, loadConfig } from '../config/load.js';
@@ -24,8 +24,6 @@ export interface RunSetup {
   simulateIps: boolean;
   /** -k over stream.checksum-validation: `all` and `none` also overrule the interfaces' checksum-checks. */
   checksumValidation: 'all' | 'none' | 'configured';
-  /** Filter given on the command line; it is in every interface's bpfFilter already. */
-  bpf: string;
   daemon: boolean;
   /** '' = write none. */
   pidFile: string;
@@ -51,10 +49,10 @@ export function prepare(flags: Flags): Prepared {
     requireFolder(config.logDir);
   }
   if (flags.runmode !== '') config.runmode = flags.runmode;
-  else if (flags.pcapFile !== '' && !engine.runmodeSet) config.runmode = 'single';
+  // The file's runmode is for live traffic.
+  else if (flags.pcapFile !== '') config.runmode = 'single';
   if (flags.checksums !== '') config.stream.checksumValidation = flags.checksums === 'all';
   if (flags.interfaces.length > 0) chooseInterfaces(flags, config, engine);
-  if (flags.bpf !== '') for (const one of config.afPacket) one.bpfFilter = flags.bpf;
   return { config, engine, warnings, tree: loaded.tree, ruleFiles: resolveRuleFiles(flags, config, warnings) };
 }
 
@@ -93,7 +91,11 @@ function requireFolder(path: string): void {
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
     if (error instanceof SluiceError) throw error;
-    refuse((error as NodeJS.ErrnoException).code === 'ENOENT' ? `does not exist; create it with 'mkdir -p'` : 'cannot be written; check its owner and mode');
+    refuse(
+      (error as NodeJS.ErrnoException).code === 'ENOENT'
+        ? `does not exist; create it with 'mkdir -p'`
+        : 'cannot be written; check its owner and mode',
+    );
   }
 }
 
@@ -101,13 +103,17 @@ function requireFolder(path: string): void {
 export function runSetup(flags: Flags, prepared: Prepared, log: Log): RunSetup {
   const { config, engine } = prepared;
   const source = flags.pcapFile === '' ? 'af-packet' : 'pcap-file';
+  if (flags.bpf !== '') {
+    throw new SluiceError('SLUICE_USAGE', `'${flags.bpf}' on the command line: BPF filters are not built yet; take it out`);
+  }
   if (source === 'af-packet') {
     if (config.afPacket.length === 0) {
       throw new SluiceError('SLUICE_CONFIG', `${config.file}: af-packet: no interface is configured; add one, or name one with -i`);
     }
     checkAfPacket(config);
     resolveThreads(config.afPacket);
-    if (config.runmode === 'single') throw new SluiceError('SLUICE_USAGE', `runmode single reads capture files only; use autofp or workers with --af-packet`);
+    if (config.runmode === 'single')
+      throw new SluiceError('SLUICE_USAGE', `runmode single reads capture files only; use autofp or workers with --af-packet`);
   }
   if (flags.logDir === '') makeLogDir(config.logDir);
   return {
@@ -124,7 +130,6 @@ export function runSetup(flags: Flags, prepared: Prepared, log: Log): RunSetup {
         : undefined,
     simulateIps: flags.simulateIps,
     checksumValidation: flags.checksums === '' ? 'configured' : flags.checksums,
-    bpf: flags.bpf,
     daemon: flags.daemon,
     // pid-file of the configuration counts for a daemon only, --pidfile always (user guide, "PID File").
     pidFile: flags.pidFile !== '' ? resolve(flags.pidFile) : flags.daemon ? engine.pidFile : '',

@@ -3,7 +3,7 @@ import { SluiceError } from '../errors.js';
 import type { AfPacketInterface, Config } from './config.js';
 import type { Context } from './context.js';
 import { afPacket } from './schema.js';
-import { type ConfNode, shown } from './tree.js';
+import { at, type ConfNode, shown } from './tree.js';
 
 /**
  * The `af-packet` list: one entry per interface; the entry `interface: default` gives the values an entry
@@ -19,7 +19,8 @@ export function readAfPacket(context: Context): { interfaces: AfPacketInterface[
       const name = node.child('interface')?.value ?? '';
       if (name === '') context.bad(node, ['af-packet', index, 'interface'], 'is missing', 'the name of a network interface, or default');
       if (name === 'default') base = node;
-      else if (named.some((one) => one.name === name)) context.bad(node, ['af-packet', index, 'interface'], `is ${shown(name)} a second time`, 'one entry per interface');
+      else if (named.some((one) => one.name === name))
+        context.bad(node, ['af-packet', index, 'interface'], `is ${shown(name)} a second time`, 'one entry per interface');
       else named.push({ index, node, name });
     }
   }
@@ -34,7 +35,10 @@ export function readAfPacket(context: Context): { interfaces: AfPacketInterface[
       node.children.set(key, child);
       if (own === undefined) borrowed.push(key);
     }
-    interfaces.push(entryOf(context, ['af-packet', index]));
+    const entry = entryOf(context, ['af-packet', index]);
+    interfaces.push(entry);
+    if (entry.bpfFilter !== '')
+      context.warnings.push(`${at(node)}: bpf-filter is not built yet: all packets of ${entry.interface} are inspected`);
     for (const key of borrowed) node.children.delete(key);
   }
   chooseClusterIds(interfaces);
@@ -105,16 +109,22 @@ export function checkAfPacket(config: Config): void {
     const same = list.slice(index + 1).find((other) => other.clusterId === one.clusterId);
     if (same) fail(`${one.interface} and ${same.interface} both have cluster-id ${one.clusterId}; give each interface its own`);
     if (one.copyMode === 'none') {
-      if (one.copyIface !== '') fail(`${one.interface} has copy-iface ${one.copyIface} but no copy-mode; add copy-mode: ips (or tap), or take copy-iface out`);
+      if (one.copyIface !== '')
+        fail(`${one.interface} has copy-iface ${one.copyIface} but no copy-mode; add copy-mode: ips (or tap), or take copy-iface out`);
       continue;
     }
-    if (one.copyIface === '') fail(`${one.interface} has copy-mode ${one.copyMode} but no copy-iface; name the interface its packets go to`);
+    if (one.copyIface === '')
+      fail(`${one.interface} has copy-mode ${one.copyMode} but no copy-iface; name the interface its packets go to`);
     if (one.copyIface === one.interface) fail(`${one.interface} has itself as copy-iface; name the other interface of the pair`);
     const peer = list.find((other) => other.interface === one.copyIface);
     if (!peer) {
-      fail(`${one.interface} has copy-iface ${one.copyIface}, which is not configured; add '- interface: ${one.copyIface}' with copy-iface: ${one.interface}`);
+      fail(
+        `${one.interface} has copy-iface ${one.copyIface}, which is not configured; add '- interface: ${one.copyIface}' with copy-iface: ${one.interface}`,
+      );
     } else if (peer.copyMode === 'none') {
-      fail(`${one.interface} copies to ${peer.interface}, but ${peer.interface} has no copy-mode; give ${peer.interface} copy-mode: ips and copy-iface: ${one.interface}`);
+      fail(
+        `${one.interface} copies to ${peer.interface}, but ${peer.interface} has no copy-mode; give ${peer.interface} copy-mode: ips and copy-iface: ${one.interface}`,
+      );
     } else if (peer.copyIface !== one.interface) {
       fail(
         `${one.interface} copies to ${peer.interface}, but ${peer.interface} copies to ${peer.copyIface || 'nothing'}; ` +

@@ -1,6 +1,6 @@
 import type { z } from 'zod/v3';
 import { SluiceError } from '../errors.js';
-import { at, type ConfNode, shown, toPlain } from './tree.js';
+import { at, type ConfNode, oneLine, shown, toPlain } from './tree.js';
 import { allowed, knownKeys, offending } from './values.js';
 
 /** What reading one configuration needs everywhere: the tree, and where warnings go. */
@@ -31,7 +31,7 @@ export class Context {
     const more = issues.length > 1 ? ` (and ${issues.length - 1} more in this section)` : '';
     const node = this.tree.nearest([...path, ...issue.path]);
     const value = node.isSequence ? 'a list' : node.children.size > 0 ? 'a section' : offending(issue, node.value ?? '');
-    throw new SluiceError('SLUICE_CONFIG', `${at(node)}: ${[...path, ...issue.path].join('.')} is ${value}; allowed: ${allowed(issue)}${more}`);
+    this.bad(node, [...path, ...issue.path.map(String)], `is ${value}`, `${allowed(issue)}${more}`);
   }
 
   private warnUnknown(node: ConfNode, path: readonly string[], schema: z.ZodTypeAny): void {
@@ -45,6 +45,6 @@ export class Context {
 
   /** A value refused by hand: same form as the validators'. */
   bad(node: ConfNode, path: readonly string[], what: string, mend: string): never {
-    throw new SluiceError('SLUICE_CONFIG', `${at(node)}: ${path.join('.')} ${what}; allowed: ${mend}`);
+    throw new SluiceError('SLUICE_CONFIG', oneLine(`${at(node)}: ${path.join('.')} ${what}; allowed: ${mend}`));
   }
 }

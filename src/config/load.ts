@@ -8,7 +8,7 @@ import { type LoggingConfig, readLogging } from './logging.js';
 import { readOutputs } from './outputs.js';
 import { applySet } from './override.js';
 import { besideConfig, PACKAGE_ROOT } from './paths.js';
-import { wrongPorts, readPorts } from './ports.js';
+import { readPorts, wrongPorts } from './ports.js';
 import * as schema from './schema.js';
 import { at, ConfNode, shown } from './tree.js';
 import { choice, policy, text, texts } from './values.js';
@@ -26,8 +26,6 @@ export interface EngineConfig {
   logging: LoggingConfig;
   runAs: { user: string; group: string };
   pidFile: string;
-  /** Did the file say `runmode:`? `-r` runs `single` only if nobody chose. */
-  runmodeSet: boolean;
   /** Values of af-packet's `interface: default`, for interfaces named on the command line. */
   afPacketDefaults: AfPacketInterface;
 }
@@ -90,7 +88,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
   const sluice = context.read(['sluice'], schema.sluice);
   const threading = readThreading(context);
   const afPacket = readAfPacket(context);
-  const runmode = one<Runmode | ''>('runmode', choice<Runmode | ''>('', ['autofp', 'workers', 'single']));
+  const runmode = one<Runmode>('runmode', choice<Runmode>('autofp', ['autofp', 'workers', 'single']));
   const rulePath = one<string>('default-rule-path', text());
   const ruleFiles = one<string[]>('rule-files', texts('rule file names')).map((name) =>
     rulePath === '' ? besideConfig(name, file) : resolve(besideConfig(rulePath, file), name),
@@ -100,7 +98,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
   const config: Config = {
     file,
     logDir: resolve(one<string>('default-log-dir', text('/var/log/sluice'))),
-    runmode: runmode === '' ? 'autofp' : runmode,
+    runmode,
     afPacket: afPacket.interfaces,
     vars,
     ruleFiles,
@@ -141,7 +139,9 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
       timeout: defrag.timeout,
     },
     vxlanPorts: decoder.vxlan.enabled ? readPorts(context, ['decoder', 'vxlan', 'ports'], decoder.vxlan.ports, vars.portGroups, false) : [],
-    teredoPorts: decoder.teredo.enabled ? readPorts(context, ['decoder', 'teredo', 'ports'], decoder.teredo.ports, vars.portGroups, true) : [],
+    teredoPorts: decoder.teredo.enabled
+      ? readPorts(context, ['decoder', 'teredo', 'ports'], decoder.teredo.ports, vars.portGroups, true)
+      : [],
     teredo: decoder.teredo.enabled,
     exceptionPolicy,
     threading,
@@ -164,7 +164,6 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     logging: readLogging(context),
     runAs: context.read(['run-as'], schema.runAs),
     pidFile: one<string>('pid-file', text()),
-    runmodeSet: runmode !== '',
     afPacketDefaults: afPacket.defaults,
   };
   return { config, warnings: [...new Set(warnings)], engine, tree };
@@ -197,7 +196,8 @@ function readVars(context: Context): Config['vars'] {
     for (const [name, child] of node.children) {
       if (!/^[A-Za-z_][\w-]*$/.test(name)) context.bad(child, [...path, name], 'is no name of a variable', 'letters, digits, _ and -');
       const values = child.isSequence ? [...child.children.values()] : [child];
-      if (values.some((value) => value.value === null || value.children.size > 0)) context.bad(child, [...path, name], 'is a section', 'text or a list of text');
+      if (values.some((value) => value.value === null || value.children.size > 0))
+        context.bad(child, [...path, name], 'is a section', 'text or a list of text');
       const list = values.map((value) => value.value ?? '').join(',');
       if (list === '') context.bad(child, [...path, name], 'is empty', 'addresses or ports, or any');
       found[name] = child.isSequence ? `[${list}]` : list;
@@ -206,7 +206,8 @@ function readVars(context: Context): Config['vars'] {
     return { ...found };
   };
   for (const [name, node] of context.find(['vars'])?.children ?? []) {
-    if (name !== 'address-groups' && name !== 'port-groups') context.warnings.push(`${at(node)}: unknown key ${shown(`vars.${name}`)} is ignored`);
+    if (name !== 'address-groups' && name !== 'port-groups')
+      context.warnings.push(`${at(node)}: unknown key ${shown(`vars.${name}`)} is ignored`);
   }
   const vars = { addressGroups: read('address-groups'), portGroups: read('port-groups') };
   for (const [name, value] of Object.entries(vars.portGroups)) {
@@ -261,10 +262,19 @@ function asPacketPolicy(value: ExceptionPolicy): ExceptionPolicy {
  */
 function midstreamPolicy(context: Context, own: ExceptionPolicy | undefined, master: ExceptionPolicy, midstream: boolean): ExceptionPolicy {
   const wrong = (value: ExceptionPolicy) =>
-    value === 'drop-packet' || value === 'pass-packet' ? 'acts on packets' : midstream && (value === 'drop-flow' || value === 'reject') ? 'drops what midstream: yes asks for' : '';
+    value === 'drop-packet' || value === 'pass-packet'
+      ? 'acts on packets'
+      : midstream && (value === 'drop-flow' || value === 'reject')
+        ? 'drops what midstream: yes asks for'
+        : '';
   if (own !== undefined && wrong(own) !== '') {
     const path = ['stream', 'midstream-policy'];
-    context.bad(context.find(path)!, path, `is '${own}', which ${wrong(own)}`, midstream ? 'auto, ignore, pass-flow or bypass' : 'a policy for flows, or ignore');
+    context.bad(
+      context.find(path)!,
+      path,
+      `is '${own}', which ${wrong(own)}`,
+      midstream ? 'auto, ignore, pass-flow or bypass' : 'a policy for flows, or ignore',
+    );
   }
   const value = own ?? master;
   if (value === 'auto') return midstream ? 'ignore' : 'auto';

@@ -83,7 +83,12 @@ export function readOutputs(context: Context): OutputsConfig {
       },
       drop: { enabled: types.has('drop') && drop.enabled, alerts: drop.alerts, flows: drop.flows },
       flow: types.has('flow') && isEnabled(types.get('flow')!, true),
-      stats: { enabled: types.has('stats') && eveStats.enabled, totals: eveStats.totals, threads: eveStats.threads, deltas: eveStats.deltas },
+      stats: {
+        enabled: types.has('stats') && eveStats.enabled,
+        totals: eveStats.totals,
+        threads: eveStats.threads,
+        deltas: eveStats.deltas,
+      },
     },
     stats: {
       enabled: stats.enabled,

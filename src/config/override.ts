@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors.js';
-import type { ConfNode } from './tree.js';
+import { type ConfNode, shown } from './tree.js';
 
 const COMMAND_LINE = 'command line --set';
 
@@ -10,7 +10,7 @@ const COMMAND_LINE = 'command line --set';
 export function applySet(tree: ConfNode, key: string, value: string): void {
   const steps = key.trim().split('.');
   if (steps.some((step) => step === '')) {
-    throw new SluiceError('SLUICE_CONFIG', `--set ${key}=${value}: the key has an empty part; write it as section.key=value`);
+    throw new SluiceError('SLUICE_CONFIG', `--set ${shown(`${key}=${value}`)}: the key has an empty part; write it as section.key=value`);
   }
   let node = tree;
   const done: string[] = [];
@@ -18,7 +18,10 @@ export function applySet(tree: ConfNode, key: string, value: string): void {
     if (node.isSequence && !node.children.has(step)) {
       const size = node.children.size;
       const entries = size === 0 ? 'is empty' : `has the entries 0 to ${size - 1}`;
-      throw new SluiceError('SLUICE_CONFIG', `--set ${key}=${value}: no entry '${step}': the list '${done.join('.')}' ${entries}; see --dump-config`);
+      throw new SluiceError(
+        'SLUICE_CONFIG',
+        `--set ${shown(`${key}=${value}`)}: no entry ${shown(step)}: the list ${shown(done.join('.'))} ${entries}; see --dump-config`,
+      );
     }
     const parent = node;
     node = node.ensure(step, COMMAND_LINE, 0);

@@ -9,7 +9,12 @@ const MAX_NESTING = 32;
  * Is the port text well formed? Undefined when it is, else what is wrong. Checks brackets, ranges `a:b`, names
  * and loops of names; the sets themselves are worked out by the rule parser.
  */
-export function wrongPorts(text: string, groups: Record<string, string>, seen: readonly string[] = [], good = new Set<string>()): string | undefined {
+export function wrongPorts(
+  text: string,
+  groups: Record<string, string>,
+  seen: readonly string[] = [],
+  good = new Set<string>(),
+): string | undefined {
   if (seen.length > MAX_NESTING) return 'names nested too deep';
   let depth = 0;
   for (const c of text) {

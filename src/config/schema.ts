@@ -53,7 +53,16 @@ export const stream = section(
     'midstream-policy': policy(),
     'async-oneside': truth(false),
   },
-  ['reassembly', 'prealloc-sessions', 'max-sessions', 'bypass', 'drop-invalid', 'max-synack-queued', 'max-syn-queued', 'liberal-timestamps'],
+  [
+    'reassembly',
+    'prealloc-sessions',
+    'max-sessions',
+    'bypass',
+    'drop-invalid',
+    'max-synack-queued',
+    'max-syn-queued',
+    'liberal-timestamps',
+  ],
 );
 
 export const defrag = section(
@@ -69,7 +78,8 @@ export const defrag = section(
 );
 
 /** `ports` is text or a list: resolved in load.ts, because it may name a variable. */
-const tunnel = (ports: string) => section({ enabled: truth(true), ports: texts('ports').transform((list) => (list.length === 0 ? [ports] : list)) });
+const tunnel = (ports: string) =>
+  section({ enabled: truth(true), ports: texts('ports').transform((list) => (list.length === 0 ? [ports] : list)) });
 
 export const decoder = section({ teredo: tunnel('3544'), vxlan: tunnel('4789') }, [
   'geneve',
@@ -91,28 +101,25 @@ export const stats = section({ enabled: truth(true), interval: int(8, 1, 86_400)
   'zero-valued-counters',
 ]);
 
-export const detect = section(
-  { thresholds: section({ memcap: memcap(16 * MB) }, ['hash-size']) },
-  [
-    'profile',
-    'custom-values',
-    'sgh-mpm-context',
-    'sgh-mpm-caching',
-    'sgh-mpm-caching-path',
-    'sgh-mpm-caching-max-age',
-    'inspection-recursion-limit',
-    'delayed-detect',
-    'prefilter',
-    'grouping',
-    'profiling',
-    'stream-tx-log-limit',
-    'guess-applayer-tx',
-    'rule-reload',
-    'reload',
-    'toclient-groups',
-    'toserver-groups',
-  ],
-);
+export const detect = section({ thresholds: section({ memcap: memcap(16 * MB) }, ['hash-size']) }, [
+  'profile',
+  'custom-values',
+  'sgh-mpm-context',
+  'sgh-mpm-caching',
+  'sgh-mpm-caching-path',
+  'sgh-mpm-caching-max-age',
+  'inspection-recursion-limit',
+  'delayed-detect',
+  'prefilter',
+  'grouping',
+  'profiling',
+  'stream-tx-log-limit',
+  'guess-applayer-tx',
+  'rule-reload',
+  'reload',
+  'toclient-groups',
+  'toserver-groups',
+]);
 
 const SET_UNUSED = ['mode', 'prio', 'interface-specific-cpu-set'];
 export const cpuSet = section({ cpu: cpus(), threads: int(0, 0, 1024) }, SET_UNUSED);
@@ -120,10 +127,12 @@ export const threading = section({ 'set-cpu-affinity': truth(false) }, ['cpu-aff
 
 export const pcre = section({ 'match-limit': int(3500, 1, 2 ** 31 - 1), 'match-limit-recursion': int(1500, 1, 2 ** 31 - 1) });
 
-export const fast = section(
-  { enabled: truth(false), filename: text('fast.log'), append: truth(true), filetype: text('regular') },
-  ['file', 'rotate-interval', 'mode', 'buffer-size'],
-);
+export const fast = section({ enabled: truth(false), filename: text('fast.log'), append: truth(true), filetype: text('regular') }, [
+  'file',
+  'rotate-interval',
+  'mode',
+  'buffer-size',
+]);
 
 export const statsLog = section(
   {
@@ -199,8 +208,13 @@ export const eveAlert = section(
   ],
 );
 
-export const eveDrop = section({ enabled: truth(true), alerts: truth(false), flows: choice('start', ['all', 'start']) }, ['verdict', 'extended']);
-export const eveStats = section({ enabled: truth(true), totals: truth(true), threads: truth(false), deltas: truth(false) }, ['null-values']);
+export const eveDrop = section({ enabled: truth(true), alerts: truth(false), flows: choice('start', ['all', 'start']) }, [
+  'verdict',
+  'extended',
+]);
+export const eveStats = section({ enabled: truth(true), totals: truth(true), threads: truth(false), deltas: truth(false) }, [
+  'null-values',
+]);
 
 export const LOG_LEVELS = ['emergency', 'alert', 'critical', 'error', 'warning', 'notice', 'info', 'perf', 'config', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -265,7 +279,7 @@ export const sluice = section({
   batch: int(64, 1, 1024),
   'ring-full-policy': choice('drop', ['pass', 'drop']),
   'worker-lost-policy': choice('pass', ['pass', 'drop']),
-  'ring-full-wait': int(100, 0, 1_000_000),
+  'ring-full-wait': int(20_000, 0, 1_000_000),
   metrics: section({ enabled: truth(true), address: text('127.0.0.1'), port: int(9917, 0, 65_535) }),
   'detect-user': text(),
 });

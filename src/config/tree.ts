@@ -67,11 +67,15 @@ export function toPlain(node: ConfNode): Plain {
   return object;
 }
 
+/** Text without line ends and other control characters: an error is one line whatever the file holds. */
+export function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
+}
+
 /** A value as an error line shows it: quoted, one line, at most 60 characters. */
 export function shown(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
+  const line = oneLine(typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value)));
   return `'${line.length > 60 ? `${line.slice(0, 57)}...` : line}'`;
 }
 

@@ -40,14 +40,17 @@ export const choice = <T extends string>(fallback: T, values: readonly T[]) =>
 
 const integer = (value: string): number | undefined => (/^(\d{1,15}|0x[0-9a-f]{1,12})$/i.test(value) ? Number(value) : undefined);
 
-const within = (value: number | undefined, min: number, max: number) => (value !== undefined && value >= min && value <= max ? value : undefined);
+const within = (value: number | undefined, min: number, max: number) =>
+  value !== undefined && value >= min && value <= max ? value : undefined;
 
 export const int = (fallback: number, min: number, max: number) =>
   scalar(fallback, `a whole number from ${min} to ${max}`, (value) => within(integer(value), min, max));
 
 /** `auto` = 0. */
 export const autoInt = (min: number, max: number) =>
-  scalar(0, `auto, or a whole number from ${min} to ${max}`, (value) => (value.toLowerCase() === 'auto' ? 0 : within(integer(value), min, max)));
+  scalar(0, `auto, or a whole number from ${min} to ${max}`, (value) =>
+    value.toLowerCase() === 'auto' ? 0 : within(integer(value), min, max),
+  );
 
 export const autoTruth = (fallback: 'auto' | boolean) =>
   scalar<'auto' | boolean>(fallback, 'auto, yes or no', (value) => (value.toLowerCase() === 'auto' ? 'auto' : truthWord(value)));
@@ -76,7 +79,9 @@ function sizeName(bytes: number): string {
 }
 
 export const size = (fallback: number, min: number, max: number) =>
-  scalar(fallback, `a size such as 64kb, 32mb or 1gb, from ${sizeName(min)} to ${sizeName(max)}`, (value) => within(parseSize(value), min, max));
+  scalar(fallback, `a size such as 64kb, 32mb or 1gb, from ${sizeName(min)} to ${sizeName(max)}`, (value) =>
+    within(parseSize(value), min, max),
+  );
 
 export const sizePowerOfTwo = (fallback: number, min: number, max: number) =>
   scalar(fallback, `a power of two from ${sizeName(min)} to ${sizeName(max)}`, (value) => {
@@ -88,7 +93,9 @@ const POLICIES: readonly ExceptionPolicy[] = ['auto', 'drop-flow', 'drop-packet'
 
 /** undefined = not set: the master switch decides. */
 export const policy = () =>
-  scalar<ExceptionPolicy | undefined>(undefined, `one of ${POLICIES.join(', ')}`, (value) => POLICIES.find((one) => one === value.toLowerCase()));
+  scalar<ExceptionPolicy | undefined>(undefined, `one of ${POLICIES.join(', ')}`, (value) =>
+    POLICIES.find((one) => one === value.toLowerCase()),
+  );
 
 /** A list whose entries are text; a single value counts as a list of one. */
 export const texts = (what: string) =>

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { Alias, type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, Scalar, type YAMLMap } from 'yaml';
 import { SluiceError } from '../errors.js';
 import { expandGlob, isGlob } from './glob.js';
-import { ConfNode, shown } from './tree.js';
+import { ConfNode, oneLine, shown } from './tree.js';
 
 /**
  * suricata.yaml -> tree, with `include:` (user guide, "Includes"). The `failsafe` schema leaves every
@@ -40,11 +40,12 @@ export function readTree(file: string, includes: readonly string[]): { tree: Con
 }
 
 function fail(message: string): never {
-  throw new SluiceError('SLUICE_CONFIG', message);
+  throw new SluiceError('SLUICE_CONFIG', oneLine(message));
 }
 
 function readInto(reader: Reader, file: string, into: ConfNode, what: string, depth: number): void {
-  if (reader.open.includes(file)) fail(`${reader.open.at(-1)}: includes ${file}, which is being read already: a loop; take one of the includes out`);
+  if (reader.open.includes(file))
+    fail(`${reader.open.at(-1)}: includes ${file}, which is being read already: a loop; take one of the includes out`);
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -56,7 +57,14 @@ function readInto(reader: Reader, file: string, into: ConfNode, what: string, de
   const lines = new LineCounter();
   let document: Document;
   try {
-    document = parseDocument(withoutComments(text), { schema: 'failsafe', version: '1.1', uniqueKeys: false, lineCounter: lines, logLevel: 'silent', prettyErrors: false });
+    document = parseDocument(withoutComments(text), {
+      schema: 'failsafe',
+      version: '1.1',
+      uniqueKeys: false,
+      lineCounter: lines,
+      logLevel: 'silent',
+      prettyErrors: false,
+    });
   } catch (error) {
     fail(`${file}: not YAML: ${(error as Error).message.split('\n')[0]}`);
   }
@@ -93,7 +101,8 @@ function lineOf(source: Source, node: unknown): number {
 }
 
 function count(source: Source, depth: number): void {
-  if (++source.reader.nodes > MAX_NODES) fail(`${source.file}: more than ${MAX_NODES} values (a YAML alias that multiplies?); split or shorten it`);
+  if (++source.reader.nodes > MAX_NODES)
+    fail(`${source.file}: more than ${MAX_NODES} values (a YAML alias that multiplies?); split or shorten it`);
   if (depth > MAX_DEPTH) fail(`${source.file}: nested deeper than ${MAX_DEPTH} levels (a YAML alias to itself?); flatten it`);
 }
 
@@ -114,7 +123,7 @@ function fillMap(source: Source, into: ConfNode, map: YAMLMap, depth: number): v
     for (const step of steps) {
       const isName = target.name === 'address-groups' || target.name === 'port-groups';
       const name = isName || !/^[a-z0-9]+(_[a-z0-9]+)+$/.test(step) ? step : step.replaceAll('_', '-');
-      if (name !== step) reader.warnings.push(`${file}:${line}: '${step}' is an old spelling; write '${name}'`);
+      if (name !== step) reader.warnings.push(`${file}:${line}: ${shown(step)} is an old spelling; write '${name}'`);
       target = target.ensure(name, file, line);
     }
     target.clear(file, line);

@@ -101,9 +101,10 @@ export function checksumsValid(ctx: DecodeContext, checksum: InternetChecksum, p
   const at = p.transportOff;
   if (at < 0 || p.isFragment !== 0) return true;
   const length = p.ipOff + p.ipLen - at;
+  const routed = p.ipVersion === 6 && ctx.routed !== 0;
   switch (p.proto) {
     case IpProto.Tcp:
-      if (ctx.routed === 0 && fold(pseudoHeader(p, length) + checksum.sum(m, at, length)) !== 0xffff) {
+      if (!routed && fold(pseudoHeader(p, length) + checksum.sum(m, at, length)) !== 0xffff) {
         ctx.counters[Counter.TcpInvalidChecksum]++;
         return wrong(p, DecodeEvent.TcpInvalidChecksum);
       }
@@ -114,14 +115,14 @@ export function checksumsValid(ctx: DecodeContext, checksum: InternetChecksum, p
         return p.ipVersion === 4 || p.tunnelOff >= 0 ? true : wrong(p, DecodeEvent.UdpInvalidChecksum);
       }
       const udpLength = p.payloadLen + 8;
-      if (ctx.routed === 0 && fold(pseudoHeader(p, udpLength) + checksum.sum(m, at, udpLength)) !== 0xffff)
+      if (!routed && fold(pseudoHeader(p, udpLength) + checksum.sum(m, at, udpLength)) !== 0xffff)
         return wrong(p, DecodeEvent.UdpInvalidChecksum);
       return true;
     }
     case IpProto.Icmp:
       return checksum.sum(m, at, length) === 0xffff ? true : wrong(p, DecodeEvent.Icmpv4InvalidChecksum);
     case IpProto.IcmpV6:
-      if (ctx.routed === 0 && fold(pseudoHeader(p, length) + checksum.sum(m, at, length)) !== 0xffff)
+      if (!routed && fold(pseudoHeader(p, length) + checksum.sum(m, at, length)) !== 0xffff)
         return wrong(p, DecodeEvent.Icmpv6InvalidChecksum);
       return true;
     default:

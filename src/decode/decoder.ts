@@ -1,6 +1,6 @@
 import { Counter } from '../metrics/counters.js';
 import { checksumsValid, InternetChecksum } from './checksum.js';
-import { DecodeContext, type DecoderOptions } from './context.js';
+import { DecodeContext, type DecoderOptions, invalid } from './context.js';
 import { DecodeEvent } from './events.js';
 import { decodeLink } from './link.js';
 import type { Packet } from './packet.js';
@@ -56,15 +56,6 @@ export class Decoder {
    */
   decodeInner(p: Packet): boolean {
     if (p.tunnelOff < 0) return false;
-    if (p.tunnelDepth >= MAX_TUNNEL_DEPTH) {
-      p.tunnelOff = -1;
-      p.tunnelLen = 0;
-      p.tunnelLinkType = 0;
-      p.addEvent(DecodeEvent.TooManyLayers);
-      if (p.invalid === 0) this.counters[Counter.Invalid]++;
-      p.invalid = 1;
-      return false;
-    }
     p.off = p.tunnelOff;
     p.capLen = p.tunnelLen;
     p.wireLen = p.tunnelLen;
@@ -77,9 +68,8 @@ export class Decoder {
   }
 
   /**
-   * Decodes one layer of encapsulation. Resetting every field costs as much as decoding does (10 ns), so a group
-   * of fields that only some packets have is reset when the packet before had it, and the fields of a layer
-   * that is nearly always there when it turns out to be missing.
+   * Decodes one layer of encapsulation. To save stores, a group of fields that only some packets have is reset when
+   * the packet before had it, and the fields of a layer that is nearly always there when it turns out to be missing.
    */
   private layer(p: Packet): void {
     p.ethOff = -1;
@@ -112,6 +102,12 @@ export class Decoder {
     }
     const at = p.off;
     decodeLink(this.ctx, p, p.mem, at, at + p.capLen);
+    if (p.tunnelOff >= 0 && p.tunnelDepth >= MAX_TUNNEL_DEPTH) {
+      p.tunnelOff = -1;
+      p.tunnelLen = 0;
+      p.tunnelLinkType = 0;
+      invalid(p, DecodeEvent.TooManyLayers);
+    }
     if (p.transportOff < 0) {
       p.srcPort = 0;
       p.dstPort = 0;

@@ -17,6 +17,9 @@ export const enum DefragResult {
   Error = 3,
 }
 
+/** Bytes of an IPv4 datagram, of an IPv6 payload. */
+const MAX_DATAGRAM = 65535;
+
 /*
  * A tracker is TRACKER_WORDS int32 words (number 0 is "none"):
  *
@@ -28,8 +31,6 @@ export const enum DefragResult {
  * payload, -1 while the last fragment is out. highest: end of the furthest fragment. header: its length, 0 = first
  * fragment is out.
  */
-const MAX_DATAGRAM = 65535;
-
 const enum T {
   Src = 0,
   Dst = 4,
@@ -157,6 +158,10 @@ export class Defragmenter {
     if (this.fragments >= this.maxFragments) return this.full();
     const bucket = this.fillKey(p);
     let tracker = this.find(bucket);
+    if (tracker !== 0 && this.expired(tracker, p.tsSec)) {
+      this.release(tracker);
+      tracker = 0;
+    }
     if (tracker === 0) {
       tracker = this.create(bucket, p.tsSec);
       if (tracker === 0) return this.full();
@@ -319,13 +324,15 @@ export class Defragmenter {
     return DefragResult.Complete;
   }
 
-  /** Releases up to `most` datagrams whose time is over. A clock that jumped back by more than the timeout counts too. */
+  /** Releases up to `most` datagrams whose time is over, oldest first. */
   private expire(nowSec: number, most: number): void {
-    for (let i = 0; i < most && this.oldest !== 0; i++) {
-      const age = (nowSec - this.trackers[this.oldest * TRACKER_WORDS + T.Created]) | 0;
-      if (age < this.timeout && age >= -this.timeout) return;
-      this.release(this.oldest);
-    }
+    for (let i = 0; i < most && this.oldest !== 0 && this.expired(this.oldest, nowSec); i++) this.release(this.oldest);
+  }
+
+  /** A clock that jumped back by more than the timeout counts too: another capture file, say. */
+  private expired(tracker: number, nowSec: number): boolean {
+    const age = (nowSec - this.trackers[tracker * TRACKER_WORDS + T.Created]) | 0;
+    return age >= this.timeout || age < -this.timeout;
   }
 }
 

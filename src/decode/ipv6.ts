@@ -68,6 +68,8 @@ function walkExtensions(ctx: DecodeContext, p: Packet, m: Uint8Array, next: numb
     p.payloadOff = at;
     p.payloadLen = end - at;
     p.ipHeaderLen = at - ip;
+    // Extension headers that lead to nothing.
+    if (i > 0 && end - at < 2 && next !== Next.None) return invalid(p, DecodeEvent.Ipv6TruncExthdr);
     let length = 0;
     let bit = 0;
     let duplicate = 0;

@@ -8,7 +8,9 @@ import type { Packet } from './packet.js';
 import { setTunnel } from './tunnel.js';
 
 const MAX_VLANS = 3;
-const MAX_MPLS_LABELS = 16;
+const MAX_MPLS_LABELS = 64;
+/** Tags of all kinds in front of one EtherType. */
+const MAX_TAGS = 8;
 
 /** Decodes m[at, end) as link type `p.linkType`. */
 export function decodeLink(ctx: DecodeContext, p: Packet, m: Uint8Array, at: number, end: number): boolean {
@@ -47,25 +49,47 @@ export function decodeLink(ctx: DecodeContext, p: Packet, m: Uint8Array, at: num
   }
 }
 
-/** What follows `type` at `at`: VLAN tags first, in a loop, then the rest. */
+/** What follows `type` at `at`: tags first, in a loop, then the rest. */
 export function decodeEtherType(ctx: DecodeContext, p: Packet, m: Uint8Array, type: number, at: number, end: number): boolean {
   let depth = 0;
-  while (type === EtherType.Vlan || type === EtherType.QinQ || type === EtherType.VlanOld) {
-    //  0               2               4
-    //  | PCP DEI VLAN  | EtherType     |     IEEE 802.1Q, after the TPID
-    if (end - at < 4) return invalid(p, DecodeEvent.VlanHeaderTooSmall);
-    if (depth === MAX_VLANS) return invalid(p, DecodeEvent.VlanTooManyLayers);
-    const id = ((m[at] & 0x0f) << 8) | m[at + 1];
-    if (depth === 0) {
-      p.vlan0 = id;
-      p.vlan1 = 0;
-      p.vlan2 = 0;
-      ctx.counters[Counter.Vlan]++;
-    } else if (depth === 1) p.vlan1 = id;
-    else p.vlan2 = id;
-    p.vlanDepth = ++depth;
-    type = (m[at + 2] << 8) | m[at + 3];
-    at += 4;
+  for (let tags = 0; isTag(type); tags++) {
+    if (tags === MAX_TAGS) return invalid(p, DecodeEvent.TooManyLayers);
+    switch (type) {
+      case EtherType.VnTag:
+        //  0                       4
+        //  | D P dst VIF, L src VIF | EtherType     |     IEEE 802.1Qbh / Cisco VN-tag
+        if (end - at < 6) return invalid(p, DecodeEvent.VntagHeaderTooSmall);
+        at += 4;
+        break;
+      case EtherType.FabricPath:
+        // Cisco DCE: FTAG and TTL, then a whole Ethernet header.
+        if (end - at < 2 + 14) return invalid(p, DecodeEvent.DcePktTooSmall);
+        at += 2 + 12;
+        break;
+      case EtherType.ProviderBackbone:
+        // IEEE 802.1ah: I-TAG, then a whole Ethernet header.
+        if (end - at < 4 + 14) return invalid(p, DecodeEvent.Ieee8021ahHeaderTooSmall);
+        at += 4 + 12;
+        break;
+      default: {
+        //  0               2               4
+        //  | PCP DEI VLAN  | EtherType     |     IEEE 802.1Q, after the TPID
+        if (end - at < 4) return invalid(p, DecodeEvent.VlanHeaderTooSmall);
+        if (depth === MAX_VLANS) return invalid(p, DecodeEvent.VlanTooManyLayers);
+        const id = ((m[at] & 0x0f) << 8) | m[at + 1];
+        if (depth === 0) {
+          p.vlan0 = id;
+          p.vlan1 = 0;
+          p.vlan2 = 0;
+          ctx.counters[Counter.Vlan]++;
+        } else if (depth === 1) p.vlan1 = id;
+        else p.vlan2 = id;
+        p.vlanDepth = ++depth;
+        at += 2;
+      }
+    }
+    type = (m[at] << 8) | m[at + 1];
+    at += 2;
   }
   p.etherType = type;
   switch (type) {
@@ -90,6 +114,20 @@ export function decodeEtherType(ctx: DecodeContext, p: Packet, m: Uint8Array, ty
       if (type >= EtherType.First) p.addEvent(depth > 0 ? DecodeEvent.VlanUnknownType : DecodeEvent.EthernetUnknownEthertype);
   }
   return true;
+}
+
+function isTag(type: number): boolean {
+  switch (type) {
+    case EtherType.Vlan:
+    case EtherType.QinQ:
+    case EtherType.VlanOld:
+    case EtherType.VnTag:
+    case EtherType.FabricPath:
+    case EtherType.ProviderBackbone:
+      return true;
+    default:
+      return false;
+  }
 }
 
 function decodeRaw(ctx: DecodeContext, p: Packet, m: Uint8Array, at: number, end: number): boolean {
@@ -136,14 +174,10 @@ function decodePpp(ctx: DecodeContext, p: Packet, m: Uint8Array, at: number, end
     case 0x281: // MPLS unicast, multicast (RFC 3032)
     case 0x283:
       return decodeMpls(ctx, p, m, at, end);
-    case 0x2f: // Van Jacobson, uncompressed TCP/IP: the protocol field holds a connection number
-    case 0x2d:
-      return note(p, DecodeEvent.PppUnsupProto);
     default:
-      // Link and network control protocols (0x8000 up) are not data.
-      if (protocol < 0x8000) p.addEvent((protocol & 0x101) === 1 ? DecodeEvent.PppUnsupProto : DecodeEvent.PppWrongType);
+      // A valid number has an even first and an odd second byte: link and network control protocols, compressed headers.
+      return note(p, (protocol & 0x101) === 1 ? DecodeEvent.PppUnsupProto : DecodeEvent.PppWrongType);
   }
-  return true;
 }
 
 /**
@@ -155,7 +189,8 @@ function decodePppoeSession(ctx: DecodeContext, p: Packet, m: Uint8Array, at: nu
   if (m[at + 1] !== 0) return invalid(p, DecodeEvent.PppoeWrongCode);
   const length = (m[at + 4] << 8) | m[at + 5];
   if (length > end - at - 6) return invalid(p, DecodeEvent.PppoePktTooSmall);
-  return decodePpp(ctx, p, m, at + 6, at + 6 + length);
+  // Suricata does not cut at `length` either: the IP length says where the packet ends.
+  return decodePpp(ctx, p, m, at + 6, end);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Counter } from '../metrics/counters.js';
-import { type DecodeContext, invalid, note } from './context.js';
+import { type DecodeContext, invalid } from './context.js';
 import { DecodeEvent } from './events.js';
 import { IpProto, type Packet } from './packet.js';
 import { decodeTcp, decodeTransport, decodeUdp } from './transport.js';
@@ -19,6 +19,7 @@ export function decodeIpv4(ctx: DecodeContext, p: Packet, m: Uint8Array, at: num
   const length = (m[at + 2] << 8) | m[at + 3];
   if (length < headerLen) return invalid(p, DecodeEvent.Ipv4IplenSmallerThanHlen);
   if (length > end - at) return invalid(p, DecodeEvent.Ipv4TruncPkt);
+  if (headerLen > 20 && !walkOptions(p, m, at + 20, at + headerLen)) return false;
 
   p.ipVersion = 4;
   p.ipOff = at;
@@ -45,7 +46,6 @@ export function decodeIpv4(ctx: DecodeContext, p: Packet, m: Uint8Array, at: num
   const ipEnd = at + length;
   p.payloadOff = payload;
   p.payloadLen = ipEnd - payload;
-  if (headerLen > 20) walkOptions(p, m, at + 20, payload);
 
   const fragment = (m[at + 6] << 8) | m[at + 7];
   if ((fragment & 0x3fff) !== 0) {
@@ -78,20 +78,23 @@ const enum Ipv4Option {
 }
 
 /**
- * Checks the options in m[at, end). Decoding goes on after a bad one (the header's length is still
- * known), but the packet is marked invalid, as Suricata does.
+ * Checks the options in m[at, end). False: one is malformed. Hosts refuse such a packet, and so it is not
+ * inspected (Suricata does the same); the walk goes on to name what else is wrong.
  */
 function walkOptions(p: Packet, m: Uint8Array, at: number, end: number): boolean {
   if (((end - at) & 7) !== 0) p.addEvent(DecodeEvent.Ipv4OptPadRequired);
   let seen = 0;
   while (at < end) {
     const type = m[at];
-    if (type === Ipv4Option.EndOfList) return true;
+    if (type === Ipv4Option.EndOfList) break;
     if (type === Ipv4Option.Nop) {
       at++;
       continue;
     }
-    if (end - at < 2) return note(p, DecodeEvent.Ipv4OptEolRequired);
+    if (end - at < 2) {
+      p.addEvent(DecodeEvent.Ipv4OptEolRequired);
+      break;
+    }
     const length = m[at + 1];
     if (length < 2 || length > end - at) return invalid(p, DecodeEvent.Ipv4OptInvalidLen);
     let bit = 0;
@@ -100,9 +103,10 @@ function walkOptions(p: Packet, m: Uint8Array, at: number, end: number): boolean
       case Ipv4Option.LooseSourceRoute:
       case Ipv4Option.StrictSourceRoute:
         bit = type === Ipv4Option.RecordRoute ? 1 : type === Ipv4Option.LooseSourceRoute ? 2 : 4;
-        if (length < 3 || ((length - 3) & 3) !== 0) invalid(p, DecodeEvent.Ipv4OptInvalidLen);
+        if (length < 3) invalid(p, DecodeEvent.Ipv4OptInvalidLen);
         // The pointer counts from 1 and steps by one address; one past the end means full.
-        else if (m[at + 2] < 4 || (m[at + 2] & 3) !== 0 || m[at + 2] > length + 1) invalid(p, DecodeEvent.Ipv4OptMalformed);
+        else if (((length - 3) & 3) !== 0 || m[at + 2] < 4 || (m[at + 2] & 3) !== 0 || m[at + 2] > length + 1)
+          invalid(p, DecodeEvent.Ipv4OptMalformed);
         break;
       case Ipv4Option.Timestamp:
         bit = 8;
@@ -140,7 +144,7 @@ function walkOptions(p: Packet, m: Uint8Array, at: number, end: number): boolean
     seen |= bit;
     at += length;
   }
-  return true;
+  return p.invalid === 0;
 }
 
 function timestampFlagUnknown(flag: number): boolean {

@@ -42,8 +42,9 @@ export function decodeTransport(ctx: DecodeContext, p: Packet, m: Uint8Array, pr
 export function decodeTcp(ctx: DecodeContext, p: Packet, m: Uint8Array, at: number, end: number): boolean {
   if (end - at < 20) return invalid(p, DecodeEvent.TcpPktTooSmall);
   const headerLen = (m[at + 12] >> 4) << 2;
-  if (headerLen < 20) return invalid(p, DecodeEvent.TcpHlenTooSmall);
-  if (headerLen > end - at) return invalid(p, DecodeEvent.TcpInvalidOptlen);
+  // The names as Suricata uses them.
+  if (headerLen < 20) return invalid(p, DecodeEvent.TcpInvalidOptlen);
+  if (headerLen > end - at) return invalid(p, DecodeEvent.TcpHlenTooSmall);
 
   p.transportOff = at;
   p.srcPort = (m[at] << 8) | m[at + 1];
@@ -119,7 +120,6 @@ export function decodeUdp(ctx: DecodeContext, p: Packet, m: Uint8Array, at: numb
   const length = (m[at + 4] << 8) | m[at + 5];
   if (length < 8) return invalid(p, DecodeEvent.UdpHlenTooSmall);
   if (length > end - at) return invalid(p, DecodeEvent.UdpPktTooSmall);
-  if (length < end - at) p.addEvent(DecodeEvent.UdpHlenInvalid);
 
   const srcPort = (m[at] << 8) | m[at + 1];
   const dstPort = (m[at + 2] << 8) | m[at + 3];
@@ -174,8 +174,9 @@ function decodeIcmpV4(ctx: DecodeContext, p: Packet, m: Uint8Array, at: number, 
   else if (m[at + 1] > top) p.addEvent(DecodeEvent.Icmpv4UnknownCode);
   // Errors quote the packet they are about.
   if (type === 3 || type === 4 || type === 5 || type === 11 || type === 12) {
-    if (end - at < 8 + 20) p.addEvent(DecodeEvent.Icmpv4Ipv4TruncPkt);
-    else if (m[at + 8] >> 4 !== 4) p.addEvent(DecodeEvent.Icmpv4Ipv4UnknownVer);
+    if (end - at < 8 + 20) {
+      if (end - at > 8) p.addEvent(DecodeEvent.Icmpv4Ipv4TruncPkt);
+    } else if (m[at + 8] >> 4 !== 4) p.addEvent(DecodeEvent.Icmpv4Ipv4UnknownVer);
   }
   return true;
 }

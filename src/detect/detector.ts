@@ -13,9 +13,9 @@ import { FlowFlag } from '../flow/codes.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import type { PcreOption, Rule } from '../rules/rule.js';
+import type { Flows } from './flows.js';
 import type { AddressCache, Matcher } from './matcher.js';
 import { compileMatcher } from './matcher.js';
-import type { Flows } from './flows.js';
 import { compileRules, PROTO_CLASS, ProtoClass } from './plan.js';
 import { Databases, Prefilter } from './prefilter.js';
 import { RuleIndex } from './rule-index.js';
@@ -104,7 +104,7 @@ export class Detector {
     const group = this.groups[(protoClass << 1) | (p.direction & 1)];
     const out = this.candidates;
     let n = 0;
-    if (group.payload !== null && group.payload.wants(p, p.payloadLen)) {
+    if (group.payload?.wants(p, p.payloadLen)) {
       this.counters[Counter.PrefilterScans]++;
       n = group.payload.collect(p, p.region, p.payloadOff, p.payloadLen, out, n);
     }
@@ -134,7 +134,7 @@ export class Detector {
       if (rank === previous) continue;
       previous = rank;
       const matcher = matchers[rank] ?? this.compile(rank);
-      const budget = left < RULE_BUDGET ? left : RULE_BUDGET;
+      const budget = Math.min(left, RULE_BUDGET);
       inspection.budget = budget;
       evaluated++;
       const matched = matcher(p, inspection);

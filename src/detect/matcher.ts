@@ -48,7 +48,8 @@ export function emitMatcher(rule: Rule, addresses: AddressCache, compileRegex: (
   const forward = endpoints(code, rule, addresses, 'src', 'dst');
   if (rule.bidirectional) {
     const backward = endpoints(code, rule, addresses, 'dst', 'src');
-    if (forward !== '' || backward !== '') need(`${forward === '' ? 'true' : `(${forward})`} || ${backward === '' ? 'true' : `(${backward})`}`);
+    if (forward !== '' || backward !== '')
+      need(`${forward === '' ? 'true' : `(${forward})`} || ${backward === '' ? 'true' : `(${backward})`}`);
   } else if (forward !== '') need(forward);
   if (rule.payload.length > 0) emitPayload(code, rule, compileRegex);
   code.line('return 1;');
@@ -96,7 +97,12 @@ function headerTests(o: HeaderOption): string[] {
     case 'flags': {
       const want = num(o.flags & ~o.ignore & 0xff);
       const flags = `(p.tcpFlags & ${num(~o.ignore & 0xff)})`;
-      const test = { '': `${flags} === ${want}`, '+': `(${flags} & ${want}) === ${want}`, '*': `(${flags} & ${want}) !== 0`, '!': `(${flags} & ${want}) !== ${want}` };
+      const test = {
+        '': `${flags} === ${want}`,
+        '+': `(${flags} & ${want}) === ${want}`,
+        '*': `(${flags} & ${want}) !== 0`,
+        '!': `(${flags} & ${want}) !== ${want}`,
+      };
       return [`p.transportOff >= 0 && p.proto === ${num(IpProto.Tcp)}`, test[o.modifier]];
     }
     case 'flow': {

@@ -122,7 +122,8 @@ export function protoFits(rule: Rule, proto: number): boolean {
   }
   for (const o of rule.header) {
     if (o.kind !== 'ip_proto') continue;
-    if (o.op === '=' ? proto !== o.proto : o.op === '!' ? proto === o.proto : o.op === '<' ? proto >= o.proto : proto <= o.proto) return false;
+    if (o.op === '=' ? proto !== o.proto : o.op === '!' ? proto === o.proto : o.op === '<' ? proto >= o.proto : proto <= o.proto)
+      return false;
   }
   return true;
 }

@@ -3,73 +3,21 @@ import type { FlowConfig, FlowTimeouts } from '../config/config.js';
 import { IpProto, type Packet, TcpFlag } from '../decode/packet.js';
 import { Counter } from '../metrics/counters.js';
 import { FlowEnd, FlowFlag, FlowState, NoFlow, TcpState, TimeoutClass } from './codes.js';
+import { FlowHash } from './flow-hash.js';
 import { FlowIndex } from './flow-index.js';
 import { embeddedIpv4, icmpPorts, isIcmpV4Error } from './icmp.js';
+import { HAS_VLAN, Hot, IPV6, Key, L4 } from './layout.js';
 import { BACKWARD_TOLERANCE, TimingWheel } from './timing-wheel.js';
+
+export { Key, L4 } from './layout.js';
 
 /** Told of every flow that ends; the slot is still readable during the call, and must not be kept. */
 export interface FlowEndSink {
   flowEnded(flows: FlowTable, slot: number, reason: FlowEnd): void;
 }
 
-/**
- * One line of 16 words (64 bytes) per flow in `FlowTable.key`: what identifies it and does not change.
- *
- *   word  0    1    2    3    4    5    6    7    8            9               10            11
- *       | client address    | server address    | cport|sport | proto,6?,depth| vlan0|vlan1 | vlan2 |
- *   word  12      13          14           15
- *       | hash  | start sec | start nsec | low half of the flow id |
- *
- * Addresses are four big-endian words, IPv4 in the first. `|` within a word: high half, low half.
- */
-export const enum Key {
-  Client = 0,
-  Server = 4,
-  Ports = 8,
-  /** IP protocol | (IPv6 ? 0x100 : 0) | tunnel depth << 9. */
-  Proto = 9,
-  Vlan01 = 10,
-  Vlan2 = 11,
-  Hash = 12,
-  StartSec = 13,
-  StartNsec = 14,
-  IdLow = 15,
-  Words = 16,
-}
-
-/** Eight words per flow in `FlowTable.l4`. TCP: sequence numbers as int32, + direction; see src/stream. */
-export const enum L4 {
-  Isn = 0,
-  /** Next sequence number expected from this side. */
-  Next = 2,
-  /** Highest acknowledgement sent by this side. */
-  Ack = 4,
-  /** Window offered by this side, scaled, bytes. */
-  Window = 6,
-  Words = 8,
-  /** ICMP: type << 8 | code of the first packet and of the first answer (-1: none). */
-  Icmp = 0,
-  IcmpAnswer = 1,
-}
-
-/**
- * Four words per flow that decide nearly every lookup: a quarter of a cache line instead of the whole of `key`,
- * which is read only for IPv6 and VLANs.
- *
- *   | first client word | first server word | cport|sport | Key.Proto, bit 31: has a VLAN id |
- */
-const enum Hot {
-  Client = 0,
-  Server = 1,
-  Ports = 2,
-  Meta = 3,
-  Words = 4,
-}
-const HAS_VLAN = -0x80000000;
-const IPV6 = 0x100;
-
 /** Bytes of state per flow, the hash index (8 bytes per entry) not included. */
-export const FLOW_BYTES = Key.Words * 4 + Hot.Words * 4 + L4.Words * 4 + 5 * 4 + 2 * 4 + 2 * 8 + 2 * 4 + 9;
+export const FLOW_BYTES = Key.Words * 4 + Hot.Words * 4 + L4.Words * 4 + 9 * 4 + 2 * 8 + 10;
 const INDEX_ENTRY_BYTES = 8;
 /** Slots looked at when a flow is wanted and none is free, and per tick in emergency mode. */
 const EMERGENCY_SCAN = 32;
@@ -124,9 +72,13 @@ export class FlowTable {
   readonly l4: Int32Array;
 
   private readonly hot: Int32Array;
+  /** The same memory as pktsTs, pktsTc: int32 increments stay out of floating point. */
+  private readonly pktsTsWords: Int32Array;
+  private readonly pktsTcWords: Int32Array;
   private readonly idHigh: Int32Array;
   private readonly timeoutClass: Uint8Array;
   private readonly freeNext: Int32Array;
+  private readonly hasher: FlowHash;
   private readonly index: FlowIndex;
   private readonly wheel: TimingWheel;
   /** Seconds by emergency << 4 | class << 2 | state. */
@@ -139,12 +91,6 @@ export class FlowTable {
   private hand = 0;
   private idCounter: number;
   private idEpoch: number;
-  private readonly k0: number;
-  private readonly k1: number;
-  private readonly k2: number;
-  private readonly m0: number;
-  private readonly m1: number;
-  private readonly m2: number;
 
   constructor(
     config: FlowConfig,
@@ -153,12 +99,7 @@ export class FlowTable {
     options: FlowTableOptions = {},
   ) {
     const seed = options.seed ?? randomFillSync(new Int32Array(8));
-    this.k0 = seed[0] | 0;
-    this.k1 = seed[1] | 0;
-    this.k2 = seed[2] | 0;
-    this.m0 = seed[3] | 1;
-    this.m1 = seed[4] | 1;
-    this.m2 = seed[5] | 1;
+    this.hasher = new FlowHash(seed);
     this.idCounter = seed[6] | 0;
     this.idEpoch = (((options.thread ?? 0) & 127) << 14) | (seed[7] & 0x3fff);
     this.vlanMask = config.vlanUse ? -1 : 0;
@@ -184,6 +125,8 @@ export class FlowTable {
     this.lastNsec = new Int32Array(n);
     this.pktsTs = new Uint32Array(n);
     this.pktsTc = new Uint32Array(n);
+    this.pktsTsWords = new Int32Array(this.pktsTs.buffer);
+    this.pktsTcWords = new Int32Array(this.pktsTc.buffer);
     this.bytesTs = new Float64Array(n);
     this.bytesTc = new Float64Array(n);
     this.tcpFlagsTs = new Uint8Array(n);
@@ -221,7 +164,7 @@ export class FlowTable {
     const vlan2 = p.vlan2 & this.vlanMask;
     let meta = (proto & 0xff) | (p.ipVersion === 6 ? IPV6 : 0) | (p.tunnelDepth << 9);
     if ((vlan01 | vlan2) !== 0) meta |= HAS_VLAN;
-    const hash = this.hash(p.src, p.dst, ports, meta, vlan01, vlan2);
+    const hash = this.hasher.hash(p.src, p.dst, ports, meta, vlan01, vlan2);
     const found = this.find(hash, p.src, p.dst, ports, meta, vlan01, vlan2);
     p.flowNew = 0;
     if (found >= 0) {
@@ -324,40 +267,6 @@ export class FlowTable {
     return depth === 1 ? this.key[at + Key.Vlan01] & 0xffff : this.key[at + Key.Vlan2];
   }
 
-  /**
-   * Symmetric and keyed: both endpoints pass the same secret bijection, their sum does not know which was which.
-   * The secret (new at every start) keeps anyone from choosing flows that collide.
-   */
-  private hash(src: Int32Array, dst: Int32Array, ports: number, meta: number, vlan01: number, vlan2: number): number {
-    const m0 = this.m0;
-    const m1 = this.m1;
-    let a = src[0];
-    let b = dst[0];
-    if ((meta & IPV6) !== 0) {
-      a = this.fold(src);
-      b = this.fold(dst);
-    }
-    a = Math.imul(a ^ this.k0, m0);
-    b = Math.imul(b ^ this.k0, m0);
-    a = Math.imul(((a ^ (a >>> 15)) + (ports >>> 16)) ^ this.k1, m1);
-    b = Math.imul(((b ^ (b >>> 15)) + (ports & 0xffff)) ^ this.k1, m1);
-    let h = ((a ^ (a >>> 13)) + (b ^ (b >>> 13)) + Math.imul(meta ^ this.k2, this.m2)) | 0;
-    if (meta < 0) {
-      h = Math.imul(h ^ vlan01 ^ (h >>> 15), m0);
-      h = Math.imul(h ^ vlan2 ^ (h >>> 15), m1);
-    }
-    h = Math.imul(h ^ (h >>> 16), this.m2);
-    h = Math.imul(h ^ (h >>> 13), m0);
-    return h ^ (h >>> 16);
-  }
-
-  private fold(words: Int32Array): number {
-    let h = Math.imul(words[0] ^ this.k1, this.m1);
-    h = Math.imul((h ^ (h >>> 15)) + words[1], this.m2);
-    h = Math.imul((h ^ (h >>> 15)) + words[2], this.m0);
-    return ((h ^ (h >>> 15)) + words[3]) | 0;
-  }
-
   /** Returns slot << 1 | direction, or -1. */
   private find(hash: number, src: Int32Array, dst: Int32Array, ports: number, meta: number, vlan01: number, vlan2: number): number {
     const entries = this.index.entries;
@@ -407,11 +316,11 @@ export class FlowTable {
   private count(p: Packet, slot: number, direction: number): void {
     let flags = this.flags[slot];
     if (direction === 0) {
-      this.pktsTs[slot]++;
+      this.pktsTsWords[slot]++;
       this.bytesTs[slot] += p.wireLen;
       flags |= FlowFlag.SeenTs;
     } else {
-      this.pktsTc[slot]++;
+      this.pktsTcWords[slot]++;
       this.bytesTc[slot] += p.wireLen;
       flags |= FlowFlag.SeenTc;
     }
@@ -566,7 +475,7 @@ export class FlowTable {
     const vlan01 = ((p.vlan0 << 16) | p.vlan1) & this.vlanMask;
     const vlan2 = p.vlan2 & this.vlanMask;
     const meta = mem[at + 9] | (p.tunnelDepth << 9) | ((vlan01 | vlan2) !== 0 ? HAS_VLAN : 0);
-    const found = this.find(this.hash(src, dst, ports, meta, vlan01, vlan2), src, dst, ports, meta, vlan01, vlan2);
+    const found = this.find(this.hasher.hash(src, dst, ports, meta, vlan01, vlan2), src, dst, ports, meta, vlan01, vlan2);
     if (found < 0) return this.noFlow(p);
     const slot = found >> 1;
     p.flow = slot;
@@ -574,10 +483,10 @@ export class FlowTable {
     p.direction = (found & 1) ^ 1;
     p.established = this.state[slot] === FlowState.Established ? 1 : 0;
     if (p.direction === 0) {
-      this.pktsTs[slot]++;
+      this.pktsTsWords[slot]++;
       this.bytesTs[slot] += p.wireLen;
     } else {
-      this.pktsTc[slot]++;
+      this.pktsTcWords[slot]++;
       this.bytesTc[slot] += p.wireLen;
     }
     this.touch(p, slot);

@@ -1,4 +1,4 @@
-import { Counter as PromCounter, Gauge, type Metric, Registry } from 'prom-client';
+import { Gauge, type Metric, Counter as PromCounter, Registry } from 'prom-client';
 import { REASON_NAMES } from '../ring/verdict.js';
 import { Counter } from './counters.js';
 import { type CounterBlocks, cumulate, LATENCY_BOUNDS } from './snapshot.js';
@@ -25,20 +25,20 @@ export interface MetricsSources {
 interface Definition {
   name: string;
   help: string;
-  /** Which threads keep it. */
-  kind: 'capture' | 'detect';
+  /** Which threads keep it; their series are there from the start, so that rate() sees the first event. */
+  kind: 'capture' | 'detect' | 'any';
   type?: 'gauge';
   /** One series each; a plain number is a metric without a label of its own. */
   series: number | { label: string; values: [string, number][] };
 }
 
-const one = (
-  kind: Definition['kind'],
-  name: string,
-  series: number,
-  help: string,
-  type?: 'gauge',
-): Definition => ({ kind, name, series, help, type });
+const one = (kind: Definition['kind'], name: string, series: number, help: string, type?: 'gauge'): Definition => ({
+  kind,
+  name,
+  series,
+  help,
+  type,
+});
 
 export const DEFINITIONS: readonly Definition[] = [
   one('capture', 'capture_packets_total', Counter.Packets, 'Packets a capture thread took from its interface.'),
@@ -97,7 +97,7 @@ export const DEFINITIONS: readonly Definition[] = [
   one('detect', 'invalid_packets_total', Counter.Invalid, 'Packets with a malformed header.'),
   one('detect', 'flows_active', Counter.FlowsActive, 'Flows in the table now.', 'gauge'),
   one('detect', 'flow_memory_bytes', Counter.FlowMemuse, 'Memory the flow table uses, to compare with flow.memcap.', 'gauge'),
-  one('detect', 'flows_created_total', Counter.FlowsTotal, 'Flows seen.'),
+  one('detect', 'flows_created_total', Counter.FlowsTotal, 'Flows seen since the start.'),
   one(
     'detect',
     'flow_memcap_total',
@@ -107,8 +107,18 @@ export const DEFINITIONS: readonly Definition[] = [
   one('detect', 'flow_emergency_total', Counter.FlowEmergencyEntered, 'Times the flow table ran full and shortened its timeouts.'),
   one('detect', 'alerts_total', Counter.Alerts, 'Alerts raised by rules.'),
   one('detect', 'alerts_suppressed_total', Counter.AlertsSuppressed, 'Alerts held back by thresholds and suppressions.'),
-  one('detect', 'rules_evaluated_total', Counter.RulesEvaluated, 'Rules tried on a packet after the prefilter: high per packet means expensive rules.'),
-  one('detect', 'pcre_limit_total', Counter.PcreMatchLimit, 'Regular expressions given up at pcre.match-limit: the rule was taken not to match.'),
+  one(
+    'detect',
+    'rules_evaluated_total',
+    Counter.RulesEvaluated,
+    'Rules tried on a packet after the prefilter: high per packet means expensive rules.',
+  ),
+  one(
+    'detect',
+    'pcre_limit_total',
+    Counter.PcreMatchLimit,
+    'Regular expressions given up at pcre.match-limit: the rule was taken not to match.',
+  ),
   one(
     'detect',
     'inspection_limit_total',
@@ -122,7 +132,7 @@ export const DEFINITIONS: readonly Definition[] = [
     'Alerts and other records lost because the output writer was too slow. Verdicts are not affected; the logs are incomplete.',
   ),
   {
-    kind: 'detect',
+    kind: 'any',
     name: 'drops_total',
     help: 'Packets not forwarded, by reason. rules and flow drop are the rules at work; all others are trouble.',
     series: { label: 'reason', values: REASON_NAMES.slice(1).map((name, i) => [name, Counter.DropReason + 1 + i]) },
@@ -155,8 +165,11 @@ export function buildRegistry(sources: MetricsSources): Registry {
   counter('log_lines_lost_total', 'Log lines that could not be written: disk full, directory gone, disk too slow.', ['log'], (c) => {
     for (const [log, lost] of Object.entries(sources.lostLines())) c.inc({ log }, lost);
   });
-  counter('event_records_invalid_total', 'Records from the workers that made no sense and were refused. Above 0: a bug, or an attack on the detection process.', [], (c) =>
-    c.inc(sources.invalidRecords()),
+  counter(
+    'event_records_invalid_total',
+    'Records from the workers that made no sense and were refused. Above 0: a bug, or an attack on the detection process.',
+    [],
+    (c) => c.inc(sources.invalidRecords()),
   );
   return registry;
 
@@ -198,7 +211,7 @@ function threadMetric(registry: Registry, d: Definition, blocks: CounterBlocks):
       for (const [value, at] of series) {
         const n = thread.counters[at];
         // A thread of the other kind only where it did count: in runmode workers one thread does both.
-        if (thread.kind !== d.kind && n === 0) continue;
+        if (d.kind !== 'any' && thread.kind !== d.kind && n === 0) continue;
         report(typeof d.series === 'number' ? labels : { ...labels, [d.series.label]: value }, n);
       }
     }

@@ -18,7 +18,10 @@ export function statusPage(sources: MetricsSources): string {
     ['Verdicts', `${number(blocks.total(Counter.VerdictPass))} pass, ${number(blocks.total(Counter.VerdictDrop))} drop`],
     ['Alerts', number(blocks.total(Counter.Alerts))],
     ['Flows', number(blocks.total(Counter.FlowsActive))],
-    ['Verdict latency', latency.count === 0 ? 'no verdict yet' : `p50 ${micro(latency.p50)}, p99 ${micro(latency.p99)}, max ${micro(latency.max)}`],
+    [
+      'Verdict latency',
+      latency.count === 0 ? 'no verdict yet' : `p50 ${micro(latency.p50)}, p99 ${micro(latency.p99)}, max ${micro(latency.max)}`,
+    ],
     alarming('Lost in the kernel', blocks.total(Counter.KernelDrops)),
     alarming('Ring full', blocks.total(Counter.RingFull)),
     alarming('Decided without a worker', blocks.total(Counter.WorkerLost)),
@@ -27,7 +30,9 @@ export function statusPage(sources: MetricsSources): string {
   ];
   for (const [log, lost] of Object.entries(sources.lostLines())) facts.push(alarming(`Lines lost of ${log}`, lost));
   const processes = sources.processes().map((p) => [p.name, p.up ? `up, pid ${p.pid}` : 'DOWN', number(p.restarts)]);
-  const drops = REASON_NAMES.map((name, i) => [name, number(blocks.total(Counter.DropReason + i))]).filter((row, i) => i > 0 && row[1] !== '0');
+  const drops = REASON_NAMES.map((name, i) => [name, number(blocks.total(Counter.DropReason + i))]).filter(
+    (row, i) => i > 0 && row[1] !== '0',
+  );
   const threads = blocks
     .perThread()
     .map((t) => [

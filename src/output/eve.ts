@@ -5,7 +5,7 @@ import { REASON_NAMES } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
 import { communityId } from './community-id.js';
 import type { EventRecord } from './event-decode.js';
-import { FlowFact, Has } from './event-record.js';
+import { FlowFact, Has } from './event-layout.js';
 import { EVE_PROTO, TUNNEL_NAMES } from './names.js';
 import { addressText, eveTime, printable } from './text.js';
 

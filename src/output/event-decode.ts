@@ -1,10 +1,10 @@
 import { FLOW_END_NAMES, FLOW_STATE_NAMES, TCP_STATE_NAMES } from '../flow/names.js';
 import { REASON_NAMES } from '../ring/verdict.js';
-import { At, EVENT_VERSION, EventType, Has } from './event-record.js';
+import { At, EVENT_VERSION, EventType, Has } from './event-layout.js';
 import { TUNNEL_NAMES } from './names.js';
 
 /**
- * The decoded record: the fields of the layout in event-record.ts, by the same names. One instance is
+ * The decoded record: the fields of the layout in event-layout.ts, by the same names. One instance is
  * reused for every record. `payload` and `packet` are copies (the writer of the shared memory may be hostile
  * and change it between two reads), empty when the record has none.
  */

@@ -6,169 +6,10 @@ import { Counter } from '../metrics/counters.js';
 import type { EventRing } from '../ring/event-ring.js';
 import { Reason } from '../ring/verdict.js';
 
-/**
- * Event records: what a detection worker tells the output writers, over an EventRing.
- * ALERT, DROP and FLOW share one layout, so that one encoder and one set of checks serve all three.
- * Multi-byte numbers are little-endian; addresses are four words as in Packet.src (network order inside
- * a word, most significant word first). "flow" fields are those of the flow's initiator.
- *
- *        0        1        2        3        4        5        6        7
- *     0  | type   | version| mode   | ipver  | source (i32, -1 unknown)          |
- *     8  | tsSec (u32)                       | tsNsec (u32)                      |
- *    16  | pcapCount (u32)                   | ruleIndex (i32, -1 none)          |
- *    24  | action | dropFlg| reason | direct.| proto  | tunnel | vlans  | flags  |
- *    32  | vlan0 (u16)     | vlan1 (u16)     | vlan2 (u16)     | srcPort (u16)   |
- *    40  | dstPort (u16)   | icmpTyp| icmpCod| ruleGeneration (u32)              |
- *    48  | src address (4 x u32)                                                 |
- *    64  | dst address (4 x u32)                                                 |
- *    80  | ipLen (u32)                       | ttl    | tos    | ipId (u16)      |
- *    88  | flowLabel (u32)                   | tcpSeq (u32)                      |
- *    96  | tcpAck (u32)                      | tcpWindow (u16) | tcpFlgs| tcpRes |
- *   104  | tcpUrgent (u16) | udpLen (u16)    | icmpId (u16)    | icmpSeq (u16)   |
- *   112  | wireLen (u32)                     | linkType (u32)                    |
- *   120  | txId (i32, -1: none yet)          | appProto (u32, 0: none yet)       |
- *   128  | flow id (f64, exact to 2^53)                                          |
- *   136  | pkts to server (f64)              ...                                 |
- *   144  | pkts to client (f64) | 152 bytes to server (f64) | 160 bytes to client  |
- *   168  | startSec (u32)                    | startNsec (u32)                   |
- *   176  | lastSec (u32)                     | lastNsec (u32)                    |
- *   184  | state  | tcpSta | end    | fl.flgs| tcp ts | tcp tc | respTyp| respCod|
- *   192  | flow src address (4 x u32)                                            |
- *   208  | flow dst address (4 x u32)                                            |
- *   224  | fl. sport (u16) | fl. dport (u16) | outer sport     | outer dport     |
- *   232  | outer src address (4 x u32): the packet around a tunnelled one        |
- *   248  | outer dst address (4 x u32)                                           |
- *   264  | o.proto| o.ipver| encaps.| fl.prot| payloadLen (u32)                  |
- *   272  | packetLen (u32)                   | 0                                 |
- *   280  | payload bytes, then packet bytes
- *
- * ALERT uses all of it; DROP has no payload; FLOW has the tuple of the flow in the packet fields, the
- * moment of writing in tsSec/tsNsec, and no rule. Without Has.Flow the bytes 128..227 and 267 mean nothing,
- * without Has.Outer 228..266. No record holds text: names come from the rules the writer knows.
- */
-export const enum EventType {
-  Alert = 1,
-  Drop = 2,
-  Flow = 3,
-}
+import { At, Encapsulation, EVENT_VERSION, EventType, FlowFact, Has, MAX_PACKET_BYTES } from './event-layout.js';
 
-export const EVENT_VERSION = 1;
+export * from './event-layout.js';
 
-/** Byte offsets, as drawn above. */
-export const enum At {
-  Type = 0,
-  Version = 1,
-  Mode = 2,
-  IpVersion = 3,
-  Source = 4,
-  TsSec = 8,
-  TsNsec = 12,
-  PcapCount = 16,
-  RuleIndex = 20,
-  Action = 24,
-  DropFlag = 25,
-  Reason = 26,
-  Direction = 27,
-  Proto = 28,
-  TunnelDepth = 29,
-  VlanDepth = 30,
-  Flags = 31,
-  Vlan0 = 32,
-  Vlan1 = 34,
-  Vlan2 = 36,
-  SrcPort = 38,
-  DstPort = 40,
-  IcmpType = 42,
-  IcmpCode = 43,
-  RuleGeneration = 44,
-  Src = 48,
-  Dst = 64,
-  IpLen = 80,
-  Ttl = 84,
-  Tos = 85,
-  IpId = 86,
-  FlowLabel = 88,
-  TcpSeq = 92,
-  TcpAck = 96,
-  TcpWindow = 100,
-  TcpFlags = 102,
-  TcpReserved = 103,
-  TcpUrgent = 104,
-  UdpLen = 106,
-  IcmpId = 108,
-  IcmpSeq = 110,
-  WireLen = 112,
-  LinkType = 116,
-  TxId = 120,
-  AppProto = 124,
-  FlowId = 128,
-  PktsToServer = 136,
-  PktsToClient = 144,
-  BytesToServer = 152,
-  BytesToClient = 160,
-  StartSec = 168,
-  StartNsec = 172,
-  LastSec = 176,
-  LastNsec = 180,
-  State = 184,
-  TcpState = 185,
-  EndReason = 186,
-  FlowFlags = 187,
-  TcpFlagsTs = 188,
-  TcpFlagsTc = 189,
-  RespType = 190,
-  RespCode = 191,
-  FlowSrc = 192,
-  FlowDst = 208,
-  FlowSrcPort = 224,
-  FlowDstPort = 226,
-  OuterSrcPort = 228,
-  OuterDstPort = 230,
-  OuterSrc = 232,
-  OuterDst = 248,
-  OuterProto = 264,
-  OuterIpVersion = 265,
-  Encapsulation = 266,
-  FlowProto = 267,
-  PayloadLen = 268,
-  PacketLen = 272,
-  Bytes = 280,
-}
-
-/** Bits of At.Flags. */
-export const enum Has {
-  Flow = 0x01,
-  Outer = 0x02,
-  Transport = 0x04,
-  Icmp = 0x08,
-  Defragged = 0x10,
-  IcmpEcho = 0x20,
-}
-
-/** Bits of At.FlowFlags. */
-export const enum FlowFact {
-  Alerted = 0x01,
-  Dropped = 0x02,
-  Passed = 0x04,
-  Emergency = 0x08,
-  /** The TCP handshake (or a midstream pickup) was seen: `tcp.state` means something. */
-  TcpSession = 0x10,
-  /** ICMP: a reply was seen, RespType and RespCode hold its type and code. */
-  Response = 0x20,
-}
-
-/** How a tunnelled packet was wrapped; names in TUNNEL_NAMES. */
-export const enum Encapsulation {
-  None = 0,
-  Gre = 1,
-  Ipv4 = 2,
-  Ipv6 = 3,
-  Teredo = 4,
-  Vxlan = 5,
-}
-
-/** Longest packet copy in a record. */
-export const MAX_PACKET_BYTES = 65_535;
 /** Bytes of a packet without IP that every alert carries: fast.log prints them as "Raw pkt". */
 const RAW_BYTES = 32;
 
@@ -264,7 +105,7 @@ export class EventEncoder {
 
   /** `action` 0 allowed, 1 blocked; `dropFlag` 0 none, 1 [Drop], 2 [wDrop]. */
   alert(p: Packet, flows: FlowTable, ruleIndex: number, action: number, dropFlag: number): void {
-    let payload = p.payloadLen < this.payloadMax ? p.payloadLen : this.payloadMax;
+    let payload = Math.min(p.payloadLen, this.payloadMax);
     if (payload < 0 || p.payloadOff < 0 || p.payloadOff + payload > p.mem.length) payload = 0;
     const packet = this.packetBytes(p);
     const at = this.ring.reserve(At.Bytes + payload + packet);
@@ -322,7 +163,7 @@ export class EventEncoder {
     view.setUint8(at + At.Proto, proto);
     view.setUint8(at + At.TunnelDepth, flows.tunnelDepth(slot));
     const vlans = flows.vlanDepth[slot];
-    view.setUint8(at + At.VlanDepth, vlans > 3 ? 3 : vlans);
+    view.setUint8(at + At.VlanDepth, Math.min(vlans, 3));
     if (vlans > 0) view.setUint16(at + At.Vlan0, flows.vlan(slot, 0), true);
     if (vlans > 1) view.setUint16(at + At.Vlan1, flows.vlan(slot, 1), true);
     if (vlans > 2) view.setUint16(at + At.Vlan2, flows.vlan(slot, 2), true);
@@ -359,7 +200,7 @@ export class EventEncoder {
   private packetBytes(p: Packet): number {
     if (p.off < 0 || p.capLen <= 0 || p.off + p.capLen > p.mem.length) return 0;
     const most = this.packets ? MAX_PACKET_BYTES : p.ipVersion === 0 ? RAW_BYTES : 0;
-    return p.capLen < most ? p.capLen : most;
+    return Math.min(p.capLen, most);
   }
 
   private copy(from: Uint8Array, offset: number, length: number, to: number): void {
@@ -385,7 +226,7 @@ export class EventEncoder {
     view.setUint8(at + At.Direction, p.direction);
     view.setUint8(at + At.Proto, p.proto);
     view.setUint8(at + At.TunnelDepth, p.tunnelDepth);
-    view.setUint8(at + At.VlanDepth, p.vlanDepth > 3 ? 3 : p.vlanDepth);
+    view.setUint8(at + At.VlanDepth, Math.min(p.vlanDepth, 3));
     view.setUint16(at + At.Vlan0, p.vlan0, true);
     view.setUint16(at + At.Vlan1, p.vlan1, true);
     view.setUint16(at + At.Vlan2, p.vlan2, true);

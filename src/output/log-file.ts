@@ -24,7 +24,7 @@ export interface LogFileOptions {
 }
 
 const MAX_BYTES = 8 * 1024 * 1024;
-const BATCH_BYTES = 256 * 1024;
+const BATCH_BYTES = 1024 * 1024;
 /** O_NONBLOCK: a FIFO nobody reads must not hang a thread of the pool. No effect on regular files. */
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK;
 /** Errors that pass by themselves: the file stays open. After any other, it is opened anew. */
@@ -214,7 +214,9 @@ export class LogFile {
       this.failing = true;
       this.lostBefore = this.lost;
       const hint = HINTS[error.code ?? ''] ?? error.message;
-      this.onProblem(`${this.name}: cannot ${doing} ${this.path}: ${hint} (${error.code}); lines wait in memory, then are lost and counted`);
+      this.onProblem(
+        `${this.name}: cannot ${doing} ${this.path}: ${hint} (${error.code}); lines wait in memory, then are lost and counted`,
+      );
     }
     if (this.closing !== undefined) {
       this.finish();

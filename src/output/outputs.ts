@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js';
 import type { Rule } from '../rules/rule.js';
 import { eveAlert, eveDrop, eveFlow } from './eve.js';
 import { decodeEvent, EventRecord } from './event-decode.js';
-import { EventType } from './event-record.js';
+import { EventType } from './event-layout.js';
 import { fastLine } from './fast.js';
 import { LogFile } from './log-file.js';
 import { EveStats, type StatsSnapshot, statsTable } from './stats.js';

@@ -98,7 +98,11 @@ function totalValues(snapshot: StatsSnapshot): Values {
   const of = (wanted: string) => values.find(([name]) => name === wanted)?.[1] ?? 0;
   const packets = of('decoder.pkts');
   const average = packets === 0 ? 0 : Math.trunc(of('decoder.bytes') / packets);
-  values.splice(values.findIndex(([name]) => name === 'decoder.max_pkt_size'), 0, ['decoder.avg_pkt_size', average]);
+  values.splice(
+    values.findIndex(([name]) => name === 'decoder.max_pkt_size'),
+    0,
+    ['decoder.avg_pkt_size', average],
+  );
   return values;
 }
 

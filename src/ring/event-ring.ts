@@ -80,16 +80,16 @@ export class EventRing {
     const head = Atomics.load(this.words, HEAD);
     let tail = Atomics.load(this.words, TAIL);
     if (tail === head) return -1;
-    let at = tail & this.mask;
+    let at = tail & this.mask & ~7;
     let length = this.words[(RECORDS_BYTE + at) >> 2];
     if (length === SKIP) {
       tail = (tail + this.capacity - at) | 0;
       at = 0;
       length = this.words[RECORDS_BYTE >> 2];
     }
-    // The producer lives in a process that parses hostile bytes: do not trust its length.
+    // The producer lives in a process that parses hostile bytes: believe neither its length nor its counts.
     const size = LENGTH_BYTES + ((length + 7) & ~7);
-    if (length < 0 || at + size > this.capacity || ((head - tail) | 0) < size) {
+    if (length < 0 || length > this.capacity || at + size > this.capacity || ((head - tail) | 0) < size) {
       Atomics.store(this.words, TAIL, head);
       return -1;
     }

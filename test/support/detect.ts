@@ -1,6 +1,6 @@
+import { IpProto, Packet } from '../../src/decode/packet.js';
 import { Detector } from '../../src/detect/detector.js';
 import type { Flows } from '../../src/detect/flows.js';
-import { IpProto, Packet } from '../../src/decode/packet.js';
 import { Key } from '../../src/flow/flow-table.js';
 import { Counter } from '../../src/metrics/counters.js';
 import { native } from '../../src/native.js';

@@ -119,13 +119,21 @@ test('defrag defaults to on for IDS and off inline; cluster ids are chosen apart
   checkAfPacket(config);
 });
 
+test('a bpf-filter is not built: said, not passed over', () => {
+  writeFileSync(file, 'af-packet:\n  - { interface: a0, bpf-filter: port 80 }\n');
+  assert.deepEqual(loadConfig(file).warnings, [`${file}:2: bpf-filter is not built yet: all packets of a0 are inspected`]);
+});
+
 test('bad entries are refused', () => {
   const throws = (yaml: string, message: RegExp) => assert.throws(() => load(yaml), message);
   throws('af-packet: { interface: eth0 }', /af-packet is not a list/);
   throws('af-packet: [ { threads: 1 } ]', /af-packet\.0\.interface is missing/);
   throws('af-packet: [ { interface: a }, { interface: a } ]', /af-packet\.1\.interface is 'a' a second time/);
   throws('af-packet: [ { interface: a, threads: none } ]', /af-packet\.0\.threads is 'none'; allowed: auto/);
-  throws('af-packet: [ { interface: a, cluster-type: cluster_rollover } ]', /cluster-type is 'cluster_rollover'; allowed: one of cluster_flow/);
+  throws(
+    'af-packet: [ { interface: a, cluster-type: cluster_rollover } ]',
+    /cluster-type is 'cluster_rollover'; allowed: one of cluster_flow/,
+  );
   throws('af-packet: [ { interface: a, cluster-id: 65536 } ]', /cluster-id is '65536'/);
   throws('af-packet: [ { interface: a, copy-mode: bridge } ]', /copy-mode is 'bridge'/);
 });
@@ -156,7 +164,9 @@ test('modes may differ on the two sides, and IDS interfaces stand beside a pair'
 });
 
 test('threads: auto is the number of cores, or what the other side of the pair says', () => {
-  const config = load(`af-packet: [ { interface: a0, threads: auto, ${IPS_A} }, { interface: a1, threads: 3, ${IPS_B} }, { interface: a2, threads: auto } ]`);
+  const config = load(
+    `af-packet: [ { interface: a0, threads: auto, ${IPS_A} }, { interface: a1, threads: 3, ${IPS_B} }, { interface: a2, threads: auto } ]`,
+  );
   assert.deepEqual(
     config.afPacket.map((one) => one.threads),
     [0, 3, 0],

@@ -35,7 +35,21 @@ test('etc/sluice.yaml says the defaults: an empty file differs only where the sh
   writeFileSync(empty, '');
   const shipped = loadConfig(join(PACKAGE_ROOT, 'etc/sluice.yaml')).config;
   const plain = loadConfig(empty).config;
-  for (const key of ['stats', 'flow', 'stream', 'defrag', 'vxlanPorts', 'teredoPorts', 'teredo', 'exceptionPolicy', 'threading', 'thresholdEntries', 'pcre', 'sluice', 'runmode'] as const) {
+  for (const key of [
+    'stats',
+    'flow',
+    'stream',
+    'defrag',
+    'vxlanPorts',
+    'teredoPorts',
+    'teredo',
+    'exceptionPolicy',
+    'threading',
+    'thresholdEntries',
+    'pcre',
+    'sluice',
+    'runmode',
+  ] as const) {
     assert.deepEqual(shipped[key], plain[key], key);
   }
 });
@@ -55,7 +69,7 @@ test('every suricata.yaml of the conformance suite loads', { skip: !existsSync(S
   for (const file of found) {
     try {
       const { tree } = loadConfig(file);
-      assert.ok(dumpConfig(tree).length > 0);
+      assert.equal(dumpConfig(tree) === '', tree.children.size === 0);
     } catch (error) {
       failed.push(`${file}: ${(error as Error).message}`);
     }
@@ -68,9 +82,18 @@ const KEYS =
   'memcap memcap-policy hash-size flow-timeouts tcp new stream inline midstream midstream-policy defrag decoder vxlan teredo ports exception-policy detect thresholds threading ' +
   'cpu-affinity worker-cpu-set cpu pcre match-limit rule-files default-rule-path classification-file default-log-dir runmode logging console file level run-as user sluice metrics ' +
   'port include __proto__ constructor 0 1 a.b a_b';
-const VALUES = 'yes no auto 1 0 -1 64kb 99999999999999999999 any all $HOME_NET [80 80] drop-flow pass-packet bypass cluster_flow ips eth0 eth1 ~ null *.yaml 0-3'.split(' ');
-const key = fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...KEYS.split(' ')) }, { weight: 1, arbitrary: fc.string({ maxLength: 8 }) });
-const value = fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...VALUES) }, { weight: 1, arbitrary: fc.string({ maxLength: 12 }) });
+const VALUES =
+  'yes no auto 1 0 -1 64kb 99999999999999999999 any all $HOME_NET [80 80] drop-flow pass-packet bypass cluster_flow ips eth0 eth1 ~ null *.yaml 0-3'.split(
+    ' ',
+  );
+const key = fc.oneof(
+  { weight: 9, arbitrary: fc.constantFrom(...KEYS.split(' ')) },
+  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 8 }) },
+);
+const value = fc.oneof(
+  { weight: 9, arbitrary: fc.constantFrom(...VALUES) },
+  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) },
+);
 const tree = fc.letrec((tie) => ({
   node: fc.oneof({ depthSize: 'medium' }, value, fc.array(tie('node'), { maxLength: 4 }), fc.dictionary(key, tie('node'), { maxKeys: 5 })),
 })).node;
@@ -78,8 +101,13 @@ const tree = fc.letrec((tie) => ({
 /** Text as it is (JSON is YAML), and each known top-level section with a random body. */
 const document = fc.oneof(
   fc.dictionary(key, tree, { maxKeys: 6 }).map((object) => JSON.stringify(object)),
-  fc.string({ maxLength: 200 }),
-  fc.array(fc.constantFrom('a:', ' b: c', '- x', '[', '{', '&a', '*a', '|', '"', "'", '#', '\t', '%YAML 1.1', '---', 'include:', '!include x'), { maxLength: 12 }).map((lines) => lines.join('\n')),
+  fc.string({ unit: 'binary', maxLength: 200 }),
+  fc
+    .array(
+      fc.constantFrom('a:', ' b: c', '- x', '[', '{', '&a', '*a', '|', '"', "'", '#', '\t', '%YAML 1.1', '---', 'include:', '!include x'),
+      { maxLength: 12 },
+    )
+    .map((lines) => lines.join('\n')),
 );
 
 test('whatever the file holds, the loader returns or throws a one-line SluiceError', () => {

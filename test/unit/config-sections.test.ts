@@ -62,7 +62,9 @@ outputs:
 });
 
 test('outputs: not listed, not enabled or enabled: no is off', () => {
-  const { config } = load('outputs:\n  - fast:\n  - eve-log: { enabled: yes, types: [ { alert: { enabled: no } }, { flow: { enabled: no } } ] }\n');
+  const { config } = load(
+    'outputs:\n  - fast:\n  - eve-log: { enabled: yes, types: [ { alert: { enabled: no } }, { flow: { enabled: no } } ] }\n',
+  );
   assert.equal(config.outputs.fast.enabled, false);
   assert.equal(config.outputs.stats.enabled, false);
   assert.equal(config.outputs.eve.enabled, true);
@@ -101,7 +103,10 @@ test('outputs: bad shapes are refused', () => {
 
 test('exception policies: the master switch, with its own per case', () => {
   const auto = load('').config;
-  assert.deepEqual([auto.flow.memcapPolicy, auto.defrag.memcapPolicy, auto.stream.memcapPolicy, auto.stream.midstreamPolicy], ['auto', 'auto', 'auto', 'auto']);
+  assert.deepEqual(
+    [auto.flow.memcapPolicy, auto.defrag.memcapPolicy, auto.stream.memcapPolicy, auto.stream.midstreamPolicy],
+    ['auto', 'auto', 'auto', 'auto'],
+  );
   // Flow and defrag memcap have no flow to act on.
   const drop = load('exception-policy: drop-flow\ndefrag: { memcap-policy: bypass }\nstream: { memcap-policy: pass-flow }\n').config;
   assert.deepEqual(
@@ -118,7 +123,10 @@ test('exception policies: midstream follows the matrix of the user guide', () =>
   assert.equal(policyOf('stream: { midstream: yes, midstream-policy: pass-flow }'), 'pass-flow');
   assert.equal(policyOf('exception-policy: bypass\nstream: { midstream: yes }'), 'bypass');
   assert.equal(policyOf('stream: { midstream-policy: drop-flow }'), 'drop-flow');
-  refuses('stream: { midstream: yes, midstream-policy: drop-flow }', /midstream-policy is 'drop-flow', which drops what midstream: yes asks for/);
+  refuses(
+    'stream: { midstream: yes, midstream-policy: drop-flow }',
+    /midstream-policy is 'drop-flow', which drops what midstream: yes asks for/,
+  );
   refuses('stream: { midstream-policy: pass-packet }', /acts on packets/);
   const { config, warnings } = load('exception-policy: drop-packet\nstream: { midstream: no }');
   assert.equal(config.stream.midstreamPolicy, 'ignore');
@@ -137,7 +145,10 @@ test('threading: cpu sets as a list and as a mapping', () => {
   assert.deepEqual(load('threading: { cpu-affinity: [ { worker-cpu-set: { cpu: [ all ] } } ] }').config.threading.workerCpus, []);
   refuses('threading: { cpu-affinity: [ { worker-cpu-set: { cpu: [ 4-2 ] } } ] }', /cpu-affinity\.0\.worker-cpu-set\.cpu/);
   refuses('threading: { cpu-affinity: nowhere }', /threading\.cpu-affinity is 'nowhere'/);
-  assert.equal(load('sluice: { workers: 5 }\nthreading: { cpu-affinity: [ { worker-cpu-set: { threads: 3 } } ] }').config.sluice.workers, 5);
+  assert.equal(
+    load('sluice: { workers: 5 }\nthreading: { cpu-affinity: [ { worker-cpu-set: { threads: 3 } } ] }').config.sluice.workers,
+    5,
+  );
 });
 
 test('tunnel ports: numbers, lists, ranges, variables, any', () => {
@@ -150,11 +161,14 @@ test('tunnel ports: numbers, lists, ranges, variables, any', () => {
   const any = load('decoder: { teredo: { enabled: true, ports: any } }').config;
   assert.deepEqual([any.teredo, any.teredoPorts], [true, []]);
   assert.deepEqual(load('decoder: { teredo: { enabled: no } }').config.teredo, false);
-  for (const bad of ['any', '0:65535', '70000', '"!80"', '$NOPE', 'vxlan']) refuses(`decoder: { vxlan: { ports: ${bad} } }`, /decoder\.vxlan\.ports is/);
+  for (const bad of ['any', '0:65535', '70000', '"!80"', '$NOPE', 'vxlan'])
+    refuses(`decoder: { vxlan: { ports: ${bad} } }`, /decoder\.vxlan\.ports is/);
 });
 
 test('vars: text, lists, and what is neither', () => {
-  const { vars } = load('vars: { address-groups: { A: [ 10.0.0.0/8, "!10.1.0.0/16" ], B: any }, port-groups: { P: 80, Q: [ 1, 2 ] } }').config;
+  const { vars } = load(
+    'vars: { address-groups: { A: [ 10.0.0.0/8, "!10.1.0.0/16" ], B: any }, port-groups: { P: 80, Q: [ 1, 2 ] } }',
+  ).config;
   assert.deepEqual(vars, { addressGroups: { A: '[10.0.0.0/8,!10.1.0.0/16]', B: 'any' }, portGroups: { P: '80', Q: '[1,2]' } });
   refuses('vars: { address-groups: { A: "" } }', /vars\.address-groups\.A is empty/);
   refuses('vars: { address-groups: { A: { b: c } } }', /is a section/);
@@ -182,7 +196,6 @@ logging:
   - syslog: { enabled: yes, facility: local5 }
 run-as: { user: sluice, group: adm }
 pid-file: /run/x.pid
-runmode: workers
 `);
   assert.deepEqual(engine.logging, {
     defaultLevel: 'info',
@@ -191,7 +204,6 @@ runmode: workers
   });
   assert.deepEqual(engine.runAs, { user: 'sluice', group: 'adm' });
   assert.equal(engine.pidFile, '/run/x.pid');
-  assert.equal(engine.runmodeSet, true);
   assert.deepEqual(warnings, []);
   refuses('logging: { default-log-level: loud }', /logging\.default-log-level is 'loud'/);
   refuses('logging: { outputs: nowhere }', /logging\.outputs is 'nowhere'/);
@@ -201,7 +213,9 @@ test('defaultConfig: no file, the outputs of the shipped file', () => {
   const config = defaultConfig();
   assert.equal(config.file, '');
   assert.ok(config.outputs.fast.enabled && config.outputs.eve.enabled && config.outputs.stats.enabled);
-  assert.ok(config.outputs.eve.alert.enabled && config.outputs.eve.drop.enabled && config.outputs.eve.flow && config.outputs.eve.stats.enabled);
+  assert.ok(
+    config.outputs.eve.alert.enabled && config.outputs.eve.drop.enabled && config.outputs.eve.flow && config.outputs.eve.stats.enabled,
+  );
   assert.deepEqual(config.ruleFiles, []);
   assert.match(config.classificationFile, /\/etc\/classification\.config$/);
   assert.notEqual(defaultConfig(), config, 'a new object each time');

@@ -117,11 +117,11 @@ flow-timeouts: { sctp: { new: 1 } }
   assert.deepEqual(
     warnings.map((warning) => warning.slice(file.length)),
     [
-      `:6: unknown key 'flwo' is ignored`,
-      `:7: unknown key 'flow.memcop' is ignored`,
-      `:9: unknown key 'flow-timeouts.sctp' is ignored`,
-      `:8: unknown key 'sluice.wrokers' is ignored`,
-      `:8: unknown key 'sluice.metrics.prot' is ignored`,
+      `:7: unknown key 'flwo' is ignored`,
+      `:8: unknown key 'flow.memcop' is ignored`,
+      `:10: unknown key 'flow-timeouts.sctp' is ignored`,
+      `:9: unknown key 'sluice.wrokers' is ignored`,
+      `:9: unknown key 'sluice.metrics.prot' is ignored`,
     ],
   );
 });

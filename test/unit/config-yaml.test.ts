@@ -34,7 +34,8 @@ function dump(contents: Record<string, string>, set: [string, string][] = []): s
 const refuses = (contents: Record<string, string>, message: RegExp, set: [string, string][] = []) =>
   assert.throws(
     () => load(contents, set),
-    (error: Error) => error instanceof SluiceError && error.code === 'SLUICE_CONFIG' && message.test(error.message) && !error.message.includes('\n'),
+    (error: Error) =>
+      error instanceof SluiceError && error.code === 'SLUICE_CONFIG' && message.test(error.message) && !error.message.includes('\n'),
   );
 
 test('an include replaces what came before it and is replaced by what comes after', () => {
@@ -100,7 +101,12 @@ test('aliases work, and cannot be used to blow the tree up', () => {
   assert.equal(load({ 'suricata.yaml': 'flow: &f { hash-size: 4 }\nx-flow: *f\n' }).config.flow.hashSize, 4);
   refuses({ 'suricata.yaml': 'a: &a [ *a ]\n' }, /nested deeper than 64|not YAML/);
   const lines = ['a0: &a0 [ x, x, x, x, x, x, x, x, x, x ]'];
-  for (let i = 1; i < 9; i++) lines.push(`a${i}: &a${i} [ ${Array(10).fill(`*a${i - 1}`).join(', ')} ]`);
+  for (let i = 1; i < 9; i++)
+    lines.push(
+      `a${i}: &a${i} [ ${Array(10)
+        .fill(`*a${i - 1}`)
+        .join(', ')} ]`,
+    );
   refuses({ 'suricata.yaml': lines.join('\n') }, /more than 500000 values/);
 });
 
@@ -147,7 +153,9 @@ test('--dump-config prints the merged tree in Suricata lines', () => {
 });
 
 test('--set changes values, in lists by index, adds keys, and does not add list entries', () => {
-  const yaml = { 'suricata.yaml': 'outputs:\n  - fast: { enabled: no }\n  - eve-log: { enabled: no, types: [ alert, { drop: { flows: start } } ] }\n' };
+  const yaml = {
+    'suricata.yaml': 'outputs:\n  - fast: { enabled: no }\n  - eve-log: { enabled: no, types: [ alert, { drop: { flows: start } } ] }\n',
+  };
   const { config } = load(yaml, [
     ['outputs.1.eve-log.enabled', 'yes'],
     ['outputs.1.eve-log.types.1.drop.flows', 'all'],
@@ -158,7 +166,9 @@ test('--set changes values, in lists by index, adds keys, and does not add list 
   assert.equal(config.outputs.eve.drop.flows, 'all');
   assert.equal(config.outputs.fast.enabled, false);
   assert.equal(config.stream.midstream, true);
-  refuses(yaml, /--set outputs\.2\.stats\.enabled=yes: no entry '2': the list 'outputs' has the entries 0 to 1/, [['outputs.2.stats.enabled', 'yes']]);
+  refuses(yaml, /--set 'outputs\.2\.stats\.enabled=yes': no entry '2': the list 'outputs' has the entries 0 to 1/, [
+    ['outputs.2.stats.enabled', 'yes'],
+  ]);
   refuses(yaml, /the key has an empty part/, [['a..b', 'c']]);
 });
 
@@ -170,7 +180,10 @@ test('a scalar list entry gets a section by --set', () => {
 });
 
 test('rule files: under default-rule-path, relative to the configuration file', () => {
-  const folder = files({ 'suricata.yaml': 'default-rule-path: rules\nrule-files: [ a.rules, "*.rules", /abs/b.rules ]\n', 'rules/a.rules': '' });
+  const folder = files({
+    'suricata.yaml': 'default-rule-path: rules\nrule-files: [ a.rules, "*.rules", /abs/b.rules ]\n',
+    'rules/a.rules': '',
+  });
   const { config } = loadConfig(join(folder, 'suricata.yaml'));
   assert.deepEqual(config.ruleFiles, [join(folder, 'rules/a.rules'), join(folder, 'rules/*.rules'), '/abs/b.rules']);
 });

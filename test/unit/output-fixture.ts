@@ -2,8 +2,8 @@ import type { Config, FlowConfig, OutputsConfig } from '../../src/config/config.
 import { Packet } from '../../src/decode/packet.js';
 import { FlowTable } from '../../src/flow/flow-table.js';
 import { BLOCK_FLOATS } from '../../src/metrics/counters.js';
-import { EventEncoder, type EncoderOptions } from '../../src/output/event-record.js';
 import { decodeEvent, EventRecord } from '../../src/output/event-decode.js';
+import { type EncoderOptions, EventEncoder } from '../../src/output/event-record.js';
 import { EventRing } from '../../src/ring/event-ring.js';
 import type { Rule } from '../../src/rules/rule.js';
 

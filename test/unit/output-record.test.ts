@@ -194,7 +194,15 @@ test('the decoder refuses what is no record, and never throws', () => {
     decodeEvent(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), offset, length, new EventRecord());
   assert.equal(accepted(good, 0, good.length), true);
   assert.equal(accepted(good, 0, good.length - 1), false);
-  for (const [offset, length] of [[-1, 300], [0, 10], [0, 1e9], [1e9, 300], [NaN, 300], [0, NaN], [0.5, 300]])
+  for (const [offset, length] of [
+    [-1, 300],
+    [0, 10],
+    [0, 1e9],
+    [1e9, 300],
+    [NaN, 300],
+    [0, NaN],
+    [0.5, 300],
+  ])
     assert.equal(accepted(good, offset, length), false);
   const spoilt: [number, number[]][] = [
     [At.Type, [0]],
