@@ -48,6 +48,7 @@ class Supervisor {
   private reloading = false;
   private up = { capture: false, detect: false };
   private stopping = false;
+  private startedOnce = false;
   private drainTimer: NodeJS.Timeout | undefined;
   private statsTimer: NodeJS.Timeout | undefined;
 
@@ -151,6 +152,7 @@ class Supervisor {
       await this.outputs.close();
       throw error;
     }
+    this.startedOnce = true;
     if (this.stopping) return;
     this.drain();
     if (config.stats.enabled) this.statsTimer = setInterval(() => this.writeStats(), config.stats.interval * 1000);
@@ -166,9 +168,11 @@ class Supervisor {
   private init(): Init {
     const { config, runAs } = this.setup;
     const user = runAs.user || config.sluice.detectUser;
+    // Connections that live through a crash have no handshake to show to the new process.
+    const restarted = this.startedOnce ? { ...config, stream: { ...config.stream, midstream: true } } : config;
     return {
       type: 'init',
-      config,
+      config: restarted,
       plan: this.plan,
       layout: this.memory.layout,
       rules: this.rules.rules,

@@ -66,6 +66,7 @@ class DetectWorker {
       this.rings.push(ring);
     }
     this.engine = new Engine({
+      thread: worker,
       config: task.config,
       rules: task.rules,
       ruleGeneration: task.ruleGeneration,

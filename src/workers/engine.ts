@@ -3,6 +3,7 @@ import { Decoder } from '../decode/decoder.js';
 import { Defragmenter, DefragResult } from '../decode/defrag.js';
 import { IpProto, Packet } from '../decode/packet.js';
 import { Detector } from '../detect/detector.js';
+import { isIpOnly } from '../detect/plan.js';
 import { FlowFlag, NoFlow } from '../flow/codes.js';
 import { FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
@@ -15,6 +16,8 @@ import { TcpResult, TcpTracker } from '../stream/tcp-tracker.js';
 /** What a detecting thread is made of, whichever run mode it lives in. */
 export interface EngineSetup {
   config: Config;
+  /** Number of the detecting thread: keeps flow ids apart. */
+  thread: number;
   rules: Rule[];
   ruleGeneration: number;
   checksumValidation: boolean;
@@ -27,6 +30,8 @@ const enum Act {
   Alert = 0,
   Pass = 1,
   Drop = 2,
+  /** A pass rule on addresses alone is looked at once per flow, so it speaks for the whole flow. */
+  PassFlow = 3,
 }
 
 const enum Policy {
@@ -57,7 +62,6 @@ export class Engine {
   private readonly config: Config;
   private detector: Detector;
   private actions: Uint8Array;
-  private noalert: Uint8Array;
   private readonly flowMemcapPolicy: Policy;
   private readonly defragMemcapPolicy: Policy;
   private readonly midstreamPolicy: Policy;
@@ -74,14 +78,14 @@ export class Engine {
       counters,
     );
     this.defrag = new Defragmenter(config.defrag, counters);
-    this.flows = new FlowTable(config.flow, counters, this.events);
+    this.flows = new FlowTable(config.flow, counters, this.events, { thread: setup.thread });
     this.tcp = new TcpTracker(config.stream, this.flows, counters);
     this.flowMemcapPolicy = policyCode(config.flow.memcapPolicy);
     this.defragMemcapPolicy = policyCode(config.defrag.memcapPolicy);
-    this.midstreamPolicy = policyCode(config.stream.midstreamPolicy);
+    // `auto` would be drop-flow inline: every restart of a detection process would cut all connections.
+    this.midstreamPolicy = config.stream.midstreamPolicy === 'auto' ? Policy.Ignore : policyCode(config.stream.midstreamPolicy);
     this.detector = this.newDetector(setup.rules);
     this.actions = actionCodes(setup.rules);
-    this.noalert = Uint8Array.from(setup.rules, (rule) => (rule.noalert ? 1 : 0));
   }
 
   /** Takes a new rule set between two packets; flows and their verdicts stay. */
@@ -90,7 +94,6 @@ export class Engine {
     this.detector.close();
     this.detector = detector;
     this.actions = actionCodes(rules);
-    this.noalert = Uint8Array.from(rules, (rule) => (rule.noalert ? 1 : 0));
     this.events.ruleGeneration = generation;
   }
 
@@ -142,7 +145,7 @@ export class Engine {
     p.flow = -1;
     p.flowNew = 0;
     p.established = 0;
-    if (p.ipVersion === 0) return this.detect(p);
+    if (p.ipVersion === 0 || p.invalid === 1) return this.detect(p);
     const flows = this.flows;
     const flow = flows.lookup(p);
     if (flow < 0) {
@@ -157,7 +160,7 @@ export class Engine {
       const result = this.tcp.update(p);
       // A new session on the same tuple has a flow of its own now.
       flags = flows.flags[p.flow];
-      if (result === TcpResult.Midstream && this.midstreamPolicy !== Policy.Ignore && (flags & (FlowFlag.Passed | FlowFlag.Dropped)) === 0) {
+      if ((result === TcpResult.Midstream || result === TcpResult.MidstreamPickup) && this.midstreamPolicy !== Policy.Ignore && (flags & (FlowFlag.Passed | FlowFlag.Dropped)) === 0) {
         const verdict = this.byPolicy(p, this.midstreamPolicy, Reason.StreamMidstream);
         if (verdict !== Verdict.None) return verdict;
       }
@@ -180,27 +183,22 @@ export class Engine {
     for (let i = 0; i < n; i++) {
       const rule = matches[i];
       const action = this.actions[rule];
-      if (action === Act.Pass) {
+      if (action === Act.Pass) return Verdict.Pass;
+      if (action === Act.PassFlow) {
         if (p.flow >= 0) flows.flags[p.flow] |= FlowFlag.Passed;
         return Verdict.Pass;
       }
       const drops = action === Act.Drop;
       if (drops && dropRule < 0) dropRule = rule;
-      if (silent[i] === 1 || this.noalert[rule] === 1) continue;
+      if (silent[i] === 1) continue;
       this.counters[Counter.Alerts]++;
       if (p.flow >= 0) flows.flags[p.flow] |= FlowFlag.Alerted;
       const ips = p.mode === Mode.Ips;
       this.events.alert(p, flows, rule, drops && ips ? 1 : 0, drops ? (ips ? 1 : 2) : 0);
     }
     if (dropRule < 0 || p.mode !== Mode.Ips) return Verdict.Pass;
-    this.dropFlow(p, Reason.Rule);
+    if (p.flow >= 0) flows.drop(p.flow, Reason.Rule);
     return this.drop(p, Reason.Rule, dropRule);
-  }
-
-  private dropFlow(p: Packet, reason: Reason): void {
-    if (p.flow < 0) return;
-    this.flows.flags[p.flow] |= FlowFlag.Dropped;
-    this.flows.dropReason[p.flow] = reason;
   }
 
   private drop(p: Packet, reason: Reason, rule: number): Verdict {
@@ -220,7 +218,7 @@ export class Engine {
       case Policy.PassPacket:
         return Verdict.Pass;
       case Policy.DropFlow:
-        if (p.mode === Mode.Ips) this.dropFlow(p, reason);
+        if (p.flow >= 0 && p.mode === Mode.Ips) this.flows.drop(p.flow, reason);
     }
     return p.mode === Mode.Ips ? this.drop(p, reason, -1) : Verdict.Pass;
   }
@@ -236,7 +234,7 @@ export class Engine {
 }
 
 function actionCodes(rules: Rule[]): Uint8Array {
-  return Uint8Array.from(rules, (rule) => (rule.action === 'pass' ? Act.Pass : rule.action === 'alert' ? Act.Alert : Act.Drop));
+  return Uint8Array.from(rules, (rule) => (rule.action === 'pass' ? (isIpOnly(rule) ? Act.PassFlow : Act.Pass) : rule.action === 'alert' ? Act.Alert : Act.Drop));
 }
 
 /** `auto` and `reject` come resolved by the configuration; without reject answers, reject is drop-flow. */

@@ -36,6 +36,7 @@ class FusedLoop {
   ) {
     const { layout } = data;
     this.engine = new Engine({
+      thread: data.thread,
       config: data.config,
       rules: data.rules,
       ruleGeneration: data.ruleGeneration,

@@ -74,6 +74,7 @@ class OfflineReader {
     this.events = new EventRing(new ArrayBuffer(EventRing.bytesFor(config.sluice.eventRing)), config.sluice.eventRing);
     this.outputs = new Outputs(config, rules, [setup.pcap?.path ?? ''], config.logDir, (line) => log.warn(line));
     this.engine = new Engine({
+      thread: 0,
       config,
       rules,
       ruleGeneration: 0,
