@@ -152,17 +152,17 @@ function native(asan) {
         for (const source of sources())
           cpSync(join(ROOT, source), join(ROOT, folder, relative('native', source)), { preserveTimestamps: true });
       }
-      const again = existsSync(join(ROOT, folder, 'build', 'Makefile')) && readStamp(stamp).startsWith(`${runtime} `);
-      const args = [join(ROOT, 'node_modules/node-gyp/bin/node-gyp.js'), ...(again ? ['configure', 'build'] : ['rebuild']), '--jobs=max'];
+      const mend = `mend the error above (a C++20 compiler is needed), or start afresh: rm -r ${folder}/build`;
+      const gyp = (...args) =>
+        run(process.execPath, [join(ROOT, 'node_modules/node-gyp/bin/node-gyp.js'), ...args], { cwd: join(ROOT, folder), mend });
       const prefix = dirname(dirname(process.execPath));
       // With the headers beside this Node nothing is fetched.
-      if (existsSync(join(prefix, 'include/node/node_api.h'))) args.push(`--nodedir=${prefix}`);
-      if (asan) args.push('--', '-Dsluice_asan=1');
+      const headers = existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
+      if (!readStamp(stamp).startsWith(`${runtime} `)) rmSync(join(ROOT, folder, 'build'), { recursive: true, force: true });
       rmSync(join(ROOT, stamp), { force: true });
-      run(process.execPath, args, {
-        cwd: join(ROOT, folder),
-        mend: `mend the error above (a C++20 compiler is needed), or start afresh: rm -r ${folder}/build`,
-      });
+      // Two calls: what follows -- would reach make as well.
+      gyp('configure', ...headers, ...(asan ? ['--', '-Dsluice_asan=1'] : []));
+      gyp('build', '--jobs=max', ...headers);
       writeStamp(stamp, hash);
     },
   };

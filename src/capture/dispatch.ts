@@ -2,7 +2,7 @@ import { WorkerHash } from '../flow/symmetric-hash.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import { Control, packetRingAt, workerFlag } from '../ring/arena.js';
-import { PacketRingProducer, Rec, RECORD_HEADER, RecFlag } from '../ring/packet-ring.js';
+import { PacketRingProducer, RECORD_HEADER, Rec, RecFlag } from '../ring/packet-ring.js';
 import { Mode, Reason, Verdict } from '../ring/verdict.js';
 import { COPY_WORDS, FrameFlag, FrameWord, MAX_BATCH, VNET_HEADER } from './frames.js';
 import type { PacketSource } from './source.js';
@@ -197,9 +197,11 @@ class Dispatcher {
       const word = words[r + Rec.Verdict];
       const verdict = word >>> 8 === ring.epoch ? word & 0xff : Verdict.None;
       const source = thread.sourceByIndex[ring.source[i]];
-      if (verdict === Verdict.Pass || source.mode === Mode.Ids) this.pass(source, thread.arenaRegion, ring.recordAt[i] + RECORD_HEADER, ring.length[i]);
+      if (verdict === Verdict.Pass || source.mode === Mode.Ids)
+        this.pass(source, thread.arenaRegion, ring.recordAt[i] + RECORD_HEADER, ring.length[i]);
       else if (verdict === Verdict.Drop) this.drop(words[r + Rec.Reason]);
-      else this.byPolicy(source, thread.arenaRegion, ring.recordAt[i] + RECORD_HEADER, ring.length[i], this.passWhenLost, Reason.WorkerLost);
+      else
+        this.byPolicy(source, thread.arenaRegion, ring.recordAt[i] + RECORD_HEADER, ring.length[i], this.passWhenLost, Reason.WorkerLost);
     }
     this.sendAndStamp(ring, done);
     return done;

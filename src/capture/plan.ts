@@ -78,7 +78,11 @@ export function planCapture(config: Config, facts: (name: string) => InterfaceFa
       warnings.push(
         `${entry.interface}: sluice.gso is no, but GRO or LRO is on: merged packets cannot leave; 'ethtool -K ${entry.interface} gro off lro off' or set sluice.gso: auto`,
       );
-    if (peer < 0 && entry.copyMode !== 'none') throw new SluiceError('SLUICE_INTERFACE', `af-packet ${entry.interface}: copy-iface ${entry.copyIface} has no entry of its own under af-packet; add one that copies back`);
+    if (peer < 0 && entry.copyMode !== 'none')
+      throw new SluiceError(
+        'SLUICE_INTERFACE',
+        `af-packet ${entry.interface}: copy-iface ${entry.copyIface} has no entry of its own under af-packet; add one that copies back`,
+      );
     const frameSize = slotSize(found[i].mtu);
     return {
       interface: entry.interface,

@@ -1,7 +1,7 @@
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import type { Mode } from '../ring/verdict.js';
-import { SEND_WORDS, SendResult, MAX_BATCH } from './frames.js';
+import { MAX_BATCH, SEND_WORDS, SendResult } from './frames.js';
 import type { SourcePlan } from './plan.js';
 
 /** One socket of a capture thread: what comes in by it, and where that goes out. */

@@ -1,8 +1,9 @@
+import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Config } from '../config/config.js';
 import { BLOCK_BYTES, BLOCK_FLOATS, Counter, LATENCY_BUCKETS, latencyBucket } from '../metrics/counters.js';
 import { native } from '../native.js';
-import { type ArenaLayout, Control, captureFlag, controlBytes, threadLine, ThreadState, ThreadWord } from '../ring/arena.js';
+import { type ArenaLayout, Control, captureFlag, controlBytes, ThreadState, ThreadWord, threadLine } from '../ring/arena.js';
 import { FrameWord, MAX_BATCH } from './frames.js';
 import type { CapturePlan } from './plan.js';
 import { PacketSource } from './source.js';
@@ -99,6 +100,7 @@ export class CaptureThread {
     if (this.now[0] === this.lastSecond) return false;
     this.lastSecond = this.now[0];
     for (const source of this.sources) source.readStatistics();
+    this.counters[Counter.HeapUsed] = getHeapStatistics().used_heap_size;
     return true;
   }
 

@@ -70,6 +70,8 @@ export const enum Counter {
   EventsLost,
   /** Turns of a worker's loop: stands still only when the worker does. */
   Heartbeat,
+  /** Bytes of the thread's JavaScript heap in use, read once a second. */
+  HeapUsed,
   /** A rule's payload tests were cut short by the inspection budget: it was taken not to match. */
   InspectionLimit,
   /** A threshold's live count was given up because its table is full. */

@@ -133,6 +133,13 @@ export const DEFINITIONS: readonly Definition[] = [
   ),
   {
     kind: 'any',
+    name: 'heap_used_bytes',
+    help: 'JavaScript heap in use by a packet thread, read once a second. It must not grow with traffic.',
+    type: 'gauge',
+    series: Counter.HeapUsed,
+  },
+  {
+    kind: 'any',
     name: 'drops_total',
     help: 'Packets not forwarded, by reason. rules and flow drop are the rules at work; all others are trouble.',
     series: { label: 'reason', values: REASON_NAMES.slice(1).map((name, i) => [name, Counter.DropReason + 1 + i]) },

@@ -88,7 +88,8 @@ export class PacketRingProducer {
     private readonly capacity: number,
     readonly window: number,
   ) {
-    if ((capacity & (capacity - 1)) !== 0 || (window & (window - 1)) !== 0) throw new RangeError('packet ring: sizes must be powers of two');
+    if ((capacity & (capacity - 1)) !== 0 || (window & (window - 1)) !== 0)
+      throw new RangeError('packet ring: sizes must be powers of two');
     this.base = at >> 2;
     this.recordsAt = at + PACKET_RING_HEADER;
     this.mask = window - 1;

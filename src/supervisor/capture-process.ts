@@ -58,7 +58,9 @@ function opened(worker: Worker, interfaces: string): Promise<void> {
   return new Promise((resolve, reject) => {
     worker.once('message', () => resolve());
     worker.once('error', (error) => reject(openError(error as NodeJS.ErrnoException, interfaces)));
-    worker.once('exit', () => reject(new SluiceError('SLUICE_SYSTEM', `capture thread on ${interfaces} ended before its sockets were open`)));
+    worker.once('exit', () =>
+      reject(new SluiceError('SLUICE_SYSTEM', `capture thread on ${interfaces} ended before its sockets were open`)),
+    );
   });
 }
 
@@ -75,7 +77,9 @@ function openError(error: NodeJS.ErrnoException, interfaces: string): Error {
       'SLUICE_INTERFACE',
       `joining the fanout group on ${interfaces}: ${error.message}; another program uses this cluster-id with other settings, choose one of your own`,
     );
-  return error.code?.startsWith('E') ? new SluiceError('SLUICE_SYSTEM', `opening packet sockets on ${interfaces}: ${error.message}`) : error;
+  return error.code?.startsWith('E')
+    ? new SluiceError('SLUICE_SYSTEM', `opening packet sockets on ${interfaces}: ${error.message}`)
+    : error;
 }
 
 function order(message: ToChild): void | Promise<void> {

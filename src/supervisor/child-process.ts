@@ -24,6 +24,7 @@ export function childProcess(title: string, onOrder: (order: ToChild) => void | 
 /** Tells why and ends with status 1. */
 export function giveUp(error: unknown): void {
   process.exitCode = 1;
-  if (process.connected && process.send) process.send({ type: 'failed', line: errorLine(error) } satisfies FromChild, () => process.exit(1));
+  if (process.connected && process.send)
+    process.send({ type: 'failed', line: errorLine(error) } satisfies FromChild, () => process.exit(1));
   else process.exit(1);
 }

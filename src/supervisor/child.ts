@@ -8,6 +8,10 @@ import type { FromChild, ToChild } from './messages.js';
 const BACKOFF_MS = [0, 100, 300, 1000, 3000, 5000];
 const LONG_LIFE_MS = 10_000;
 const READY_MS = 60_000;
+/** A process title may not be longer than the arguments it overwrites. */
+const TITLE_ROOM = 20;
+/** For measuring: Node's and V8's own flags for the packet processes, e.g. `--trace-deopt` or `--perf-basic-prof`. */
+const NODE_FLAGS = (process.env.SLUICE_NODE_FLAGS ?? '').split(' ').filter((flag) => flag !== '');
 
 export interface ChildOptions {
   /** Word for people: `capture`, `detection`. */
@@ -80,10 +84,14 @@ export class Child {
   private launch(): Promise<void> {
     const { what, script, fds, init } = this.options;
     this.startedAt = Date.now();
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(script), `sluice: ${what}                    `], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
-      serialization: 'advanced',
-    });
+    const child = spawn(
+      process.execPath,
+      [...NODE_FLAGS, fileURLToPath(script), `sluice: ${what}${' '.repeat(TITLE_ROOM)}`],
+      {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
+        serialization: 'advanced',
+      },
+    );
     this.process = child;
     return new Promise((resolve, reject) => {
       let up = false;

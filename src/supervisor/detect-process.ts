@@ -55,7 +55,10 @@ function giveUpRights({ uid, gid }: { uid: number; gid: number }): void {
   try {
     native.confine(uid, gid);
   } catch (error) {
-    throw new SluiceError('SLUICE_CAPABILITY', `the detection process cannot become user ${uid}: ${(error as Error).message}; set sluice.detect-user to "" to leave it as it is`);
+    throw new SluiceError(
+      'SLUICE_CAPABILITY',
+      `the detection process cannot become user ${uid}: ${(error as Error).message}; set sluice.detect-user to "" to leave it as it is`,
+    );
   }
 }
 

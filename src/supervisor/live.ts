@@ -118,7 +118,13 @@ class Supervisor {
         },
         onMessage,
       });
-    this.watchdog = new Watchdog(this.memory, this.blocks, this.capture, this.detect, () => !this.reloading && !this.stopping && this.isUp());
+    this.watchdog = new Watchdog(
+      this.memory,
+      this.blocks,
+      this.capture,
+      this.detect,
+      () => !this.reloading && !this.stopping && this.isUp(),
+    );
   }
 
   async start(): Promise<void> {
@@ -157,7 +163,8 @@ class Supervisor {
     this.drain();
     if (config.stats.enabled) this.statsTimer = setInterval(() => this.writeStats(), config.stats.interval * 1000);
     this.watchdog.start();
-    const detecting = this.detect === undefined ? '' : `, ${this.memory.layout.workers} detection worker${this.memory.layout.workers === 1 ? '' : 's'}`;
+    const detecting =
+      this.detect === undefined ? '' : `, ${this.memory.layout.workers} detection worker${this.memory.layout.workers === 1 ? '' : 's'}`;
     log.notice(
       `Engine started: ${this.plan.threads.length} capture thread${this.plan.threads.length === 1 ? '' : 's'}${detecting}, ${this.rules.rules.length} rules` +
         (this.metrics.port > 0 ? `, metrics on http://${config.sluice.metrics.address}:${this.metrics.port}/metrics` : ''),

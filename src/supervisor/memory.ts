@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js';
 import { SluiceError } from '../errors.js';
 import { BLOCK_BYTES } from '../metrics/counters.js';
 import { native } from '../native.js';
-import { type ArenaLayout, arenaLayout, Control, controlBytes, eventRingAt, threadLine, ThreadWord } from '../ring/arena.js';
+import { type ArenaLayout, arenaLayout, type Control, controlBytes, eventRingAt, ThreadWord, threadLine } from '../ring/arena.js';
 import { EventRing } from '../ring/event-ring.js';
 
 const MAX_ARENA = 0x7fff0000;

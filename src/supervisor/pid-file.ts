@@ -5,7 +5,8 @@ import { SluiceError } from '../errors.js';
 export function writePidFile(path: string): () => void {
   if (path === '') return () => {};
   const owner = liveOwner(path);
-  if (owner > 0) throw new SluiceError('SLUICE_USAGE', `pid file ${path}: process ${owner} is running; stop it, or name another file with --pidfile`);
+  if (owner > 0)
+    throw new SluiceError('SLUICE_USAGE', `pid file ${path}: process ${owner} is running; stop it, or name another file with --pidfile`);
   try {
     writeFileSync(path, `${process.pid}\n`);
   } catch (error) {

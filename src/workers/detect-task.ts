@@ -4,8 +4,8 @@ import { BLOCK_BYTES, BLOCK_FLOATS, Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import { type ArenaLayout, captureFlag, eventRingAt, packetRingAt, workerFlag } from '../ring/arena.js';
 import { EventRing } from '../ring/event-ring.js';
-import { PacketRingConsumer, Rec, RECORD_HEADER, RecFlag } from '../ring/packet-ring.js';
-import { Mode, Verdict } from '../ring/verdict.js';
+import { PacketRingConsumer, RECORD_HEADER, Rec, RecFlag } from '../ring/packet-ring.js';
+import { Mode, type Verdict } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
 import { Engine } from './engine.js';
 import { RuleInbox } from './rule-inbox.js';
@@ -61,7 +61,13 @@ class DetectWorker {
     this.words = new Int32Array(arena);
     this.flag = workerFlag(layout, worker);
     for (let c = 0; c < layout.captureThreads; c++) {
-      const ring = new PacketRingConsumer(this.words, packetRingAt(layout, c, worker), layout.packetRingBytes, captureFlag(c), task.eventFds[c]);
+      const ring = new PacketRingConsumer(
+        this.words,
+        packetRingAt(layout, c, worker),
+        layout.packetRingBytes,
+        captureFlag(c),
+        task.eventFds[c],
+      );
       ring.attach();
       this.rings.push(ring);
     }
@@ -134,7 +140,6 @@ class DetectWorker {
     for (let r = 0; r < this.rings.length; r++) if (this.rings[r].refresh()) return true;
     return false;
   }
-
 }
 
 export default function detect(task: DetectTask): void {

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8';
 import type { Config } from '../config/config.js';
 import { Decoder } from '../decode/decoder.js';
 import { Defragmenter, DefragResult } from '../decode/defrag.js';
@@ -8,7 +9,7 @@ import { FlowFlag, NoFlow } from '../flow/codes.js';
 import { FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { EventEncoder } from '../output/event-record.js';
-import { EventRing } from '../ring/event-ring.js';
+import type { EventRing } from '../ring/event-ring.js';
 import { type ExceptionPolicy, Mode, Reason, Verdict } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
 import { TcpResult, TcpTracker } from '../stream/tcp-tracker.js';
@@ -74,7 +75,12 @@ export class Engine {
     this.events = new EventEncoder(setup.events, counters, EventEncoder.options(config));
     this.events.ruleGeneration = setup.ruleGeneration;
     this.decoder = new Decoder(
-      { vxlanPorts: config.vxlanPorts, teredo: config.teredo, teredoPorts: config.teredoPorts, checksumValidation: setup.checksumValidation },
+      {
+        vxlanPorts: config.vxlanPorts,
+        teredo: config.teredo,
+        teredoPorts: config.teredoPorts,
+        checksumValidation: setup.checksumValidation,
+      },
       counters,
     );
     this.defrag = new Defragmenter(config.defrag, counters);
@@ -125,6 +131,7 @@ export class Engine {
     this.events.nowNsec = 0;
     this.flows.tick(seconds);
     this.defrag.tick(seconds);
+    this.counters[Counter.HeapUsed] = getHeapStatistics().used_heap_size;
   }
 
   /** Reports every live flow; nothing is inspected afterwards. */
@@ -160,7 +167,11 @@ export class Engine {
       const result = this.tcp.update(p);
       // A new session on the same tuple has a flow of its own now.
       flags = flows.flags[p.flow];
-      if ((result === TcpResult.Midstream || result === TcpResult.MidstreamPickup) && this.midstreamPolicy !== Policy.Ignore && (flags & (FlowFlag.Passed | FlowFlag.Dropped)) === 0) {
+      if (
+        (result === TcpResult.Midstream || result === TcpResult.MidstreamPickup) &&
+        this.midstreamPolicy !== Policy.Ignore &&
+        (flags & (FlowFlag.Passed | FlowFlag.Dropped)) === 0
+      ) {
         const verdict = this.byPolicy(p, this.midstreamPolicy, Reason.StreamMidstream);
         if (verdict !== Verdict.None) return verdict;
       }
@@ -227,14 +238,20 @@ export class Engine {
     const { config } = this;
     return new Detector(
       rules,
-      { pcreMatchLimit: config.pcre.matchLimit, pcreDepthLimit: config.pcre.matchLimitRecursion, thresholdEntries: config.thresholdEntries },
+      {
+        pcreMatchLimit: config.pcre.matchLimit,
+        pcreDepthLimit: config.pcre.matchLimitRecursion,
+        thresholdEntries: config.thresholdEntries,
+      },
       this.counters,
     );
   }
 }
 
 function actionCodes(rules: Rule[]): Uint8Array {
-  return Uint8Array.from(rules, (rule) => (rule.action === 'pass' ? (isIpOnly(rule) ? Act.PassFlow : Act.Pass) : rule.action === 'alert' ? Act.Alert : Act.Drop));
+  return Uint8Array.from(rules, (rule) =>
+    rule.action === 'pass' ? (isIpOnly(rule) ? Act.PassFlow : Act.Pass) : rule.action === 'alert' ? Act.Alert : Act.Drop,
+  );
 }
 
 /** `auto` and `reject` come resolved by the configuration; without reject answers, reject is drop-flow. */

@@ -111,7 +111,8 @@ class FusedLoop {
     c[Counter.VerdictPass] += passed;
     if (peer !== undefined) peer.flush();
     native.clock(thread.now);
-    for (let i = 0; i < n; i++) thread.latency(frames[i * FrameWord.Words + FrameWord.Seconds], frames[i * FrameWord.Words + FrameWord.Nanoseconds]);
+    for (let i = 0; i < n; i++)
+      thread.latency(frames[i * FrameWord.Words + FrameWord.Seconds], frames[i * FrameWord.Words + FrameWord.Nanoseconds]);
     native.packetRelease(source.handle);
     return n;
   }

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { native } from '../../src/native.js';
-import { PacketRingConsumer, PacketRingProducer, Rec, RECORD_HEADER } from '../../src/ring/packet-ring.js';
+import { PacketRingConsumer, PacketRingProducer, RECORD_HEADER, Rec } from '../../src/ring/packet-ring.js';
 import { pattern, RING } from '../support/ring-shape.js';
 
 const PEER = fileURLToPath(new URL('../support/ring-peer.js', import.meta.url));

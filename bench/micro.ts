@@ -1,0 +1,3 @@
+export async function micro(): Promise<unknown> {
+  return [];
+}
