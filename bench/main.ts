@@ -14,6 +14,7 @@ options
   --seconds N        inline: length of one measurement (default 4)
   --rounds N         inline: measurements per device, medians are shown (default 3)
   --only A,B         inline: udp-64 udp-1500 tcp-gso latency-20k latency-100k heap
+                     micro: parts of names, such as 'inspect: UDP' or ring
 `;
 
 async function main(): Promise<number> {
@@ -37,7 +38,7 @@ async function main(): Promise<number> {
   let result: unknown;
   if (positionals[0] === 'micro') {
     const { micro } = await import('./micro.js');
-    result = await micro();
+    result = await micro(values.only);
   } else if (positionals[0] === 'inline') {
     const { inline } = await import('./inline.js');
     const rows = await inline(

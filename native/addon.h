@@ -4,6 +4,7 @@
 #include <node_api.h>
 
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,12 +16,25 @@
 
 namespace sluice {
 
+// The time a thread last looked, where JavaScript reads it without a call.
+struct Clock {
+  int32_t words[2] = {0, 0};
+
+  void read() {
+    timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    words[0] = static_cast<int32_t>(t.tv_sec);
+    words[1] = static_cast<int32_t>(t.tv_nsec);
+  }
+};
+
 // Handles given to JavaScript are indices into these tables; a freed slot stays empty.
 struct Addon {
   Regions regions;
   std::vector<std::unique_ptr<PacketSocket>> sockets;
   Matcher matcher;
   RegexTable regexes;
+  Clock clock;
 
   static Addon* of(napi_env env) {
     void* data = nullptr;

@@ -23,8 +23,8 @@ export interface Native {
 
   // af_packet/: peered sockets; layouts of the Int32Arrays in src/capture/frames.ts
   packetOpen(options: PacketSocketOptions): PacketSocketHandle;
-  packetReceive(socket: number, frames: Int32Array, max: number): number;
-  packetRelease(socket: number): void;
+  /** Gives the frames of the call before back, then takes up to `max` from each of `count` sockets; returns how many. */
+  packetReceive(sockets: Int32Array, count: number, frames: Int32Array, max: number): number;
   packetTransmit(socket: number, frames: Int32Array, count: number, result: Int32Array): number;
   /** Sleeps until a socket or the eventfd (-1: none) is ready, or `ms` have passed. */
   packetWait(sockets: Int32Array, count: number, eventfd: number, ms: number): boolean;
@@ -34,8 +34,12 @@ export interface Native {
   packetClose(socket: number): void;
   /** Copies `count` jobs [from region, from offset, to region, to offset, length]; returns how many were refused. */
   copyBatch(jobs: Int32Array, count: number): number;
-  /** CLOCK_REALTIME into [seconds, nanoseconds]. */
-  clock(out: Int32Array): void;
+  /**
+   * Two int32, seconds and nanoseconds of CLOCK_REALTIME (the clock of packet timestamps): this thread's time as of
+   * its last packetReceive that brought something, packetTransmit, packetWait or clockRead.
+   */
+  clock(): ArrayBuffer;
+  clockRead(): void;
   interfaceFacts(name: string): InterfaceFacts;
 
   // process/: rights and placement

@@ -1,5 +1,5 @@
+#include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -82,28 +82,34 @@ napi_value PacketOpen(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// packetReceive(handle, frames: Int32Array, max) -> count
+// packetReceive(sockets: Int32Array, count, frames: Int32Array, max) -> frames received
+// Gives the frames of the call before back to the kernel, then takes up to `max` from each socket. One call per
+// turn of a loop: at small batches the crossings cost more than the packets.
 napi_value PacketReceive(napi_env env, napi_callback_info info) {
   Args a(env, info);
-  PacketSocket* socket = socket_of(env, a, 0);
-  size_t words = 0;
-  int32_t* out = a.array<int32_t>(1, &words);
-  if (socket == nullptr || out == nullptr) return fail(env, "EINVAL", "packetReceive: no such socket or array");
-  unsigned max = a.u32(2);
-  if (max > words / kFrameWords) max = static_cast<unsigned>(words / kFrameWords);
+  Addon* addon = Addon::of(env);
+  size_t handles = 0, words = 0;
+  const int32_t* sockets = a.array<int32_t>(0, &handles);
+  const size_t count = a.u32(1);
+  int32_t* out = a.array<int32_t>(2, &words);
+  const size_t room = words / kFrameWords;
+  if (count > handles || out == nullptr) return fail(env, "EINVAL", "packetReceive: arrays too short");
   auto* frames = reinterpret_cast<Frame*>(out);
-  const unsigned n = socket->receive(frames, max);
-  for (unsigned i = 0; i < n; i++)
-    frames[i].region = static_cast<int32_t>(frames[i].region == 0 ? socket->ring_region : socket->overflow_region);
+  size_t n = 0;
+  for (size_t s = 0; s < count; s++) {
+    const auto handle = static_cast<uint32_t>(sockets[s]);
+    PacketSocket* socket = handle < addon->sockets.size() ? addon->sockets[handle].get() : nullptr;
+    if (socket == nullptr) return fail(env, "EINVAL", "packetReceive: no such socket");
+    socket->release();
+    const size_t max = std::min<size_t>(a.u32(3), room - n);
+    const unsigned got = socket->receive(frames + n, static_cast<unsigned>(max));
+    for (unsigned i = 0; i < got; i++, n++) {
+      frames[n].region = static_cast<int32_t>(frames[n].region == 0 ? socket->ring_region : socket->overflow_region);
+      frames[n].socket = static_cast<int32_t>(s);
+    }
+  }
+  if (n > 0) addon->clock.read();
   return integer(env, static_cast<int32_t>(n));
-}
-
-// packetRelease(handle)
-napi_value PacketRelease(napi_env env, napi_callback_info info) {
-  Args a(env, info);
-  PacketSocket* socket = socket_of(env, a, 0);
-  if (socket != nullptr) socket->release();
-  return nullptr;
 }
 
 // packetTransmit(handle, frames: Int32Array [region, offset, length, 0] * count, count, result: Int32Array(5)) -> sent
@@ -143,6 +149,7 @@ napi_value PacketTransmit(napi_env env, napi_callback_info info) {
     result[3] += static_cast<int32_t>(r.too_long);
     result[4] += static_cast<int32_t>(r.link_down);
   }
+  Addon::of(env)->clock.read();
   return integer(env, static_cast<int32_t>(sent));
 }
 
@@ -175,6 +182,7 @@ napi_value PacketWait(napi_env env, napi_callback_info info) {
     socklen_t size = sizeof error;
     getsockopt(fds[i].fd, SOL_SOCKET, SO_ERROR, &error, &size);
   }
+  Addon::of(env)->clock.read();
   napi_value result = nullptr;
   napi_get_boolean(env, ready > 0, &result);
   return result;
@@ -242,16 +250,17 @@ napi_value CopyBatch(napi_env env, napi_callback_info info) {
   return integer(env, refused);
 }
 
-// clock(out: Int32Array(2)): CLOCK_REALTIME seconds and nanoseconds, the clock of packet timestamps
-napi_value Clock(napi_env env, napi_callback_info info) {
-  Args a(env, info);
-  size_t length = 0;
-  int32_t* out = a.array<int32_t>(0, &length);
-  if (out == nullptr || length < 2) return fail(env, "EINVAL", "clock: Int32Array(2) needed");
-  timespec t;
-  clock_gettime(CLOCK_REALTIME, &t);
-  out[0] = static_cast<int32_t>(t.tv_sec);
-  out[1] = static_cast<int32_t>(t.tv_nsec);
+// clock() -> ArrayBuffer of two int32: CLOCK_REALTIME seconds and nanoseconds, the clock of packet timestamps, as of
+// the last packetReceive that brought something, packetTransmit, packetWait or clockRead of this thread.
+napi_value ClockMemory(napi_env env, napi_callback_info) {
+  napi_value buffer = nullptr;
+  Clock& clock = Addon::of(env)->clock;
+  napi_create_external_arraybuffer(env, clock.words, sizeof clock.words, nullptr, nullptr, &buffer);
+  return buffer;
+}
+
+napi_value ClockRead(napi_env env, napi_callback_info) {
+  Addon::of(env)->clock.read();
   return nullptr;
 }
 
@@ -286,7 +295,6 @@ napi_value InterfaceFactsOf(napi_env env, napi_callback_info info) {
 void bind_af_packet(napi_env env, napi_value exports) {
   method(env, exports, "packetOpen", PacketOpen);
   method(env, exports, "packetReceive", PacketReceive);
-  method(env, exports, "packetRelease", PacketRelease);
   method(env, exports, "packetTransmit", PacketTransmit);
   method(env, exports, "packetWait", PacketWait);
   method(env, exports, "packetStatistics", PacketStatistics);
@@ -294,7 +302,8 @@ void bind_af_packet(napi_env env, napi_value exports) {
   method(env, exports, "packetCloseIntake", PacketCloseIntake);
   method(env, exports, "packetClose", PacketClose);
   method(env, exports, "copyBatch", CopyBatch);
-  method(env, exports, "clock", Clock);
+  method(env, exports, "clock", ClockMemory);
+  method(env, exports, "clockRead", ClockRead);
   method(env, exports, "interfaceFacts", InterfaceFactsOf);
 }
 

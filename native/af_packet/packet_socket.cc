@@ -133,7 +133,7 @@ unsigned PacketSocket::receive(Frame* frames, unsigned max) {
     f.captured = static_cast<int32_t>(header->tp_snaplen);
     f.flags = (status & TP_STATUS_CSUMNOTREADY) ? kFrameCsumNotReady : 0;
     f.region = 0;
-    f.reserved = 0;
+    f.socket = 0;
     if (status & TP_STATUS_COPY) {
       if (fetch_overflow(&f)) continue;
       f.flags |= kFrameTruncated;

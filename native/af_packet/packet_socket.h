@@ -61,7 +61,7 @@ struct Frame {
   int32_t flags;
   int32_t seconds;
   int32_t nanoseconds;
-  int32_t reserved;
+  int32_t socket;  // which of the sockets of the call
 };
 enum FrameFlag : int32_t {
   kFrameCsumNotReady = 1,  // the sender left the checksum to hardware

@@ -19,13 +19,6 @@ napi_value PinThread(napi_env env, napi_callback_info info) {
   return r < 0 ? fail_errno(env, "sched_setaffinity", -r) : nullptr;
 }
 
-// nap(microseconds)
-napi_value Nap(napi_env env, napi_callback_info info) {
-  Args a(env, info);
-  nap(a.i32(0));
-  return nullptr;
-}
-
 // threadCpu() -> nanoseconds of CPU time the calling thread has used
 napi_value ThreadCpu(napi_env env, napi_callback_info) { return number(env, static_cast<double>(thread_cpu_ns())); }
 
@@ -34,7 +27,6 @@ napi_value ThreadCpu(napi_env env, napi_callback_info) { return number(env, stat
 void bind_process(napi_env env, napi_value exports) {
   method(env, exports, "confine", Confine);
   method(env, exports, "pinThread", PinThread);
-  method(env, exports, "nap", Nap);
   method(env, exports, "threadCpu", ThreadCpu);
 }
 

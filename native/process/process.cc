@@ -29,11 +29,6 @@ int pin_thread(int cpu) {
   return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
 }
 
-void nap(int microseconds) {
-  const timespec t{0, microseconds * 1000L};
-  clock_nanosleep(CLOCK_MONOTONIC, 0, &t, nullptr);
-}
-
 long long thread_cpu_ns() {
   timespec t;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);

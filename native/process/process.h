@@ -10,8 +10,6 @@ namespace sluice {
 int confine(unsigned uid, unsigned gid, std::string* step);
 // Binds the calling thread to one CPU.
 int pin_thread(int cpu);
-// Sleeps for so long, as exactly as the timer slack of the thread allows.
-void nap(int microseconds);
 // CPU time of the calling thread, nanoseconds.
 long long thread_cpu_ns();
 

@@ -55,10 +55,9 @@ class Dispatcher {
     for (;;) {
       thread.turn();
       this.watchDetection();
-      let work = 0;
-      for (let s = 0; s < thread.sources.length; s++) work += this.receive(thread.sources[s]);
+      const received = this.receive();
       const collected = this.collectAll();
-      if (work + collected > 0) continue;
+      if (received + collected > 0) continue;
       if (this.inFlight() > 0) {
         thread.arm();
         if (this.completedAny()) continue;
@@ -72,11 +71,11 @@ class Dispatcher {
     }
   }
 
-  /** Takes one batch in from a source. Returns how many frames it held. */
-  private receive(source: PacketSource): number {
+  /** Takes a batch in from every source. Returns how many frames there were. */
+  private receive(): number {
     const { thread } = this;
-    const frames = thread.frames;
-    const n = native.packetReceive(source.handle, frames, thread.batch);
+    const { frames, sources } = thread;
+    const n = thread.receive();
     if (n === 0) return 0;
     const c = thread.counters;
     c[Counter.ReceiveCalls]++;
@@ -84,6 +83,7 @@ class Dispatcher {
     let bytes = 0;
     for (let i = 0; i < n; i++) {
       const f = i * FrameWord.Words;
+      const source = sources[frames[f + FrameWord.Socket]];
       bytes += frames[f + FrameWord.Wire];
       if ((frames[f + FrameWord.Flags] & FrameFlag.Truncated) !== 0) {
         c[Counter.Truncated]++;
@@ -97,9 +97,8 @@ class Dispatcher {
     }
     c[Counter.Bytes] += bytes;
     this.publish();
-    // Frames forwarded by policy still lie in the receive ring: send before giving it back.
-    if (source.peer !== undefined) source.peer.flush();
-    native.packetRelease(source.handle);
+    // Frames forwarded by policy lie in the receive ring, which the next batch overwrites.
+    for (let s = 0; s < sources.length; s++) sources[s].flush();
     return n;
   }
 
@@ -209,8 +208,7 @@ class Dispatcher {
 
   private sendAndStamp(ring: PacketRingProducer, count: number): void {
     const { thread } = this;
-    for (let s = 0; s < thread.sources.length; s++) thread.sources[s].flush();
-    native.clock(thread.now);
+    thread.flush();
     for (let k = 0; k < count; k++) {
       const i = (ring.first + k) & ring.mask;
       thread.latency(ring.seconds[i], ring.nanoseconds[i]);

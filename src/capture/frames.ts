@@ -1,7 +1,7 @@
 /**
  * The Int32Arrays that carry batches over the border to the addon (native/af_packet/packet_socket.h).
  *
- *   received frame, 8 words:  region | offset | captured | wire | flags | seconds | nanoseconds | -
+ *   received frame, 8 words:  region | offset | captured | wire | flags | seconds | nanoseconds | socket
  *   frame to send, 4 words:   region | offset | length | -
  *   copy job, 5 words:        from region | from offset | to region | to offset | length
  *
@@ -15,6 +15,8 @@ export const enum FrameWord {
   Flags = 4,
   Seconds = 5,
   Nanoseconds = 6,
+  /** Index in the array of sockets given to packetReceive. */
+  Socket = 7,
   Words = 8,
 }
 

@@ -63,9 +63,9 @@ export class PacketSource {
     if (++this.queued === MAX_BATCH) this.flush();
   }
 
-  /** Sends what is queued. Every frame is either sent or counted under the reason it was not. */
-  flush(): void {
-    if (this.queued === 0) return;
+  /** Sends what is queued: each frame is sent, or counted under the reason it was not. False: there was nothing. */
+  flush(): boolean {
+    if (this.queued === 0) return false;
     const r = this.result;
     const c = this.counters;
     r.fill(0);
@@ -79,6 +79,7 @@ export class PacketSource {
     c[Counter.LinkDown] += r[SendResult.LinkDown];
     this.queued = 0;
     this.queuedBytes = 0;
+    return true;
   }
 
   /** Adds the kernel's counts since the last call (it resets them on reading). */

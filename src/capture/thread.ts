@@ -38,9 +38,10 @@ export class CaptureThread {
   readonly arena: Uint8Array;
   readonly words: Int32Array;
   readonly arenaRegion: number;
-  readonly frames = new Int32Array(MAX_BATCH * FrameWord.Words);
+  readonly frames: Int32Array;
   readonly batch: number;
-  readonly now = new Int32Array(2);
+  /** Seconds and nanoseconds, kept by the addon's calls. */
+  readonly now = new Int32Array(native.clock());
   readonly index: number;
   /** 1 once Stop was seen and the sockets take nothing new in. */
   draining = 0;
@@ -78,6 +79,7 @@ export class CaptureThread {
       if (peer >= 0) source.peer = this.sourceByIndex[peer];
     }
     this.handles = Int32Array.from(this.sources, (source) => source.handle);
+    this.frames = new Int32Array(this.sources.length * this.batch * FrameWord.Words);
     Atomics.store(this.control, this.line + ThreadWord.State, ThreadState.Open);
     parentPort?.postMessage('open');
   }
@@ -114,13 +116,24 @@ export class CaptureThread {
     this.counters[Counter.Waits]++;
     native.packetWait(this.handles, this.handles.length, this.eventFd, ms);
     Atomics.store(this.words, this.flag, 0);
-    native.clock(this.now);
+  }
+
+  /** A batch from every socket; the frames of the batch before are gone. */
+  receive(): number {
+    return native.packetReceive(this.handles, this.handles.length, this.frames, this.batch);
   }
 
   /** Sleeps until a worker has decided something, or `ms`; packets stay in the kernel's ring meanwhile. */
   waitForWorkers(ms: number): void {
     native.packetWait(this.handles, 0, this.eventFd, ms);
     Atomics.store(this.words, this.flag, 0);
+  }
+
+  /** Sends what is queued on every socket, and looks at the clock. */
+  flush(): void {
+    let sent = false;
+    for (let s = 0; s < this.sources.length; s++) if (this.sources[s].flush()) sent = true;
+    if (!sent) native.clockRead();
   }
 
   /** Counts the time from the kernel's time stamp to now for one packet. */

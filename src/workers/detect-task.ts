@@ -42,7 +42,7 @@ class DetectWorker {
   private readonly region: number;
   private readonly flag: number;
   private readonly counters: Float64Array;
-  private readonly now = new Int32Array(2);
+  private readonly now = new Int32Array(native.clock());
   private readonly inbox: RuleInbox;
 
   constructor(task: DetectTask) {
@@ -96,7 +96,7 @@ class DetectWorker {
       Atomics.store(this.words, this.flag, 1);
       if (!this.pending()) native.futexWait(this.words, this.flag, 1, IDLE_MS);
       Atomics.store(this.words, this.flag, 0);
-      native.clock(this.now);
+      native.clockRead();
       if (this.now[0] !== lastSecond) {
         lastSecond = this.now[0];
         engine.tick(lastSecond);

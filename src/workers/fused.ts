@@ -1,9 +1,7 @@
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { FrameFlag, FrameWord } from '../capture/frames.js';
-import type { PacketSource } from '../capture/source.js';
 import { CaptureThread, type CaptureThreadData } from '../capture/thread.js';
 import { Counter } from '../metrics/counters.js';
-import { native } from '../native.js';
 import { eventRingAt } from '../ring/arena.js';
 import { EventRing } from '../ring/event-ring.js';
 import { Reason, Verdict } from '../ring/verdict.js';
@@ -51,27 +49,28 @@ class FusedLoop {
     for (;;) {
       if (thread.turn()) engine.tick(thread.now[0]);
       if (inbox.waiting()) inbox.take(engine);
-      let work = 0;
-      for (let s = 0; s < thread.sources.length; s++) work += this.receive(thread.sources[s]);
-      if (work > 0) continue;
+      const n = thread.receive();
+      if (n > 0) {
+        this.process(n);
+        continue;
+      }
       if (thread.draining) break;
       thread.wait(IDLE_MS);
     }
     engine.finish();
   }
 
-  private receive(source: PacketSource): number {
+  private process(n: number): void {
     const { thread, engine } = this;
-    const frames = thread.frames;
-    const n = native.packetReceive(source.handle, frames, thread.batch);
-    if (n === 0) return 0;
+    const { frames, sources } = thread;
     const c = thread.counters;
     const p = engine.packet;
-    const peer = source.peer;
     let bytes = 0;
     let passed = 0;
     for (let i = 0; i < n; i++) {
       const f = i * FrameWord.Words;
+      const source = sources[frames[f + FrameWord.Socket]];
+      const peer = source.peer;
       const region = frames[f + FrameWord.Region];
       const offset = frames[f + FrameWord.Offset];
       const length = frames[f + FrameWord.Captured];
@@ -109,12 +108,11 @@ class FusedLoop {
     c[Counter.Packets] += n;
     c[Counter.Bytes] += bytes;
     c[Counter.VerdictPass] += passed;
-    if (peer !== undefined) peer.flush();
-    native.clock(thread.now);
-    for (let i = 0; i < n; i++)
-      thread.latency(frames[i * FrameWord.Words + FrameWord.Seconds], frames[i * FrameWord.Words + FrameWord.Nanoseconds]);
-    native.packetRelease(source.handle);
-    return n;
+    thread.flush();
+    for (let i = 0; i < n; i++) {
+      const f = i * FrameWord.Words;
+      thread.latency(frames[f + FrameWord.Seconds], frames[f + FrameWord.Nanoseconds]);
+    }
   }
 }
 

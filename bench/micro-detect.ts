@@ -1,0 +1,141 @@
+import { IpProto, type Packet } from '../src/decode/packet.js';
+import { compileMatcher } from '../src/detect/matcher.js';
+import { Databases, Prefilter } from '../src/detect/prefilter.js';
+import { Inspection } from '../src/detect/search.js';
+import { Thresholds } from '../src/detect/threshold.js';
+import { FlowTable } from '../src/flow/flow-table.js';
+import { defaultConfig } from '../src/config/load.js';
+import { Counter } from '../src/metrics/counters.js';
+import { native } from '../src/native.js';
+import { ruleContext } from '../src/rules/context.js';
+import { parseRule } from '../src/rules/parser.js';
+import type { Rule } from '../src/rules/rule.js';
+import { BATCH, type Group } from './micro-kit.js';
+import { blank, each, Memory, random, text } from './micro-packets.js';
+
+const CONTEXT = ruleContext();
+
+export function rule(body: string, sid = 1): Rule {
+  return parseRule(`${body.slice(0, body.lastIndexOf(')'))} sid:${sid};)`, { file: 'micro.rules', line: sid }, CONTEXT);
+}
+
+/** Drop rules on literals of 6 to 20 letters with a digit in each, case-insensitive, for any packet. */
+export function manyRules(count: number): Rule[] {
+  const next = random(99);
+  return each(count, (i) => {
+    const letters = each(6 + next(15), () => String.fromCharCode(97 + next(26)));
+    letters[next(letters.length)] = String(next(10));
+    return rule(`drop ip any any -> any any (msg:"micro"; content:"${letters.join('')}"; nocase;)`, i + 1);
+  });
+}
+
+function payloadPacket(memory: Memory, at: number, length: number): Packet {
+  const p = blank();
+  p.mem = memory.bytes;
+  p.region = memory.region;
+  p.ipVersion = 4;
+  p.proto = IpProto.Tcp;
+  p.transportOff = 0;
+  p.srcPort = 40_000;
+  p.dstPort = 80;
+  p.payloadOff = at;
+  p.payloadLen = length;
+  return p;
+}
+
+/** Bytes from one payload to the next. */
+const STEP = 1536;
+
+export const prefilter: Group = {
+  name: 'prefilter',
+  build: (add) => {
+    const memory = new Memory(BATCH * STEP);
+    for (let i = 0; i < BATCH; i++) memory.bytes.set(text(1460, i + 1), i * STEP);
+    const databases = new Databases(native);
+    for (const count of [1, 1000, 5000]) {
+      const rules = manyRules(count);
+      const filter = new Prefilter(
+        native,
+        databases,
+        rules,
+        rules.map((_, i) => i),
+      );
+      const out = new Int32Array(count);
+      for (const length of [64, 512, 1460]) {
+        const p = payloadPacket(memory, 0, length);
+        add(`${count.toLocaleString('en')} rule${count === 1 ? '' : 's'}, ${length.toLocaleString('en')} B, nothing found`, () => {
+          for (let i = 0; i < BATCH; i++) filter.collect(p, p.region, i * STEP, length, out, 0);
+        });
+      }
+    }
+    return () => {
+      databases.free();
+      memory.close();
+    };
+  },
+};
+
+export const matcher: Group = {
+  name: 'matcher',
+  build: (add) => {
+    const memory = new Memory(BATCH * STEP);
+    const request = Buffer.from('GET /index.php?id=4711&cmd=whoami HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: curl/8.5\r\nAccept: */*\r\n\r\n');
+    for (let i = 0; i < BATCH; i++) memory.bytes.set(request, i * STEP);
+    const regexes: number[] = [];
+    const x = new Inspection();
+    const running = (options: string, expected: number) => {
+      const run = compileMatcher(rule(`drop tcp any any -> any 80 (msg:"micro"; ${options})`), new Map(), (t) => {
+        const handle = native.pcreCompile(t.pattern, t.flags, 3500, 1500);
+        regexes.push(handle);
+        return handle;
+      });
+      const p = payloadPacket(memory, 0, request.length);
+      x.budget = 3000;
+      if (run(p, x) !== expected) throw new Error(`micro: ${options} should give ${expected}`);
+      return () => {
+        for (let i = 0; i < BATCH; i++) {
+          p.payloadOff = i * STEP;
+          x.budget = 3000;
+          run(p, x);
+        }
+      };
+    };
+    add('hit: one content', running('content:"cmd=whoami";', 1));
+    add('hit: three contents, nocase, relative', running('content:"GET "; depth:4; content:"cmd="; nocase; content:"WHOAMI"; nocase; distance:0;', 1));
+    add('miss after the prefilter: second content absent', running('content:"cmd=whoami"; content:"passwd";', 0));
+    add('miss after the prefilter: header test', running('ttl:3; content:"cmd=whoami";', 0));
+    add('hit: content and pcre', running('content:"cmd="; pcre:"/cmd=(whoami|id|uname)\\s/R";'.replace('/R', '/'), 1));
+    add('miss: content and pcre', running('content:"cmd="; pcre:"/cmd=(cat|ls)\\s/";', 0));
+    return () => {
+      for (const handle of regexes) native.pcreFree(handle);
+      memory.close();
+    };
+  },
+};
+
+export const threshold: Group = {
+  name: 'threshold',
+  build: (add) => {
+    const config = defaultConfig();
+    const counters = new Float64Array(Counter.Count);
+    const flows = new FlowTable(config.flow, counters, { flowEnded: () => {} });
+    const option = (text: string) => rule(`alert ip any any -> any any (msg:"micro"; threshold: ${text};)`).threshold;
+    const thresholds = new Thresholds(
+      [option('type limit, track by_src, count 1, seconds 60'), option('type both, track by_rule, count 5, seconds 60')],
+      config.thresholdEntries,
+      counters,
+    );
+    const p = blank();
+    p.ipVersion = 4;
+    const checking = (rank: number) => () => {
+      for (let i = 0; i < BATCH; i++) {
+        p.src[0] = 0x0a000000 | i;
+        p.tsNsec = (p.tsNsec + 1) & 0x1fffffff;
+        thresholds.check(rank, p, flows);
+      }
+    };
+    add('limit by_src, 256 sources', checking(0));
+    add('both by_rule', checking(1));
+    return undefined;
+  },
+};
