@@ -14,7 +14,7 @@ options
   --seconds N        inline: length of one measurement (default 4)
   --rounds N         inline: measurements per device, medians are shown (default 3)
   --only A,B         inline: udp-64 udp-1500 tcp-gso latency-20k latency-100k heap
-                     micro: parts of names, such as 'inspect: UDP' or ring
+                     micro: parts of names, such as 'inspect: UDP; ring'
 `;
 
 async function main(): Promise<number> {

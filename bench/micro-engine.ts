@@ -58,113 +58,102 @@ const OTHER_PORT = 'drop udp any any -> any 53 (msg:"bench"; content:"ZZZZEVIL";
 
 export const engine: Group = {
   name: 'inspect',
-  build: (add) => {
-    const kept: { close(): void }[] = [];
+  cases: (add, after) => {
     const small = text(SMALL_PAYLOAD, 1);
     const full = text(FULL_PAYLOAD, 2);
-    const udp64 = framesOf(BATCH, (flow) => udpFrame(flow, small));
-    const udpMany = framesOf(40 * BATCH, (flow) => udpFrame(flow, small));
-    // The same segment again is old data to the tracker: as long a way as new data, and the frames stay as they are.
-    const data = framesOf(BATCH, (flow) => tcpFrame(flow, full));
+    const evil = small.slice();
+    evil.set(Buffer.from('ZZZZEVIL'), 4);
     const opening = new Frames(Array.from(shuffled(BATCH)).flatMap(handshake));
-    kept.push(udp64.memory, udpMany.memory, data.memory, opening.memory);
-    const rig = (rules: Rule[], checksums = true) => {
-      const made = new Rig(rules, checksums);
-      kept.push(made);
-      made.inspect(opening, 0, opening.count);
-      return made;
+    after(() => opening.close());
+    const many: Rule[] = [];
+    const fiveThousand = () => {
+      if (many.length === 0) many.push(...manyRules(5000));
+      return many;
     };
-    const running = (made: Rig, frames: Frames) => {
-      let at = 0;
+    const running = (rules: () => Rule[], make: (flow: number) => Uint8Array, options: { checksums?: boolean; flows?: number } = {}) => {
       return () => {
-        made.inspect(frames, at, at + BATCH);
-        at = at + BATCH === frames.count ? 0 : at + BATCH;
+        const rig = new Rig(rules(), options.checksums ?? true);
+        const frames = framesOf(options.flows ?? BATCH, make);
+        after(() => {
+          rig.close();
+          frames.close();
+        });
+        rig.inspect(opening, 0, opening.count);
+        let at = 0;
+        return () => {
+          rig.inspect(frames, at, at + BATCH);
+          rig.drain();
+          at = at + BATCH === frames.count ? 0 : at + BATCH;
+        };
       };
     };
-
-    const none = rig([]);
-    const unsummed = rig([rule(ONE)], false);
-    const one = rig([rule(ONE)]);
-    const other = rig([rule(OTHER_PORT)]);
-    const many = rig(manyRules(5000));
-    add('UDP 64 B, no rules', running(none, udp64));
-    add('UDP 64 B, one drop rule for another port', running(other, udp64));
-    add('UDP 64 B, one drop rule, no hit', running(one, udp64));
-    add('UDP 64 B, one drop rule, no hit, no checksums', running(unsummed, udp64));
-    add('UDP 64 B, one drop rule, no hit, 10,240 flows', running(one, udpMany));
-    add('UDP 64 B, 5,000 rules, no hit', running(many, udp64));
+    const none = () => [];
+    const one = () => [rule(ONE)];
+    const udp = (flow: number) => udpFrame(flow, small);
+    // The same segment again is old data to the tracker: the same way through it as new data's.
+    const data = (flow: number) => tcpFrame(flow, full);
+    const hit = (flow: number) => udpFrame(flow, evil);
+    add('UDP 64 B, no rules', running(none, udp));
+    add(
+      'UDP 64 B, one drop rule, for another port',
+      running(() => [rule(OTHER_PORT)], udp),
+    );
+    add('UDP 64 B, one drop rule, no hit', running(one, udp));
+    add('UDP 64 B, one drop rule, no hit, checksums not validated', running(one, udp, { checksums: false }));
+    add('UDP 64 B, one drop rule, no hit, 10,240 flows', running(one, udp, { flows: 40 * BATCH }));
+    add('UDP 64 B, 5,000 rules, no hit', running(fiveThousand, udp));
     add('TCP 1,460 B, no rules', running(none, data));
     add('TCP 1,460 B, one drop rule, no hit', running(one, data));
-    add('TCP 1,460 B, one drop rule, no hit, no checksums', running(unsummed, data));
-    add('TCP 1,460 B, 5,000 rules, no hit', running(many, data));
-
-    const evil = text(SMALL_PAYLOAD, 1);
-    evil.set(Buffer.from('ZZZZEVIL'), 4);
-    const hits = framesOf(BATCH, (flow) => udpFrame(flow, evil));
-    kept.push(hits.memory);
-    const alerting = rig([rule(ONE.replace('drop', 'alert'))]);
-    add('UDP 64 B, alert and its record', () => {
-      alerting.inspect(hits, 0, BATCH);
-      alerting.drain();
-    });
-    const dropping = rig([rule(ONE)]);
-    add('UDP 64 B of a dropped flow, and its record', () => {
-      dropping.inspect(hits, 0, BATCH);
-      dropping.drain();
-    });
-    return () => {
-      for (const one of kept) one.close();
-    };
+    add('TCP 1,460 B, one drop rule, no hit, checksums not validated', running(one, data, { checksums: false }));
+    add('TCP 1,460 B, 5,000 rules, no hit', running(fiveThousand, data));
+    add(
+      'UDP 64 B, alert and its record',
+      running(() => [rule(ONE.replace('drop', 'alert'))], hit),
+    );
+    add('UDP 64 B of a dropped flow', running(one, hit));
   },
 };
 
 export const events: Group = {
   name: 'event ring',
-  build: (add) => {
+  cases: (add, after) => {
     const memory = new Memory(EventRing.bytesFor(EVENT_RING));
+    after(() => memory.close());
     const ring = new EventRing(memory.buffer, EVENT_RING);
     const counters = new Float64Array(Counter.Count);
     const options = EventEncoder.options(defaultConfig());
-    const encoder = new EventEncoder(ring, counters, { ...options, payload: false, packet: false });
-    const whole = new EventEncoder(ring, counters, { ...options, payload: true, payloadBufferSize: 4096 });
     const rig = new Rig([]);
+    const udp = framesOf(1, (flow) => udpFrame(flow, text(SMALL_PAYLOAD, 1)));
+    after(() => {
+      rig.close();
+      udp.close();
+    });
+    rig.inspect(udp, 0, 1);
     const p = rig.engine.packet;
     const { flows } = rig.engine;
-    const udp64 = framesOf(1, (flow) => udpFrame(flow, text(SMALL_PAYLOAD, 1)));
-    rig.inspect(udp64, 0, 1);
     const drain = () => {
       while (ring.peek() >= 0) ring.release();
     };
-    add(
-      'alert record written',
-      () => {
+    const alerting = (payload: boolean) => {
+      const encoder = new EventEncoder(ring, counters, { ...options, payload, packet: false, payloadBufferSize: 4096 });
+      return () => {
         for (let i = 0; i < BATCH; i++) encoder.alert(p, flows, 0, 1, 1);
-      },
-      { prepare: drain },
-    );
-    add(
-      `alert record with ${SMALL_PAYLOAD} B of payload written`,
-      () => {
-        for (let i = 0; i < BATCH; i++) whole.alert(p, flows, 0, 1, 1);
-      },
-      { prepare: drain },
-    );
-    add(
-      'drop record written',
-      () => {
-        for (let i = 0; i < BATCH; i++) encoder.drop(p, flows, Reason.Rule, 0);
-      },
-      { prepare: drain },
-    );
-    add('alert record, taken out', drain, {
-      prepare: () => {
-        for (let i = 0; i < BATCH; i++) encoder.alert(p, flows, 0, 1, 1);
-      },
-    });
-    return () => {
-      udp64.memory.close();
-      rig.close();
-      memory.close();
+      };
     };
+    add('alert record written', () => ({ run: alerting(false), before: drain }));
+    add(`alert record with ${SMALL_PAYLOAD} B of payload written`, () => ({ run: alerting(true), before: drain }));
+    add('drop record written', () => {
+      const encoder = new EventEncoder(ring, counters, options);
+      return {
+        run: () => {
+          for (let i = 0; i < BATCH; i++) encoder.drop(p, flows, Reason.Rule, 0);
+        },
+        before: drain,
+      };
+    });
+    add('record taken out', () => {
+      drain();
+      return { run: drain, before: alerting(false) };
+    });
   },
 };

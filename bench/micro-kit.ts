@@ -1,24 +1,21 @@
 import { Bench } from 'tinybench';
 
-/** One function under measurement: `run` does `packets` of them. */
-export interface Case {
-  name: string;
-  packets: number;
+/** What is timed: `run` does `packets` of them. */
+export interface Measured {
   run: () => void;
+  /** Default BATCH. */
+  packets?: number;
   /** Before every run, outside the time measured. */
-  prepare?: () => void;
+  before?: () => void;
 }
 
-/** Cases that share what they are prepared with; built only when one of them is wanted. */
+/** `make` prepares a case, right before it is measured and only when it is wanted. */
+export type Add = (name: string, make: () => Measured | (() => void)) => void;
+
 export interface Group {
   name: string;
-  /** Called with `add` for each case; may return what takes the preparation down again. */
-  build: (add: (name: string, run: () => void, options?: CaseOptions) => void) => undefined | (() => void);
-}
-
-export interface CaseOptions {
-  packets?: number;
-  prepare?: () => void;
+  /** Names the cases; `after` takes functions that give memory back when the group is done. */
+  cases: (add: Add, after: (end: () => void) => void) => void;
 }
 
 export interface Row {
@@ -36,35 +33,41 @@ export interface Row {
 export const BATCH = 256;
 const WARM_MS = 150;
 const TIME_MS = 300;
-/** A case with `prepare` spends most of its wall time outside the measured part. */
+/** A case with `before` spends most of its wall time outside the measured part. */
 const PREPARED_MS = 30;
 
-/** Runs the cases of a group that `wanted` lets through, one after the other, in this thread. */
+/** Measures the cases of a group that `wanted` lets through, one after the other, in this thread. */
 export function measure(group: Group, wanted: (name: string) => boolean): Row[] {
-  const cases: Case[] = [];
-  const end = group.build((name, run, options = {}) => {
-    cases.push({ name, run, packets: options.packets ?? BATCH, prepare: options.prepare });
-  });
   const rows: Row[] = [];
-  for (const one of cases) {
-    if (!wanted(`${group.name}: ${one.name}`)) continue;
-    // One Bench per case: a later case cannot be optimised with what an earlier one left in tinybench's own call sites.
-    const bench = new Bench({
-      throws: true,
-      warmupTime: one.prepare ? PREPARED_MS : WARM_MS,
-      time: one.prepare ? PREPARED_MS : TIME_MS,
-      subtractTimerOverhead: true,
-    });
-    bench.add(one.name, one.run, { async: false, beforeEach: one.prepare });
-    const [task] = bench.runSync();
-    const result = task.result;
-    if (!('latency' in result)) throw new Error(`micro: '${one.name}' was not measured (${result.state})`);
-    const { p50, mad, samplesCount } = result.latency;
-    const ns = (p50 * 1e6) / one.packets;
-    rows.push({ group: group.name, name: one.name, ns, packetsPerSecond: 1e9 / ns, deviation: (100 * mad) / p50, samples: samplesCount });
+  const ends: (() => void)[] = [];
+  const add: Add = (name, make) => {
+    if (!wanted(`${group.name}: ${name}`)) return;
+    const made = make();
+    rows.push({ group: group.name, name, ...time(name, typeof made === 'function' ? { run: made } : made) });
+  };
+  try {
+    group.cases(add, (end) => ends.push(end));
+  } finally {
+    for (const end of ends) end();
   }
-  end?.();
   return rows;
+}
+
+function time(name: string, { run, packets = BATCH, before }: Measured): Omit<Row, 'group' | 'name'> {
+  // One Bench per case: tinybench's samples of earlier cases are garbage by then.
+  const bench = new Bench({
+    throws: true,
+    warmupTime: before ? PREPARED_MS : WARM_MS,
+    time: before ? PREPARED_MS : TIME_MS,
+    subtractTimerOverhead: true,
+  });
+  bench.add(name, run, { async: false, beforeEach: before });
+  const [task] = bench.runSync();
+  const { result } = task;
+  if (!('latency' in result)) throw new Error(`micro: '${name}' was not measured (${result.state})`);
+  const { p50, mad, samplesCount } = result.latency;
+  const ns = (p50 * 1e6) / packets;
+  return { ns, packetsPerSecond: 1e9 / ns, deviation: (100 * mad) / p50, samples: samplesCount };
 }
 
 export function printRows(rows: Row[]): void {

@@ -51,10 +51,7 @@ const SERVER = '192.0.2.1';
 
 export function udpFrame(flow: number, payload: Bytes, vlans: VlanTag[] = []): Bytes {
   const [src, dst] = [client(flow), SERVER];
-  return ethernet(
-    { vlans },
-    ipv4({ src, dst, proto: PROTO.udp }, udp({ src, dst, srcPort: clientPort(flow), dstPort: 9000 }, payload)),
-  );
+  return ethernet({ vlans }, ipv4({ src, dst, proto: PROTO.udp }, udp({ src, dst, srcPort: clientPort(flow), dstPort: 9000 }, payload)));
 }
 
 /** NOP NOP timestamp: what nearly every segment carries. */
@@ -68,7 +65,10 @@ export function tcpFrame(
   const [src, dst] = fields.toClient ? [SERVER, client(flow)] : [client(flow), SERVER];
   const [srcPort, dstPort] = fields.toClient ? [80, clientPort(flow)] : [clientPort(flow), 80];
   const { flags = TCP.ack | TCP.psh, seq = 1001, ack = 5001 } = fields;
-  return ethernet({}, ipv4({ src, dst, proto: PROTO.tcp }, tcp({ src, dst, srcPort, dstPort, flags, seq, ack, options: TIMESTAMP }, payload)));
+  return ethernet(
+    {},
+    ipv4({ src, dst, proto: PROTO.tcp }, tcp({ src, dst, srcPort, dstPort, flags, seq, ack, options: TIMESTAMP }, payload)),
+  );
 }
 
 /** SYN, SYN+ACK, ACK, after which tcpFrame's default numbers are the next in order. */
@@ -133,6 +133,10 @@ export class Frames {
     }
     this.memory = new Memory(size);
     for (let i = 0; i < list.length; i++) this.memory.bytes.set(list[i], this.offset[i]);
+  }
+
+  close(): void {
+    this.memory.close();
   }
 
   /** Frame i into `p`, as the loops of src/workers do it; each packet is a microsecond after the last. */

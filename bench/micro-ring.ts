@@ -118,7 +118,7 @@ export class Worker {
   }
 }
 
-/** `length` bytes of frame in all. */
+/** Frames cut to `length` bytes: nobody parses them here. */
 function framesOfLength(length: number): Frames {
   const payload = text(FULL_PAYLOAD, 3);
   return framesOf(BATCH, (flow) => tcpFrame(flow, payload).subarray(0, length));
@@ -132,78 +132,79 @@ function label(length: number): string {
 
 export const ring: Group = {
   name: 'packet ring',
-  build: (add) => {
+  cases: (add, after) => {
     const memory = new Memory(ARENA_BYTES);
+    after(() => memory.close());
     const words = new Int32Array(memory.buffer);
-    const kept = [memory];
-    for (const length of LENGTHS) {
+    const framesFor = (length: number) => {
       const frames = framesOfLength(length);
-      kept.push(frames.memory);
-      const jobs = new Int32Array(RING_BATCH * COPY_WORDS);
-      for (let i = 0; i < RING_BATCH; i++)
-        jobs.set([frames.memory.region, frames.offset[i], memory.region, RING_AT + PACKET_RING_HEADER + i * 1600, length], i * COPY_WORDS);
-      add(
-        `copyBatch alone, 64 frames of ${label(length)}`,
-        () => {
+      after(() => frames.close());
+      return frames;
+    };
+    for (const length of LENGTHS) {
+      add(`copyBatch alone, 64 x ${label(length)}`, () => {
+        const frames = framesFor(length);
+        const jobs = new Int32Array(RING_BATCH * COPY_WORDS);
+        for (let i = 0; i < RING_BATCH; i++)
+          jobs.set(
+            [frames.memory.region, frames.offset[i], memory.region, RING_AT + PACKET_RING_HEADER + i * 1600, length],
+            i * COPY_WORDS,
+          );
+        return () => {
           for (let i = 0; i < BATCH; i += RING_BATCH) native.copyBatch(jobs, RING_BATCH);
-        },
-      );
-      const capture = new Capture(words, memory.region, frames);
-      const worker = new Worker(words, memory.bytes, -1);
-      add(`there and back in one thread, ${label(length)}, batches of 64`, () => {
-        for (let i = 0; i < BATCH; i += RING_BATCH) {
-          capture.put(RING_BATCH);
-          worker.ring.refresh();
-          worker.take();
-          capture.collect();
-        }
+        };
       });
     }
-    const frames = framesOfLength(64);
-    kept.push(frames.memory);
-    const capture = new Capture(words, memory.region, frames);
-    const worker = new Worker(words, memory.bytes, -1);
-    add(
-      'verdicts collected and room released',
-      () => {
-        capture.collect();
-      },
-      {
-        packets: 4 * BATCH,
-        prepare: () => {
-          for (let i = 0; i < 4; i++) capture.put(BATCH);
+    for (const length of LENGTHS) {
+      add(`there and back in one thread, ${label(length)}, batches of 64`, () => {
+        const capture = new Capture(words, memory.region, framesFor(length));
+        const worker = new Worker(words, memory.bytes, -1);
+        return () => {
+          for (let i = 0; i < BATCH; i += RING_BATCH) {
+            capture.put(RING_BATCH);
+            worker.ring.refresh();
+            worker.take();
+            capture.collect();
+          }
+        };
+      });
+    }
+    add('verdicts collected, room released', () => {
+      const capture = new Capture(words, memory.region, framesFor(64));
+      const worker = new Worker(words, memory.bytes, -1);
+      return {
+        packets: WINDOW / 2,
+        run: () => {
+          capture.collect();
+        },
+        before: () => {
+          for (let i = 0; i < WINDOW / 2; i += RING_BATCH) capture.put(RING_BATCH);
           worker.ring.refresh();
           worker.take();
         },
-      },
-    );
-    return () => {
-      for (const one of kept) one.close();
-    };
+      };
+    });
   },
 };
 
 /** For comparison: the library's ring, bytes in and bytes out, no verdict back, one thread. */
 export const ringbuf: Group = {
   name: 'ringbuf.js',
-  build: (add) => {
+  cases: (add) => {
     for (const length of LENGTHS) {
-      const rb = new RingBuffer(new SharedArrayBuffer(8 + (1 << 20)), Uint8Array);
-      const from = text(length, 4) as Uint8Array<ArrayBuffer>;
-      const to = new Uint8Array(length);
-      const packets = length > 1000 ? RING_BATCH : BATCH;
-      add(
-        `push and pop, ${label(length)}, batches of 64`,
-        () => {
-          for (let i = 0; i < packets; i += RING_BATCH) {
+      add(`push and pop in one thread, ${label(length)}, batches of 64`, () => {
+        const rb = new RingBuffer(new SharedArrayBuffer(8 + (1 << 20)), Uint8Array);
+        const from = text(length, 4);
+        const to = new Uint8Array(length);
+        return {
+          packets: RING_BATCH,
+          run: () => {
             for (let k = 0; k < RING_BATCH; k++) if (rb.push(from, length) !== length) throw new Error('micro: ringbuf.js is full');
             for (let k = 0; k < RING_BATCH; k++) rb.pop(to, length);
-          }
-        },
-        { packets },
-      );
+          },
+        };
+      });
     }
-    return undefined;
   },
 };
 
@@ -214,23 +215,23 @@ const SAMPLE = 64 * BATCH;
 export class TwoProcesses {
   readonly group: Group = {
     name: 'packet ring',
-    build: (add) => {
+    cases: (add, after) => {
       for (const length of LENGTHS) {
-        const frames = framesOfLength(length);
-        this.kept.push(frames.memory);
-        const capture = new Capture(this.words, this.memory.region, frames);
-        add(`two processes, throughput, ${label(length)}`, () => this.push(capture), { packets: SAMPLE });
+        add(`throughput between two processes, ${label(length)}`, () => {
+          const frames = framesOfLength(length);
+          after(() => frames.close());
+          const capture = new Capture(this.words, this.region, frames);
+          return { packets: SAMPLE, run: () => this.push(capture) };
+        });
       }
-      return undefined;
     },
   };
   private readonly fd = native.memfdCreate('sluice-micro', ARENA_BYTES);
   private readonly event = native.eventfd();
   private readonly buffer = native.mapFd(this.fd, ARENA_BYTES);
   private readonly words = new Int32Array(this.buffer);
-  private readonly memory = { region: native.region(this.buffer) };
+  private readonly region = native.region(this.buffer);
   private readonly none = new Int32Array(0);
-  private readonly kept: Memory[] = [];
   private child: ChildProcess | undefined;
 
   async start(): Promise<void> {
@@ -242,7 +243,6 @@ export class TwoProcesses {
 
   private push(capture: Capture): void {
     const { words } = this;
-    if (capture.ring.epoch !== Atomics.load(words, (RING_AT >> 2) + 0)) capture.ring.reset();
     for (let collected = 0; collected < SAMPLE; ) {
       const sent = capture.put(RING_BATCH);
       if (sent > 0 && Atomics.load(words, WORKER_FLAG) === 1 && Atomics.exchange(words, WORKER_FLAG, 0) === 1)
@@ -258,8 +258,7 @@ export class TwoProcesses {
 
   close(): void {
     this.child?.kill('SIGKILL');
-    for (const one of this.kept) one.close();
-    native.regionRelease(this.memory.region);
+    native.regionRelease(this.region);
     native.closeFd(this.fd);
     native.closeFd(this.event);
   }

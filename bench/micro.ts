@@ -12,14 +12,29 @@ import { ring, ringbuf, TwoProcesses } from './micro-ring.js';
  *   micro-packets  the packets, in memory as a worker finds it
  *   micro-*        the cases, one file per part of the path
  *
- * `filter`: comma-separated parts of "group: case"; '' = all.
+ * `filter`: parts of "group: case", separated by semicolons (names have commas); '' = all.
  */
-const GROUPS: Group[] = [addon, engine, decode, checksum, workerHash, flow, decodeFlow, tcp, prefilter, matcher, threshold, events, ring, ringbuf];
+const GROUPS: Group[] = [
+  addon,
+  engine,
+  decode,
+  checksum,
+  workerHash,
+  flow,
+  decodeFlow,
+  tcp,
+  prefilter,
+  matcher,
+  threshold,
+  events,
+  ring,
+  ringbuf,
+];
 
 export async function micro(filter = ''): Promise<Row[]> {
   const parts = filter
     .toLowerCase()
-    .split(',')
+    .split(';')
     .map((part) => part.trim())
     .filter((part) => part !== '');
   const wanted = (name: string) => parts.length === 0 || parts.some((part) => name.toLowerCase().includes(part));

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <ctime>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -10,9 +11,11 @@
 namespace sluice {
 
 int memfd_new(const char* name, size_t bytes) {
-  const int fd = memfd_create(name, MFD_CLOEXEC);
+  const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return -errno;
-  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
+  // Sealed: a process that holds the descriptor could cut the memory short, and the others would die of SIGBUS.
+  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0 ||
+      fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
     const int error = errno;
     close(fd);
     return -error;

@@ -222,30 +222,47 @@ int probe_receive(uint16_t port, double seconds, double idle, std::vector<double
   at.sin_family = AF_INET;
   at.sin_port = htons(port);
   if (bind(s.fd, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) return -errno;
+  // Every few milliseconds, in batches: the time stamps are the kernel's, and a receiver that is woken for each
+  // datagram would cost the sender's core and the device's more than the packets do.
+  constexpr unsigned kBatch = 64;
+  struct Slot {
+    uint8_t payload[2048];
+    alignas(cmsghdr) char control[64];
+  };
+  std::vector<Slot> slots(kBatch);
+  std::vector<mmsghdr> messages(kBatch);
+  std::vector<iovec> vectors(kBatch);
   const double end = monotonic() + seconds;
   double last = 0;
-  uint8_t buffer[2048];
-  alignas(cmsghdr) char control[256];
   while (monotonic() < end && (last == 0 || monotonic() - last < idle)) {
-    pollfd p{s.fd, POLLIN, 0};
-    if (poll(&p, 1, 100) <= 0) continue;
-    iovec vector{buffer, sizeof buffer};
-    msghdr message{};
-    message.msg_iov = &vector;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    if (recvmsg(s.fd, &message, MSG_DONTWAIT) < static_cast<ssize_t>(sizeof(Probe))) continue;
-    Probe probe;
-    memcpy(&probe, buffer, sizeof probe);
-    if (probe.magic != kProbeMagic) continue;
-    last = monotonic();
-    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-      if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
-      timespec t;
-      memcpy(&t, CMSG_DATA(c), sizeof t);
-      latencies->push_back(static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec) -
-                           static_cast<double>(probe.ns));
+    for (unsigned i = 0; i < kBatch; i++) {
+      vectors[i] = {slots[i].payload, sizeof slots[i].payload};
+      messages[i] = {};
+      messages[i].msg_hdr.msg_iov = &vectors[i];
+      messages[i].msg_hdr.msg_iovlen = 1;
+      messages[i].msg_hdr.msg_control = slots[i].control;
+      messages[i].msg_hdr.msg_controllen = sizeof slots[i].control;
+    }
+    const int n = recvmmsg(s.fd, messages.data(), kBatch, MSG_DONTWAIT, nullptr);
+    if (n <= 0) {
+      const timespec nap{0, 2000000};
+      nanosleep(&nap, nullptr);
+      continue;
+    }
+    for (int i = 0; i < n; i++) {
+      Probe probe;
+      if (messages[i].msg_len < sizeof probe) continue;
+      memcpy(&probe, slots[i].payload, sizeof probe);
+      if (probe.magic != kProbeMagic) continue;
+      last = monotonic();
+      msghdr* header = &messages[i].msg_hdr;
+      for (cmsghdr* c = CMSG_FIRSTHDR(header); c != nullptr; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
+        timespec t;
+        memcpy(&t, CMSG_DATA(c), sizeof t);
+        latencies->push_back(static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec) -
+                             static_cast<double>(probe.ns));
+      }
     }
   }
   return 0;

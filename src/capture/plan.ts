@@ -61,7 +61,7 @@ export function planCapture(config: Config, facts: (name: string) => InterfaceFa
     } catch (error) {
       throw new SluiceError(
         'SLUICE_INTERFACE',
-        `af-packet interface ${entry.interface}: ${(error as NodeJS.ErrnoException).code === 'ENODEV' ? 'there is no such interface' : (error as Error).message}; see 'ip link' for the names on this machine`,
+        `af-packet interface ${named(entry)}: ${(error as NodeJS.ErrnoException).code === 'ENODEV' ? 'there is no such interface' : (error as Error).message}; see 'ip link' for the names on this machine`,
       );
     }
   });
@@ -71,7 +71,7 @@ export function planCapture(config: Config, facts: (name: string) => InterfaceFa
     if (!found[i].up)
       throw new SluiceError(
         'SLUICE_INTERFACE',
-        `af-packet interface ${entry.interface} is down, nothing would cross; 'ip link set ${entry.interface} up'`,
+        `af-packet interface ${named(entry)} is down, nothing would ${peer >= 0 ? 'cross' : 'come in'}; 'ip link set ${entry.interface} up'`,
       );
     const vnet = peer >= 0 && config.sluice.gso !== false;
     if (peer >= 0 && !vnet && (found[i].gro || found[i].lro))
@@ -100,6 +100,11 @@ export function planCapture(config: Config, facts: (name: string) => InterfaceFa
     };
   });
   return { sources, threads: planThreads(sources), warnings };
+}
+
+/** The interface, and the one it is bridged to. */
+function named(entry: AfPacketInterface): string {
+  return entry.copyMode === 'none' ? entry.interface : `${entry.interface} (bridged to ${entry.copyIface})`;
 }
 
 function checkPair(a: AfPacketInterface, aFacts: InterfaceFacts, b: AfPacketInterface, bFacts: InterfaceFacts): void {

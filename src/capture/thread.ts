@@ -81,6 +81,7 @@ export class CaptureThread {
     this.handles = Int32Array.from(this.sources, (source) => source.handle);
     this.frames = new Int32Array(this.sources.length * this.batch * FrameWord.Words);
     Atomics.store(this.control, this.line + ThreadWord.State, ThreadState.Open);
+    // The first of two messages; awaitStart posts the other.
     parentPort?.postMessage('open');
   }
 
@@ -90,6 +91,7 @@ export class CaptureThread {
       native.futexWait(this.control, Control.Start, 0, 1000);
     for (const source of this.sources) source.discard();
     Atomics.store(this.control, this.line + ThreadWord.State, ThreadState.Running);
+    parentPort?.postMessage('forwarding');
   }
 
   /** Once a turn of the loop: heartbeat, clock-driven work, the order to stop. Returns true each new second. */

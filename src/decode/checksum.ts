@@ -5,6 +5,8 @@ import { IpProto, type Packet } from './packet.js';
 
 /** Buffers seen lately: a worker reads from a few rings and one reassembly buffer. */
 const CACHED_VIEWS = 8;
+const NO_BYTES = new Uint8Array(0);
+const NO_WORDS = new Int32Array(0);
 
 /**
  * Sums for the Internet checksum (RFC 1071), four bytes a step over an Int32Array of the same memory.
@@ -14,46 +16,65 @@ export class InternetChecksum {
   private readonly mems: Uint8Array[] = [];
   private readonly views: Int32Array[] = [];
   private evict = 0;
+  // The buffer of the last call, its words, and where it begins in them.
+  private mem: Uint8Array = NO_BYTES;
+  private words: Int32Array = NO_WORDS;
+  private base = 0;
 
   /** Folded, big-endian ones' complement sum (0..0xffff) of m[at, at + length). length < 128 KiB. */
   sum(m: Uint8Array, at: number, length: number): number {
-    const words = this.wordsOf(m);
-    const base = m.byteOffset;
-    let i = base + at;
-    const end = i + length;
+    if (m !== this.mem) this.use(m);
+    const words = this.words;
+    const base = this.base;
+    let i = (base + at) | 0;
+    const end = (i + length) | 0;
     let low = 0;
-    let high = 0;
     let odd = 0;
-    if ((i & 1) !== 0 && i < end) {
+    const swapped = (i & 1) !== 0 && i < end;
+    if (swapped) {
       // From an odd address the 16-bit words of the data straddle those of the memory: sum swapped, swap back.
       odd = m[i - base];
       i++;
     }
-    const swapped = i !== base + at;
     if ((i & 2) !== 0 && i + 2 <= end) {
+      low = m[i - base] | (m[i - base + 1] << 8);
+      i += 2;
+    }
+    if ((i & 3) === 0) {
+      // Whole words and their upper halves are summed; the lower halves are the difference, exact modulo 2^32.
+      const wordEnd = end >> 2;
+      let w = i >> 2;
+      let whole = 0;
+      let high = 0;
+      for (; w + 4 <= wordEnd; w += 4) {
+        const a = words[w];
+        const b = words[w + 1];
+        const c = words[w + 2];
+        const d = words[w + 3];
+        whole = (whole + a + b + c + d) | 0;
+        high = (high + (a >>> 16) + (b >>> 16) + (c >>> 16) + (d >>> 16)) | 0;
+      }
+      for (; w < wordEnd; w++) {
+        const a = words[w];
+        whole = (whole + a) | 0;
+        high = (high + (a >>> 16)) | 0;
+      }
+      low += fold((whole - (high << 16)) | 0) + fold(high);
+      i = w << 2;
+    }
+    if (i + 2 <= end) {
       low += m[i - base] | (m[i - base + 1] << 8);
       i += 2;
     }
-    const wordEnd = (end >> 2) - 1;
-    let w = i >> 2;
-    if ((i & 3) === 0) {
-      for (; w < wordEnd; w += 2) {
-        const a = words[w];
-        const b = words[w + 1];
-        low += (a & 0xffff) + (b & 0xffff);
-        high += (a >>> 16) + (b >>> 16);
-      }
-      for (; w <= wordEnd; w++) {
-        low += words[w] & 0xffff;
-        high += words[w] >>> 16;
-      }
-      i = w << 2;
-    }
-    for (; i + 2 <= end; i += 2) low += m[i - base] | (m[i - base + 1] << 8);
     if (i < end) low += m[i - base];
-    let sum = fold(fold(low) + fold(high));
-    if (swapped) sum = fold(swap(sum) + odd);
-    return swap(sum);
+    const sum = fold(low);
+    return swap(swapped ? fold(swap(sum) + odd) : sum);
+  }
+
+  private use(m: Uint8Array): void {
+    this.mem = m;
+    this.words = this.wordsOf(m);
+    this.base = m.byteOffset;
   }
 
   private wordsOf(m: Uint8Array): Int32Array {
@@ -70,6 +91,13 @@ export class InternetChecksum {
 function fold(sum: number): number {
   const once = (sum & 0xffff) + (sum >>> 16);
   return (once & 0xffff) + (once >>> 16);
+}
+
+/** The same for an IPv4 header without options, the 20 bytes most headers are: upper and lower bytes apart. */
+function plainHeader(m: Uint8Array, at: number): number {
+  const upper = m[at] + m[at + 2] + m[at + 4] + m[at + 6] + m[at + 8] + m[at + 10] + m[at + 12] + m[at + 14] + m[at + 16] + m[at + 18];
+  const lower = m[at + 1] + m[at + 3] + m[at + 5] + m[at + 7] + m[at + 9] + m[at + 11] + m[at + 13] + m[at + 15] + m[at + 17] + m[at + 19];
+  return fold((upper << 8) + lower);
 }
 
 function swap(sum: number): number {
@@ -96,7 +124,8 @@ export function checksumsValid(ctx: DecodeContext, checksum: InternetChecksum, p
   const m = p.mem;
   if (p.ipVersion === 4) {
     // ipHeaderLen reaches up to the transport header: in IPv4, the whole header.
-    if (checksum.sum(m, p.ipOff, p.ipHeaderLen) !== 0xffff) return wrong(p, DecodeEvent.Ipv4InvalidChecksum);
+    const sum = p.ipHeaderLen === 20 ? plainHeader(m, p.ipOff) : checksum.sum(m, p.ipOff, p.ipHeaderLen);
+    if (sum !== 0xffff) return wrong(p, DecodeEvent.Ipv4InvalidChecksum);
   }
   const at = p.transportOff;
   if (at < 0 || p.isFragment !== 0) return true;

@@ -1,6 +1,7 @@
 import type { DefragConfig } from '../config/config.js';
 import { Counter } from '../metrics/counters.js';
 import { DecodeEvent } from './events.js';
+import { Mode } from '../ring/verdict.js';
 import { CHUNK_COST, FragmentArena, MAX_CHUNKS } from './fragment-arena.js';
 import { LinkType } from './link-types.js';
 import type { Packet } from './packet.js';
@@ -15,6 +16,8 @@ export const enum DefragResult {
   Memcap = 2,
   /** The fragment cannot belong to any datagram; an event of the packet says why. */
   Error = 3,
+  /** It belongs to a datagram that was dropped when it was whole (see condemn). */
+  Condemned = 4,
 }
 
 /** Bytes of an IPv4 datagram, of an IPv6 payload. */
@@ -53,6 +56,10 @@ const TRACKER_WORDS = T.Chunks + MAX_CHUNKS;
 /** An IPv4 header with options, or the fixed IPv6 header. */
 const HEADER_BYTES = 64;
 const KEY_WORDS = 12;
+/** T.Units of a datagram that was dropped: a mark without data. */
+const CONDEMNED = -1;
+/** Datagrams inside datagrams that one packet can complete. */
+const MAX_COMPLETED = 16;
 
 /** What memcap is charged per tracker; CHUNK_COST per chunk. */
 const TRACKER_COST = TRACKER_WORDS * 4 + HEADER_BYTES;
@@ -63,7 +70,8 @@ const EXPIRE_PER_ADD = 4;
  * IPv4 and IPv6 reassembly (RFC 791 3.2, RFC 8200 4.5), one per thread. Datagrams are told apart by version,
  * addresses, identification, protocol (IPv4), VLAN ids and tunnel depth.
  *
- * - Overlap: the bytes that came first win, and frag_overlap is recorded on the packet.
+ * - Overlap: the bytes that came first win, and frag_overlap is recorded on the packet. In IPS mode a fragment with other
+ *   bytes than those is an Error: hosts differ in which they take, so the second must not reach them.
  * - A fragment that disagrees with an earlier one about the datagram's end: Error, frag_overlap; the rest stays.
  * - Timeout: config.timeout seconds of packet time after the first fragment.
  * - Full (memcap, trackers, maxFrags): the new fragment is refused; what is held stays until its timeout.
@@ -76,6 +84,8 @@ export class Defragmenter {
   memuse = 0;
   active = 0;
   fragments = 0;
+  /** Datagrams completed since the caller last set this to 0: the ones condemn() speaks of. */
+  completed = 0;
 
   private readonly arena: FragmentArena;
   private readonly trackers: Int32Array;
@@ -84,6 +94,7 @@ export class Defragmenter {
   private readonly bucketMask: number;
   private readonly seed = (Math.random() * 0x7fffffff) | 0;
   private readonly key = new Int32Array(KEY_WORDS);
+  private readonly completedKeys = new Int32Array(KEY_WORDS * MAX_COMPLETED);
   /** Free trackers are linked through Next; those above `trackersUsed` were never used. */
   private freeTracker = 0;
   private trackersUsed = 0;
@@ -139,6 +150,20 @@ export class Defragmenter {
     return this.insert(p, from, from + length);
   }
 
+  /**
+   * The packet that completed the last `completed` datagrams was dropped: their other fragments have been forwarded, so
+   * whoever sends the last one again would complete them behind our back. Remembers them for the timeout.
+   */
+  condemn(nowSec: number): void {
+    const known = this.completed < MAX_COMPLETED ? this.completed : MAX_COMPLETED;
+    for (let c = 0; c < known; c++) {
+      for (let i = 0; i < KEY_WORDS; i++) this.key[i] = this.completedKeys[c * KEY_WORDS + i];
+      const tracker = this.create(this.bucketOf(this.key, 0), nowSec);
+      if (tracker === 0) this.counters[Counter.DefragMemcap]++;
+      else this.trackers[tracker * TRACKER_WORDS + T.Units] = CONDEMNED;
+    }
+  }
+
   /** Forgets datagrams whose time has passed. `nowSec`: packet time. */
   tick(nowSec: number): void {
     this.expire(nowSec, this.active);
@@ -168,9 +193,13 @@ export class Defragmenter {
     }
     const t = this.trackers;
     const at = tracker * TRACKER_WORDS;
+    if (t[at + T.Units] === CONDEMNED) return DefragResult.Condemned;
     const total = t[at + T.Total];
     const last = p.fragMore === 0;
     if (last ? (total >= 0 && total !== end) || t[at + T.Highest] > end : total >= 0 && end > total) {
+      return this.refuse(p, p.ipVersion === 6 ? DecodeEvent.Ipv6FragOverlap : DecodeEvent.Ipv4FragOverlap);
+    }
+    if (p.mode === Mode.Ips && this.arena.contradicts(t, at + T.Chunks, p.mem, p.payloadOff, from, end)) {
       return this.refuse(p, p.ipVersion === 6 ? DecodeEvent.Ipv6FragOverlap : DecodeEvent.Ipv4FragOverlap);
     }
     const cost = this.arena.missing(t, at + T.Chunks, from, end) * CHUNK_COST;
@@ -313,6 +342,9 @@ export class Defragmenter {
       mem[5] = total;
     } else finishIpv4(mem, headerLen, headerLen + total);
     this.release(tracker);
+    if (this.completed < MAX_COMPLETED)
+      for (let i = 0; i < KEY_WORDS; i++) this.completedKeys[this.completed * KEY_WORDS + i] = this.key[i];
+    this.completed++;
     this.counters[Counter.Reassembled]++;
     p.mem = mem;
     p.region = this.region;

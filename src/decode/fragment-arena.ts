@@ -100,6 +100,22 @@ export class FragmentArena {
     return fresh;
   }
 
+  /** True when a unit of [from, end) that is there already holds other bytes than source[sourceAt...). */
+  contradicts(table: Int32Array, at: number, source: Uint8Array, sourceAt: number, from: number, end: number): boolean {
+    const { mem, bitmap } = this;
+    for (let unit = from >> 3; unit << 3 < end; unit++) {
+      const chunk = table[at + (unit >> UNIT_SHIFT)];
+      const inChunk = unit & (UNITS_PER_CHUNK - 1);
+      if (chunk === 0 || (bitmap[chunk * BITMAP_WORDS + (inChunk >> 5)] & (1 << (inChunk & 31))) === 0) continue;
+      const start = unit << 3;
+      const stop = Math.min(end, start + 8) - start;
+      const held = CHUNKS_AT + (chunk - 1) * CHUNK_BYTES + (inChunk << 3);
+      const read = sourceAt + start - from;
+      for (let i = 0; i < stop; i++) if (mem[held + i] !== source[read + i]) return true;
+    }
+    return false;
+  }
+
   /** Copies a whole payload of `total` bytes to mem[to...). */
   gather(table: Int32Array, at: number, total: number, to: number): void {
     for (let i = 0; i << CHUNK_SHIFT < total; i++) {

@@ -18,9 +18,6 @@ const enum Next {
   Shim6 = 140,
 }
 
-/** Extension headers followed before the packet is given up as too_many_layers: a bound on work per packet. */
-const MAX_EXTENSION_HEADERS = 32;
-
 /**
  * IPv6, RFC 8200:
  *
@@ -60,7 +57,10 @@ export function decodeIpv6(ctx: DecodeContext, p: Packet, m: Uint8Array, at: num
   return walkExtensions(ctx, p, m, next, at, at + 40, ipEnd);
 }
 
-/** Follows the chain from `at`, where a header of type `next` begins, to the transport header or a fragment's data. */
+/**
+ * Follows the chain from `at`, where a header of type `next` begins, to the transport header or a fragment's data.
+ * To the end, however long: hosts do too, and each header takes at least 8 bytes, so the packet's length bounds the work.
+ */
 function walkExtensions(ctx: DecodeContext, p: Packet, m: Uint8Array, next: number, ip: number, at: number, end: number): boolean {
   let seen = 0;
   for (let i = 0; ; i++) {
@@ -116,7 +116,6 @@ function walkExtensions(ctx: DecodeContext, p: Packet, m: Uint8Array, next: numb
       default:
         return note(p, DecodeEvent.Ipv6UnknownNextHeader);
     }
-    if (i === MAX_EXTENSION_HEADERS) return invalid(p, DecodeEvent.TooManyLayers);
     // Every extension header is at least 8 bytes and a multiple of 8, AH a multiple of 4.
     if (end - at < 8) return invalid(p, DecodeEvent.Ipv6TruncExthdr);
     length = next === Next.Fragment ? 8 : next === Next.Ah ? (m[at + 1] + 2) << 2 : (m[at + 1] + 1) << 3;

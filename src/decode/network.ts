@@ -78,8 +78,9 @@ const enum Ipv4Option {
 }
 
 /**
- * Checks the options in m[at, end). False: one is malformed. Hosts refuse such a packet, and so it is not
- * inspected (Suricata does the same); the walk goes on to name what else is wrong.
+ * Checks the options in m[at, end). False: one is such that hosts refuse the packet, and so it is not inspected. An option
+ * that hosts only find odd is named and no more (Linux takes any length of a security option, say): else that
+ * option would carry everything behind it past the rules.
  */
 function walkOptions(p: Packet, m: Uint8Array, at: number, end: number): boolean {
   if (((end - at) & 7) !== 0) p.addEvent(DecodeEvent.Ipv4OptPadRequired);
@@ -105,37 +106,38 @@ function walkOptions(p: Packet, m: Uint8Array, at: number, end: number): boolean
         bit = type === Ipv4Option.RecordRoute ? 1 : type === Ipv4Option.LooseSourceRoute ? 2 : 4;
         if (length < 3) invalid(p, DecodeEvent.Ipv4OptInvalidLen);
         // The pointer counts from 1 and steps by one address; one past the end means full.
-        else if (((length - 3) & 3) !== 0 || m[at + 2] < 4 || (m[at + 2] & 3) !== 0 || m[at + 2] > length + 1)
-          invalid(p, DecodeEvent.Ipv4OptMalformed);
+        else if (m[at + 2] < 4) invalid(p, DecodeEvent.Ipv4OptMalformed);
+        else if (((length - 3) & 3) !== 0 || (m[at + 2] & 3) !== 0 || m[at + 2] > length + 1) p.addEvent(DecodeEvent.Ipv4OptMalformed);
         break;
       case Ipv4Option.Timestamp:
         bit = 8;
         if (length < 4) invalid(p, DecodeEvent.Ipv4OptInvalidLen);
-        else if (m[at + 2] < 5 || m[at + 2] > length + 1 || timestampFlagUnknown(m[at + 3] & 15)) invalid(p, DecodeEvent.Ipv4OptMalformed);
+        else if (m[at + 2] < 5) invalid(p, DecodeEvent.Ipv4OptMalformed);
+        else if (m[at + 2] > length + 1 || timestampFlagUnknown(m[at + 3] & 15)) p.addEvent(DecodeEvent.Ipv4OptMalformed);
         break;
       case Ipv4Option.QuickStart:
         bit = 16;
-        if (length !== 8) invalid(p, DecodeEvent.Ipv4OptInvalidLen);
+        if (length !== 8) p.addEvent(DecodeEvent.Ipv4OptInvalidLen);
         break;
       case Ipv4Option.Security:
         bit = 32;
-        if (length !== 11) invalid(p, DecodeEvent.Ipv4OptInvalidLen);
+        if (length !== 11) p.addEvent(DecodeEvent.Ipv4OptInvalidLen);
         break;
       case Ipv4Option.StreamId:
         bit = 64;
-        if (length !== 4) invalid(p, DecodeEvent.Ipv4OptInvalidLen);
+        if (length !== 4) p.addEvent(DecodeEvent.Ipv4OptInvalidLen);
         break;
       case Ipv4Option.RouterAlert:
         bit = 128;
-        if (length !== 4) invalid(p, DecodeEvent.Ipv4OptInvalidLen);
+        if (length !== 4) p.addEvent(DecodeEvent.Ipv4OptInvalidLen);
         break;
       case Ipv4Option.Cipso:
         bit = 256;
-        if (length < 8) invalid(p, DecodeEvent.Ipv4OptInvalidLen);
+        if (length < 8) p.addEvent(DecodeEvent.Ipv4OptInvalidLen);
         break;
       case Ipv4Option.ExtendedSecurity:
         bit = 512;
-        if (length < 3) invalid(p, DecodeEvent.Ipv4OptInvalidLen);
+        if (length < 3) p.addEvent(DecodeEvent.Ipv4OptInvalidLen);
         break;
       default:
         p.addEvent(DecodeEvent.Ipv4OptUnknown);

@@ -114,11 +114,18 @@ function walkTcpOptions(p: Packet, m: Uint8Array, at: number, end: number): bool
   return true;
 }
 
-/** UDP, RFC 768. Bytes between the UDP length and the end of the IP packet are not payload, as hosts see it. */
+/**
+ * UDP, RFC 768. Bytes between the UDP length and the end of the IP packet are not payload, as hosts see it. Length 0 in
+ * IPv6 means "to the end" (RFC 2675), and hosts take it in packets of any size.
+ */
 export function decodeUdp(ctx: DecodeContext, p: Packet, m: Uint8Array, at: number, end: number): boolean {
   if (end - at < 8) return invalid(p, DecodeEvent.UdpPktTooSmall);
-  const length = (m[at + 4] << 8) | m[at + 5];
-  if (length < 8) return invalid(p, DecodeEvent.UdpHlenTooSmall);
+  let length = (m[at + 4] << 8) | m[at + 5];
+  if (length < 8) {
+    if (length !== 0 || p.ipVersion !== 6) return invalid(p, DecodeEvent.UdpHlenTooSmall);
+    p.addEvent(DecodeEvent.UdpHlenTooSmall);
+    length = end - at;
+  }
   if (length > end - at) return invalid(p, DecodeEvent.UdpPktTooSmall);
 
   const srcPort = (m[at] << 8) | m[at + 1];

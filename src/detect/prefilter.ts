@@ -12,6 +12,7 @@
 import type { Packet } from '../decode/packet.js';
 import type { Native } from '../native.js';
 import type { ContentOption, Rule } from '../rules/rule.js';
+import { FewLiterals } from './few-literals.js';
 import { RuleIndex } from './rule-index.js';
 
 export interface Literal {
@@ -99,6 +100,7 @@ export class Prefilter {
   private readonly items: Int32Array;
   private readonly indexes: (RuleIndex | null)[];
   private readonly hits: Uint32Array;
+  private readonly few: FewLiterals | null;
 
   constructor(
     private readonly native: Native,
@@ -124,6 +126,7 @@ export class Prefilter {
     this.database = databases.compile(literals);
     this.minLength = Math.min(...literals.map((l) => l.bytes.length));
     this.hits = new Uint32Array(literals.length);
+    this.few = FewLiterals.of(literals);
     this.indexes = members.map((m) =>
       m.length <= BUCKET
         ? null
@@ -156,9 +159,10 @@ export class Prefilter {
     return this.dstGate === null || this.dstGate[p.dstPort] === 1 || this.srcGate![p.srcPort] === 1;
   }
 
-  /** Scans region[offset, offset + length) and appends the candidates to out[n..); returns the new n. */
+  /** Scans region[offset, offset + length), which is the memory of `p`, and appends the candidates to out[n..); returns the new n. */
   collect(p: Packet, region: number, offset: number, length: number, out: Int32Array, n: number): number {
-    const { hits } = this;
+    const { hits, few } = this;
+    if (few !== null && length <= few.maxLength && !few.mayOccur(p.mem, offset, offset + length)) return n;
     let count = this.native.matchScan(this.database, region, offset, length, hits);
     if (count === 0) return n;
     if (count < 0) {

@@ -17,7 +17,7 @@ export interface FlowEndSink {
 }
 
 /** Bytes of state per flow, the hash index (8 bytes per entry) not included. */
-export const FLOW_BYTES = Key.Words * 4 + Hot.Words * 4 + L4.Words * 4 + 9 * 4 + 2 * 8 + 10;
+export const FLOW_BYTES = Key.Words * 4 + Hot.Words * 4 + L4.Words * 4 + 9 * 4 + 2 * 8 + 12;
 const INDEX_ENTRY_BYTES = 8;
 /** Slots looked at when a flow is wanted and none is free, and per tick in emergency mode. */
 const EMERGENCY_SCAN = 32;
@@ -53,6 +53,8 @@ export class FlowTable {
   readonly flags: Int32Array;
   readonly state: Uint8Array;
   readonly dropReason: Uint8Array;
+  /** Packet.source of the first packet. */
+  readonly source: Uint16Array;
   /** Number of VLAN tags of the first packet. */
   readonly vlanDepth: Uint8Array;
   readonly lastSec: Int32Array;
@@ -89,6 +91,7 @@ export class FlowTable {
   private freeHead = -1;
   private highWater = 0;
   private hand = 0;
+  private endHand = 0;
   private idCounter: number;
   private idEpoch: number;
 
@@ -120,6 +123,7 @@ export class FlowTable {
     this.flags = new Int32Array(n);
     this.state = new Uint8Array(n);
     this.dropReason = new Uint8Array(n);
+    this.source = new Uint16Array(n);
     this.vlanDepth = new Uint8Array(n);
     this.lastSec = new Int32Array(n);
     this.lastNsec = new Int32Array(n);
@@ -174,7 +178,7 @@ export class FlowTable {
       if (idle !== 0 && idle > this.timeoutOf(slot)) {
         this.counters[Counter.FlowsTimedOut]++;
         this.end(slot, FlowEnd.Timeout);
-      } else if (proto === IpProto.Tcp && (p.tcpFlags & TCP_START_MASK) === TcpFlag.Syn && this.isReuse(slot, direction, p.tcpSeq)) {
+      } else if (proto === IpProto.Tcp && this.isReuse(p, slot, direction)) {
         this.end(slot, FlowEnd.TcpReuse);
       } else {
         p.flow = slot;
@@ -210,7 +214,20 @@ export class FlowTable {
 
   /** Shutdown: reports and frees every live flow. */
   endAll(): void {
-    for (let slot = 0; slot < this.highWater; slot++) if (this.isLive(slot)) this.end(slot, FlowEnd.Shutdown);
+    while (this.endSome(this.capacity));
+  }
+
+  /** Shutdown in steps: reports and frees up to `budget` live flows. Returns true when there are more. */
+  endSome(budget: number): boolean {
+    let slot = this.endHand;
+    for (let left = budget; left > 0 && this.active > 0; slot++) {
+      if (slot >= this.highWater) slot = 0;
+      if (!this.isLive(slot)) continue;
+      this.end(slot, FlowEnd.Shutdown);
+      left--;
+    }
+    this.endHand = this.active > 0 ? slot : 0;
+    return this.active > 0;
   }
 
   isLive(slot: number): boolean {
@@ -397,6 +414,7 @@ export class FlowTable {
     this.flags[slot] = this.emergency !== 0 ? FlowFlag.Emergency : 0;
     this.state[slot] = FlowState.New;
     this.dropReason[slot] = 0;
+    this.source[slot] = p.source;
     this.vlanDepth[slot] = p.vlanDepth;
     this.lastSec[slot] = p.tsSec;
     this.lastNsec[slot] = p.tsNsec;
@@ -494,10 +512,12 @@ export class FlowTable {
   }
 
   /** A SYN on a known tuple: a new session unless it repeats the old one's, or the old one is still going on. */
-  private isReuse(slot: number, direction: number, seq: number): boolean {
+  private isReuse(p: Packet, slot: number, direction: number): boolean {
+    // No host takes a segment with a wrong checksum: it must not make the table forget a session, and its verdict.
+    if ((p.tcpFlags & TCP_START_MASK) !== TcpFlag.Syn || p.csumInvalid !== 0) return false;
     const state = this.tcpState[slot];
     if (state === TcpState.None) return true;
-    if (direction === 0 && this.l4[slot * L4.Words + L4.Isn] === seq) return false;
+    if (direction === 0 && this.l4[slot * L4.Words + L4.Isn] === p.tcpSeq) return false;
     return state === TcpState.TimeWait || state === TcpState.LastAck || state === TcpState.Closing || state === TcpState.Closed;
   }
 

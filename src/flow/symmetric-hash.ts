@@ -12,7 +12,6 @@
 const TYPE_IPV4 = 0x0800;
 const TYPE_IPV6 = 0x86dd;
 const MAX_TAGS = 3;
-const MAX_EXTENSIONS = 16;
 export const LINK_ETHERNET = 1;
 export const LINK_RAW_IP = 101;
 
@@ -111,7 +110,8 @@ export class WorkerHash {
     const dst = fold6(mem, ip + 24);
     let next = mem[ip + 6];
     let at = ip + 40;
-    for (let i = 0; i < MAX_EXTENSIONS; i++) {
+    // Every header moves `at` by 8 bytes or more: the packet's end ends the loop.
+    for (;;) {
       if (next === 44) {
         if (at + 8 > end) break;
         const fragment = (mem[at + 2] << 8) | mem[at + 3];

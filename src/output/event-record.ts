@@ -39,8 +39,6 @@ export class EventEncoder {
   /** The moment of writing for flow records: the worker's packet time. 0: the flow's last packet. */
   nowSec = 0;
   nowNsec = 0;
-  /** Source number for flow records: the flow table keeps none. -1: unknown, the record then has no in_iface. */
-  flowSource = -1;
   private readonly view: DataView;
   private readonly bytes: Uint8Array;
   private readonly payloadMax: number;
@@ -140,6 +138,11 @@ export class EventEncoder {
     this.ring.commit();
   }
 
+  /** Flow records that are sure to fit the ring now; without anybody to write them, any number. */
+  flowRoom(): number {
+    return this.flowRecords ? this.ring.room(At.Bytes) : 0x7fffffff;
+  }
+
   /** A flow left the table; call it before the slot is cleared. `endReason`: a FlowEnd code. Fits FlowEndSink. */
   flowEnded(flows: FlowTable, slot: number, endReason: number): void {
     if (!this.flowRecords) return;
@@ -153,7 +156,7 @@ export class EventEncoder {
     view.setUint8(at + At.Type, EventType.Flow);
     view.setUint8(at + At.Version, EVENT_VERSION);
     view.setUint8(at + At.IpVersion, flows.ipVersion(slot));
-    view.setInt32(at + At.Source, this.flowSource, true);
+    view.setInt32(at + At.Source, flows.source[slot], true);
     const now = this.nowSec !== 0;
     view.setUint32(at + At.TsSec, now ? this.nowSec : flows.lastSec[slot], true);
     view.setUint32(at + At.TsNsec, now ? this.nowNsec : flows.lastNsec[slot], true);

@@ -89,6 +89,11 @@ export class LogFile {
     if (!this.busy && this.retryTimer === undefined) this.advance();
   }
 
+  /** True while lines come faster than the disk takes them, and half the memory for them is used. Not when the disk fails. */
+  congested(): boolean {
+    return this.pendingBytes * 2 > this.maxBytes && !this.failing && !this.closed;
+  }
+
   /** Closes and opens the file under its name again (SIGHUP). */
   reopen(): void {
     if (this.closed) return;

@@ -91,6 +91,11 @@ export class Outputs {
     }
   }
 
+  /** True while a log that works is far behind: whoever can wait with the next record should. */
+  congested(): boolean {
+    return this.fast?.congested() === true || this.eve?.congested() === true;
+  }
+
   /** SIGHUP: the files were moved away by log rotation. */
   reopen(): void {
     for (const log of this.logs()) log.reopen();

@@ -11,7 +11,7 @@
  * of two, so `count & (capacity - 1)` is the position, wrap-around of the counts included.
  *
  *   who            may call
- *   producer       reserve, commit
+ *   producer       room, reserve, commit
  *   consumer       peek, length, release
  *   either         bytes, view (only inside a record it owns)
  *
@@ -68,6 +68,14 @@ export class EventRing {
     this.words[(RECORDS_BYTE + at) >> 2] = length;
     this.reservedHead = (head + size) | 0;
     return RECORDS_BYTE + at + LENGTH_BYTES;
+  }
+
+  /** Producer: records of `length` bytes that are sure to fit now, one after the other. */
+  room(length: number): number {
+    const used = (Atomics.load(this.words, HEAD) - Atomics.load(this.words, TAIL)) | 0;
+    // One record's worth may be lost to the skip at the end.
+    const count = Math.trunc((this.capacity - used) / (LENGTH_BYTES + ((length + 7) & ~7))) - 1;
+    return count > 0 ? count : 0;
   }
 
   /** Producer: hands the reserved record to the consumer. */

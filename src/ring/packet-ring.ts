@@ -228,8 +228,8 @@ export class PacketRingConsumer {
       at = 0;
       size = this.words[this.recordsAt >> 2];
     }
-    // Only a ring that was reset under our feet can show this: wait for the next refresh.
-    if (size < RECORD_HEADER || at + size > this.capacity) {
+    // Only a ring that was reset under our feet can show this (a capture process started anew): wait for the next refresh.
+    if (size < RECORD_HEADER || at + size > this.capacity || this.words[((this.recordsAt + at) >> 2) + Rec.Epoch] !== this.epoch) {
       this.position = this.head;
       return -1;
     }

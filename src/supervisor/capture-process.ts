@@ -4,7 +4,7 @@ import { native } from '../native.js';
 import { Control, controlBytes } from '../ring/arena.js';
 import type { FusedThreadData } from '../workers/fused.js';
 import { RuleOutbox } from '../workers/rule-inbox.js';
-import { childProcess, giveUp, tell } from './child-process.js';
+import { childProcess, giveUp, giveUpRights, tell } from './child-process.js';
 import { Fd, type Init, type ToChild } from './messages.js';
 
 /**
@@ -22,6 +22,7 @@ async function start(init: Init): Promise<void> {
   const script = new URL(fused ? '../workers/fused.js' : '../capture/dispatch.js', import.meta.url);
   const affinity = init.config.threading;
   let running = init.plan.threads.length;
+  const forwarding: Promise<void>[] = [];
   for (let thread = 0; thread < init.plan.threads.length; thread++) {
     const { port, orders } = outbox.add();
     const data: FusedThreadData = {
@@ -43,13 +44,18 @@ async function start(init: Init): Promise<void> {
     const worker = new Worker(script, { workerData: data, transferList: [port], name: init.plan.threads[thread].name });
     threadCount++;
     await opened(worker, init.plan.threads[thread].sources.map((s) => init.plan.sources[s].interface).join(' and '));
+    forwarding.push(new Promise((resolve) => worker.once('message', () => resolve())));
     worker.on('error', giveUp);
     worker.on('exit', () => {
       if (--running === 0) process.exit(0);
     });
   }
+  // In run mode `workers` hostile bytes are parsed here: not as root. Open packet sockets need no right.
+  if (fused && init.become !== undefined) giveUpRights('capture + detection', init.become);
   Atomics.store(control, Control.Start, 1);
   for (let i = 0; i < threadCount; i++) native.futexWake(control, Control.Start);
+  // Not before: what a thread finds when it begins is discarded.
+  await Promise.all(forwarding);
   tell({ type: 'ready' });
 }
 

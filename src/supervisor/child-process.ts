@@ -1,4 +1,5 @@
-import { errorLine } from '../errors.js';
+import { errorLine, SluiceError } from '../errors.js';
+import { native } from '../native.js';
 import type { FromChild, ToChild } from './messages.js';
 
 /** The child's end of the line to the supervisor: orders in, answers out. */
@@ -19,6 +20,18 @@ export function childProcess(title: string, onOrder: (order: ToChild) => void | 
       .catch(giveUp);
   });
   process.on('disconnect', onOrphaned);
+}
+
+/** Once set up, a packet process needs no right any more: what it holds open it may go on using. */
+export function giveUpRights(what: string, { uid, gid }: { uid: number; gid: number }): void {
+  try {
+    native.confine(uid, gid);
+  } catch (error) {
+    throw new SluiceError(
+      'SLUICE_CAPABILITY',
+      `the ${what} process cannot become user ${uid}: ${(error as Error).message}; set sluice.detect-user to "" to leave it as it is`,
+    );
+  }
 }
 
 /** Tells why and ends with status 1. */

@@ -61,17 +61,22 @@ export class Child {
     this.process?.kill('SIGKILL');
   }
 
-  /** Resolves when the process has ended; after `ms` it is killed. Returns false then. */
-  async ended(ms: number): Promise<boolean> {
+  /** Resolves when the process has ended; when `progress` stands still for `ms` it is killed. Returns false then. */
+  async ended(ms: number, progress: () => number = () => 0): Promise<boolean> {
     this.stopping = true;
     clearTimeout(this.timer);
     let clean = true;
-    const deadline = setTimeout(() => {
-      clean = false;
-      this.process?.kill('SIGKILL');
+    let before = progress();
+    const deadline = setInterval(() => {
+      const now = progress();
+      if (now === before) {
+        clean = false;
+        this.process?.kill('SIGKILL');
+      }
+      before = now;
     }, ms);
     await this.exited;
-    clearTimeout(deadline);
+    clearInterval(deadline);
     return clean;
   }
 
@@ -101,6 +106,9 @@ export class Child {
         child.kill('SIGKILL');
       }, READY_MS);
       this.exited = new Promise((gone) => {
+        child.once('error', () => {
+          if (child.pid === undefined) gone();
+        });
         child.once('exit', (code, signal) => {
           clearTimeout(late);
           gone();
@@ -108,7 +116,12 @@ export class Child {
           else reject(failure ?? new SluiceError('SLUICE_SYSTEM', `the ${what} process ended at start (${signal ?? `status ${code}`})`));
         });
       });
-      child.once('error', (error) => reject(error));
+      // Also when a message cannot be delivered to a process that is dying: unheard, it would end the supervisor.
+      child.on('error', (error) => {
+        failure ??= error;
+        if (child.pid === undefined) clearTimeout(late);
+        reject(error);
+      });
       child.on('message', (message: FromChild) => {
         if (message.type === 'ready') {
           up = true;

@@ -1,9 +1,7 @@
 import { Piscina } from 'piscina';
-import { SluiceError } from '../errors.js';
-import { native } from '../native.js';
 import type { DetectTask } from '../workers/detect-task.js';
 import { RuleOutbox } from '../workers/rule-inbox.js';
-import { childProcess, giveUp, tell } from './child-process.js';
+import { childProcess, giveUp, giveUpRights, tell } from './child-process.js';
 import { Fd, type Init, type ToChild } from './messages.js';
 
 /**
@@ -47,19 +45,8 @@ async function start(init: Init): Promise<void> {
   // A worker that fails takes the process with it: the supervisor starts a whole new one.
   ended.then(() => process.exit(0), giveUp);
   await Promise.race([Promise.all(ready), ended]);
-  if (init.become !== undefined) giveUpRights(init.become);
+  if (init.become !== undefined) giveUpRights('detection', init.become);
   tell({ type: 'ready' });
-}
-
-function giveUpRights({ uid, gid }: { uid: number; gid: number }): void {
-  try {
-    native.confine(uid, gid);
-  } catch (error) {
-    throw new SluiceError(
-      'SLUICE_CAPABILITY',
-      `the detection process cannot become user ${uid}: ${(error as Error).message}; set sluice.detect-user to "" to leave it as it is`,
-    );
-  }
 }
 
 function order(message: ToChild): void | Promise<void> {

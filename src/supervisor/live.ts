@@ -23,6 +23,10 @@ const DRAIN_BUSY_MS = 10;
 const DRAIN_IDLE_MS = 100;
 const STOP_CAPTURE_MS = 10_000;
 const STOP_DETECT_MS = 10_000;
+/** Records moved from one ring at a time: rings take turns, and signals and scrapes are answered in between. */
+const DRAIN_RECORDS = 4096;
+/** At the end: how long logs that are behind may stand still, milliseconds. */
+const LOG_PATIENCE_MS = 5000;
 
 /** Live traffic: starts the processes, keeps them alive, writes what they report. Returns the exit status. */
 export async function runLive(setup: RunSetup, rules: RuleSet): Promise<number> {
@@ -49,6 +53,8 @@ class Supervisor {
   private up = { capture: false, detect: false };
   private stopping = false;
   private startedOnce = false;
+  /** Event records taken from the rings. */
+  private drained = 0;
   private drainTimer: NodeJS.Timeout | undefined;
   private statsTimer: NodeJS.Timeout | undefined;
 
@@ -83,6 +89,7 @@ class Supervisor {
     );
     const { controlFd, countersFd, arenaFd, eventFds } = this.memory;
     const onMessage = (): void => {
+      if (!this.reloading) return;
       this.reloading = false;
       this.outputs.setRules(this.rules.rules, this.generation);
       log.notice(`rule reload complete: ${this.rules.rules.length} rules loaded, ${this.rules.problems.length} failed`);
@@ -98,6 +105,8 @@ class Supervisor {
       log,
       onReady: () => {
         this.up.capture = true;
+        // Started anew while it was to take new rules: it began with them.
+        if (fused) onMessage();
       },
       onLost: () => {
         this.up.capture = false;
@@ -111,7 +120,10 @@ class Supervisor {
         fds: ['ignore', countersFd, arenaFd, ...eventFds],
         init: () => this.init(),
         log,
-        onReady: () => this.detectReady(),
+        onReady: () => {
+          this.detectReady();
+          onMessage();
+        },
         onLost: () => {
           this.up.detect = false;
           this.memory.set(Control.DetectAlive, 0);
@@ -208,18 +220,36 @@ class Supervisor {
   /** Moves event records to the logs; often while there are some, seldom otherwise. */
   private drain(): void {
     const moved = this.drainOnce();
-    this.drainTimer = setTimeout(() => this.drain(), moved > 0 ? DRAIN_BUSY_MS : DRAIN_IDLE_MS);
+    const wait = moved >= DRAIN_RECORDS ? 0 : moved > 0 || this.outputs.congested() ? DRAIN_BUSY_MS : DRAIN_IDLE_MS;
+    this.drainTimer = setTimeout(() => this.drain(), wait);
   }
 
-  private drainOnce(): number {
-    let moved = 0;
-    for (const ring of this.memory.events)
-      for (let at = ring.peek(); at >= 0 && moved < 50_000; at = ring.peek()) {
+  /** While the logs are far behind the rings hold what comes: they are larger, and what does not fit them is counted. */
+  private drainOnce(force = false): number {
+    const before = this.drained;
+    for (const ring of this.memory.events) {
+      if (!force && this.outputs.congested()) break;
+      let n = 0;
+      for (let at = ring.peek(); at >= 0; at = ring.peek()) {
         this.outputs.handle(ring.bytes, ring.view, at, ring.length);
         ring.release();
-        moved++;
+        if (++n === DRAIN_RECORDS) break;
       }
-    return moved;
+      this.drained += n;
+    }
+    return this.drained - before;
+  }
+
+  /** The rest of the rings, once nobody fills them any more. */
+  private async drainAll(): Promise<void> {
+    for (let still = 0; still < LOG_PATIENCE_MS; ) {
+      const moved = this.drainOnce();
+      if (moved === 0 && !this.outputs.congested()) return;
+      still = moved > 0 ? 0 : still + 1;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    // The logs count what they cannot take.
+    while (this.drainOnce(true) > 0);
   }
 
   private writeStats(): void {
@@ -257,15 +287,17 @@ class Supervisor {
     this.watchdog.stop();
     this.capture.expectEnd();
     this.memory.set(Control.Stop, 1);
-    let clean = await this.capture.ended(STOP_CAPTURE_MS);
+    // A detecting thread reports its flows at the pace of the logs.
+    const drained = () => this.drained;
+    let clean = await this.capture.ended(STOP_CAPTURE_MS, drained);
     if (this.detect) {
       this.detect.expectEnd();
       this.detect.send({ type: 'end' });
-      clean = (await this.detect.ended(STOP_DETECT_MS)) && clean;
+      clean = (await this.detect.ended(STOP_DETECT_MS, drained)) && clean;
     }
     clearTimeout(this.drainTimer);
     clearInterval(this.statsTimer);
-    while (this.drainOnce() > 0);
+    await this.drainAll();
     this.writeStats();
     await this.metrics?.close();
     await this.outputs.close();

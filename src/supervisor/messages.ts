@@ -26,7 +26,7 @@ export interface Init {
   rules: Rule[];
   ruleGeneration: number;
   checksumValidation: boolean;
-  /** Detection process: what to become once set up; undefined = stay. */
+  /** Whoever detects: what to become once set up; undefined = stay. */
   become?: { uid: number; gid: number };
 }
 

@@ -93,6 +93,7 @@ class DetectWorker {
       if (inbox.waiting()) inbox.take(engine);
       if (work > 0) continue;
       if (inbox.ended()) break;
+      if (engine.catchUp()) continue;
       Atomics.store(this.words, this.flag, 1);
       if (!this.pending()) native.futexWait(this.words, this.flag, 1, IDLE_MS);
       Atomics.store(this.words, this.flag, 0);

@@ -8,6 +8,7 @@ import { isIpOnly } from '../detect/plan.js';
 import { FlowFlag, NoFlow } from '../flow/codes.js';
 import { FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
+import { native } from '../native.js';
 import { EventEncoder } from '../output/event-record.js';
 import type { EventRing } from '../ring/event-ring.js';
 import { type ExceptionPolicy, Mode, Reason, Verdict } from '../ring/verdict.js';
@@ -25,6 +26,13 @@ export interface EngineSetup {
   counters: Float64Array;
   events: EventRing;
 }
+
+/** Due flows looked at when a second begins, and every so many packets while more are due. */
+const EXPIRE_AT_TICK = 256;
+const EXPIRE_PER_TURN = 64;
+const TURN_MASK = 15;
+/** At the end: how long a reader of the event ring may stand still before it is taken for gone, milliseconds. */
+const READER_PATIENCE = 2000;
 
 /** Codes of the rule actions, one byte per rule: no string is compared per match. */
 const enum Act {
@@ -67,6 +75,10 @@ export class Engine {
   private readonly defragMemcapPolicy: Policy;
   private readonly midstreamPolicy: Policy;
   private lastTick = -1;
+  /** 1: more flows are due than have been looked at. */
+  private behind = 0;
+  private turn = 0;
+  private readonly asleep = new Int32Array(1);
 
   constructor(setup: EngineSetup) {
     const { config, counters } = setup;
@@ -110,10 +122,13 @@ export class Engine {
     c[Counter.DetectPackets]++;
     c[Counter.DetectBytes] += p.wireLen;
     if (p.wireLen > c[Counter.MaxWireLen]) c[Counter.MaxWireLen] = p.wireLen;
+    this.turn = (this.turn + 1) | 0;
     if (p.tsSec !== this.lastTick) this.tick(p.tsSec);
+    else if (this.behind !== 0 && (this.turn & TURN_MASK) === 0) this.expire(EXPIRE_PER_TURN);
     this.reason = Reason.None;
     p.tunnelDepth = 0;
     p.defragged = 0;
+    this.defrag.completed = 0;
     this.decoder.decode(p);
     let verdict = this.inspectLayer(p);
     while (verdict === Verdict.Pass && p.tunnelOff >= 0) {
@@ -121,7 +136,9 @@ export class Engine {
       if (!this.decoder.decodeInner(p)) break;
       verdict = this.inspectLayer(p);
     }
-    return p.mode === Mode.Ips ? verdict : Verdict.Pass;
+    if (p.mode !== Mode.Ips) return Verdict.Pass;
+    if (verdict === Verdict.Drop && this.defrag.completed > 0) this.defrag.condemn(p.tsSec);
+    return verdict;
   }
 
   /** Clock-driven work: once per second of packet time, or when nothing arrives. */
@@ -129,29 +146,68 @@ export class Engine {
     this.lastTick = seconds;
     this.events.nowSec = seconds;
     this.events.nowNsec = 0;
-    this.flows.tick(seconds);
+    this.expire(EXPIRE_AT_TICK);
     this.defrag.tick(seconds);
     this.counters[Counter.HeapUsed] = getHeapStatistics().used_heap_size;
   }
 
-  /** Reports every live flow; nothing is inspected afterwards. */
+  /** For times when there is nothing else to do: ends some flows whose time is over. Returns true when more are due. */
+  catchUp(): boolean {
+    if (this.behind !== 0) this.expire(EXPIRE_AT_TICK);
+    return this.behind !== 0;
+  }
+
+  private expire(budget: number): void {
+    this.behind = this.flows.tick(this.lastTick, budget) ? 1 : 0;
+  }
+
+  /**
+   * Reports as many live flows as the event ring has room for. Returns true when there are more: call again when the
+   * ring has been read. Nothing is inspected afterwards.
+   */
+  finishSome(): boolean {
+    const room = this.events.flowRoom();
+    return room > 0 ? this.flows.endSome(room) : this.flows.active > 0;
+  }
+
+  /**
+   * Reports every live flow to a reader in another thread or process, at its pace. What a reader that has stopped leaves
+   * no room for is lost and counted (Counter.EventsLost).
+   */
   finish(): void {
+    let left = this.flows.active;
+    for (let waited = 0; this.finishSome() && waited < READER_PATIENCE; waited++) {
+      native.futexWait(this.asleep, 0, 0, 1);
+      if (this.flows.active < left) waited = 0;
+      left = this.flows.active;
+    }
+    this.close();
+  }
+
+  /** Ends without waiting for room, and gives back what the addon holds. */
+  close(): void {
     this.flows.endAll();
     this.detector.close();
+    this.defrag.close();
   }
 
   /** One IP packet: the outermost, or one inside it. */
   private inspectLayer(p: Packet): Verdict {
-    if (p.isFragment === 1) {
-      const result = this.defrag.add(p);
-      if (result === DefragResult.Waiting) return Verdict.Pass;
-      if (result === DefragResult.Memcap) return this.byPolicy(p, this.defragMemcapPolicy, Reason.DefragMemcap);
-      if (result === DefragResult.Error) return this.byPolicy(p, Policy.Ignore, Reason.DefragError);
-      this.decoder.decode(p);
-    }
+    // A fragment has no flow: what is left of the packet before must not be taken for it.
     p.flow = -1;
     p.flowNew = 0;
     p.established = 0;
+    p.direction = 0;
+    if (p.isFragment === 1) {
+      // No host takes a fragment whose header is damaged: it must not stand in for the good one.
+      if (p.csumInvalid === 1) return Verdict.Pass;
+      const result = this.defrag.add(p);
+      if (result === DefragResult.Waiting) return Verdict.Pass;
+      if (result === DefragResult.Memcap) return this.byPolicy(p, this.defragMemcapPolicy, Reason.DefragMemcap);
+      if (result === DefragResult.Error) return this.byPolicy(p, Policy.DropPacket, Reason.DefragError);
+      if (result === DefragResult.Condemned) return this.byPolicy(p, Policy.DropPacket, Reason.FlowDropped);
+      this.decoder.decode(p);
+    }
     if (p.ipVersion === 0 || p.invalid === 1) return this.detect(p);
     const flows = this.flows;
     const flow = flows.lookup(p);
@@ -163,7 +219,8 @@ export class Engine {
       return this.detect(p);
     }
     let flags = flows.flags[flow];
-    if (p.proto === IpProto.Tcp && (flags & FlowFlag.Dropped) === 0) {
+    // A segment with a wrong checksum is looked at, but moves no session: no host takes it.
+    if (p.proto === IpProto.Tcp && (flags & FlowFlag.Dropped) === 0 && p.csumInvalid === 0) {
       const result = this.tcp.update(p);
       // A new session on the same tuple has a flow of its own now.
       flags = flows.flags[p.flow];

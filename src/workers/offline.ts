@@ -1,4 +1,4 @@
-import { setImmediate as breathe } from 'node:timers/promises';
+import { setImmediate as breathe, setTimeout as rest } from 'node:timers/promises';
 import { CaptureFile } from '../capture/pcap/capture-file.js';
 import { expandCaptures } from '../capture/pcap/expand.js';
 import type { RunSetup } from '../cli/setup.js';
@@ -13,6 +13,8 @@ import { Engine } from './engine.js';
 
 /** Packets between two looks at events and signals: a few milliseconds' work. */
 const SLICE = 4096;
+/** Packets between two looks at how far the logs are behind: a file can wait, so no line need be lost. */
+const CONGESTION_EVERY = 256;
 const RESCAN_MS = 500;
 
 /** Run mode `single`: capture files through the same engine, in this thread. Returns the exit status. */
@@ -108,6 +110,7 @@ class OfflineReader {
         } else counters[Counter.VerdictPass]++;
         if (events.peek() >= 0) this.write();
         if (++n % SLICE === 0) await breathe();
+        if ((n & (CONGESTION_EVERY - 1)) === 0) while (this.outputs.congested()) await rest(1);
       }
       if (file.warning !== '') this.setup.log.warn(file.warning);
     } finally {
@@ -116,8 +119,12 @@ class OfflineReader {
   }
 
   async finish(): Promise<void> {
-    this.engine.finish();
-    this.write();
+    for (let more = true; more; ) {
+      more = this.engine.finishSome();
+      this.write();
+      while (this.outputs.congested()) await rest(1);
+    }
+    this.engine.close();
     this.outputs.stats(this.blocks.snapshot(this.startMs));
     await this.outputs.close();
     for (const [name, lost] of Object.entries(this.outputs.lostLines())) if (lost > 0) this.setup.log.warn(`${name}: ${lost} lines lost`);

@@ -216,12 +216,12 @@ test('IPv6 and its extension headers', () => {
   }
 });
 
-test('a chain of extension headers is followed only so far', () => {
-  const many = Array.from({ length: 40 }, () => ({ type: build.PROTO.destOpts, body: build.hex('0104 00000000') }));
+test('a chain of extension headers is followed to its end, as hosts do', () => {
+  const many = Array.from({ length: 150 }, () => ({ type: build.PROTO.destOpts, body: build.hex('0104 00000000') }));
   const { p } = decode(build.ethernet({}, tcp6(many)));
   assert.ok(events(p).includes('decoder.ipv6.exthdr_dupl_dh'));
-  assert.equal(p.transportOff, -1);
-  assert.equal(p.invalid, 1);
+  assert.equal(p.transportOff, 14 + 40 + 150 * 8);
+  assert.equal(p.invalid, 0);
 });
 
 test('IPv6 headers that lie', () => {
@@ -268,19 +268,21 @@ test('IPv4 headers that lie', () => {
   assert.deepEqual(events(icmp6), ['decoder.ipv4.icmpv6']);
 });
 
-test('IPv4 options: faults are named, a malformed option makes the packet uninspectable', () => {
+test('IPv4 options: faults are named; only one that makes hosts refuse the packet makes it uninspectable', () => {
   const cases: [string, string[], boolean][] = [
     ['01010101 01010100', [], true],
     ['07070400000000 00', [], true],
     ['94040000 00000000', [], true],
     ['01010100', ['opt_pad_required'], true],
-    ['8208f13500000000 01010100 00000000', ['opt_invalid_len'], false],
+    ['8208f13500000000 01010100 00000000', ['opt_invalid_len'], true],
     // The packet of suricata-verify bug-7414: two bad lengths, no padding to 8.
     ['8208f1350000deadbeefaa00', ['opt_pad_required', 'opt_invalid_len', 'opt_invalid_len'], false],
     ['07070300000000 00', ['opt_malformed'], false],
-    ['0708040000000000', ['opt_malformed'], false],
+    ['0708040000000000', ['opt_malformed'], true],
     ['440c0500 00000000 00000000 00000000', [], true],
-    ['440c0502 00000000 00000000 00000000', ['opt_malformed'], false],
+    ['440c0502 00000000 00000000 00000000', ['opt_malformed'], true],
+    ['440c0400 00000000 00000000 00000000', ['opt_malformed'], false],
+    ['82040000', ['opt_pad_required', 'opt_invalid_len'], true],
     ['94040000 94040000', ['opt_duplicate'], true],
     ['1e04000000000000', ['opt_unknown'], true],
     ['0101010101010107', ['opt_eol_required'], true],
@@ -340,6 +342,12 @@ test('UDP lengths', () => {
   assert.deepEqual(events(decode(ip(datagram('hello', { length: 7 })), 101).p), ['decoder.udp.hlen_too_small']);
   assert.deepEqual(events(decode(ip(datagram('hello', { length: 100 })), 101).p), ['decoder.udp.pkt_too_small']);
   assert.deepEqual(events(decode(ip(datagram().subarray(0, 7)), 101).p), ['decoder.udp.pkt_too_small']);
+  // Length 0: to the end in IPv6, where hosts take it; nothing in IPv4.
+  assert.equal(decode(ip(datagram('hello', { length: 0 })), 101).p.transportOff, -1);
+  const whole = build.udp({ src: A6, dst: B6, srcPort: 1, dstPort: 2 }, build.bytes('hello'));
+  const jumbo = decode(build.ipv6({ src: A6, dst: B6, nextHeader: 17 }, whole.map((b, i) => (i === 4 || i === 5 ? 0 : b))), 101).p;
+  assert.equal(payload(jumbo), 'hello');
+  assert.equal(jumbo.invalid, 0);
 });
 
 test('ICMP: type and code stand in for the ports', () => {

@@ -190,3 +190,19 @@ test('a length beyond the memory, or a negative place, is 0', () => {
   assert.equal(h.hash(frame, -4, 20, LINK_RAW_IP), 0);
   assert.equal(h.hash(frame, 0, -1, LINK_RAW_IP), 0);
 });
+
+test('extension headers, however many, do not send a packet to another worker', () => {
+  const body = transport('tcp', '2001:db8::1', '2001:db8::2', 1000, 80);
+  const after = (count: number) =>
+    ipv6(
+      {
+        src: '2001:db8::1',
+        dst: '2001:db8::2',
+        nextHeader: 6,
+        extHeaders: Array.from({ length: count }, () => ({ type: 60, body: Uint8Array.of(1, 4, 0, 0, 0, 0) })),
+      },
+      body,
+    );
+  const h = new WorkerHash(5);
+  for (const count of [1, 16, 17, 150]) assert.equal(hash(h, after(count)), hash(h, after(0)));
+});

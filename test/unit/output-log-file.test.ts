@@ -189,3 +189,20 @@ test('the file may be written by others too', async () => {
   await file.close();
   assert.equal(text(path), 'a\nb\nc\n');
 });
+
+test('a log that is far behind says so until it has caught up; one that fails does not', async () => {
+  const path = join(folder(), 'x.log');
+  const { file } = log(path, { maxBytes: 1000 });
+  for (let i = 0; i < 5; i++) file.write('x'.repeat(99));
+  assert.equal(file.congested(), false);
+  file.write('x');
+  assert.equal(file.congested(), true);
+  await until(() => !file.congested());
+  await file.close();
+  assert.equal(file.lost, 0);
+  const broken = log(join(folder(), 'none', 'x.log'), { maxBytes: 1000 });
+  await until(() => broken.problems.length > 0);
+  for (let i = 0; i < 20; i++) broken.file.write('x'.repeat(99));
+  assert.equal(broken.file.congested(), false);
+  await broken.file.close();
+});

@@ -135,6 +135,7 @@ test('a flow record carries the flow, seen from its client', () => {
   p.vlanDepth = 1;
   p.vlan0 = 7;
   p.tcpFlags = 2;
+  p.source = 3;
   b.flows.lookup(p);
   const slot = p.flow;
   b.flows.tcpState[slot] = TcpState.SynSent;
@@ -142,7 +143,7 @@ test('a flow record carries the flow, seen from its client', () => {
   b.encoder.nowSec = p.tsSec + 60;
   b.encoder.flowEnded(b.flows, slot, FlowEnd.Shutdown);
   const e = b.take();
-  assert.deepEqual([e.type, e.endReason, e.tcpState, e.ruleIndex, e.source], [EventType.Flow, FlowEnd.Shutdown, TcpState.SynSent, -1, -1]);
+  assert.deepEqual([e.type, e.endReason, e.tcpState, e.ruleIndex, e.source], [EventType.Flow, FlowEnd.Shutdown, TcpState.SynSent, -1, 3]);
   assert.equal(e.flowFlags, FlowFact.Alerted | FlowFact.Dropped | FlowFact.TcpSession);
   assert.deepEqual([...e.src, e.srcPort, e.dstPort, e.vlan0, e.vlanDepth], [...[...p.src].map(u), 40000, 80, 7, 1]);
   assert.deepEqual([e.tsSec, e.lastSec, e.tcpFlagsTs, e.pktsToServer], [p.tsSec + 60, p.tsSec, 2, 1]);

@@ -1,0 +1,42 @@
+/** The process that a Peer (peer.ts) runs inside a namespace: carries out calls that come by IPC. */
+import { RawPeer, type StreamOptions } from './peer-raw.js';
+import { SocketPeer } from './peer-sockets.js';
+
+const sockets = new SocketPeer();
+const raws = new Map<string, RawPeer>();
+
+function raw(iface: string): RawPeer {
+  const open = raws.get(iface) ?? new RawPeer(iface);
+  raws.set(iface, open);
+  return open;
+}
+
+const calls = {
+  ready: () => {},
+  listen: (iface: string) => void raw(iface),
+  send: (iface: string, frames: Uint8Array[]) => raw(iface).send(frames),
+  stream: (iface: string, options: StreamOptions) => raw(iface).stream(options),
+  halt: (iface: string) => raw(iface).halt(),
+  frames: (iface: string) => raw(iface).frames(),
+  books: (iface: string) => raw(iface).books(),
+  reset: (iface: string) => raw(iface).reset(),
+  tcpServe: sockets.tcpServe.bind(sockets),
+  tcpOpen: sockets.tcpOpen.bind(sockets),
+  tcpSay: sockets.tcpSay.bind(sockets),
+  tcpClose: sockets.tcpClose.bind(sockets),
+  tcpEcho: sockets.tcpEcho.bind(sockets),
+  udpServe: sockets.udpServe.bind(sockets),
+  udpGot: sockets.udpGot.bind(sockets),
+  udpSend: sockets.udpSend.bind(sockets),
+};
+export type Calls = typeof calls;
+
+process.on('message', async ({ id, call, args }: { id: number; call: keyof Calls; args: unknown[] }) => {
+  try {
+    const result = await (calls[call] as (...a: unknown[]) => unknown)(...args);
+    process.send?.({ id, result });
+  } catch (error) {
+    process.send?.({ id, error: error instanceof Error ? error.message : String(error) });
+  }
+});
+process.on('disconnect', () => process.exit(0));
