@@ -121,7 +121,7 @@ export const workerHash: Group = {
       return () => {
         const m = frames.memory.bytes;
         let sum = 0;
-        for (let i = 0; i < BATCH; i++) sum = (sum + hash.hash(m, frames.offset[i], frames.length[i], 1)) | 0;
+        for (let i = 0; i < BATCH; i++) sum = (sum + hash.hash(m, frames.offset[i], frames.length[i], 1, 1000)) | 0;
         sink[0] = sum;
       };
     };

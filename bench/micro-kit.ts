@@ -53,6 +53,16 @@ export function measure(group: Group, wanted: (name: string) => boolean): Row[] 
   return rows;
 }
 
+/** "group: case" of every case, without preparing any. */
+export function caseNames(group: Group): string[] {
+  const names: string[] = [];
+  group.cases(
+    (name) => names.push(`${group.name}: ${name}`),
+    () => {},
+  );
+  return names;
+}
+
 function time(name: string, { run, packets = BATCH, before }: Measured): Omit<Row, 'group' | 'name'> {
   // One Bench per case: tinybench's samples of earlier cases are garbage by then.
   const bench = new Bench({

@@ -82,7 +82,8 @@ class Capture {
     for (let k = 0; k < done; k++) {
       const i = (ring.first + k) & ring.mask;
       const word = words[(ring.recordAt[i] >> 2) + Rec.Verdict];
-      if (word >>> 8 === ring.epoch && (word & 0xff) === Verdict.Pass) this.sum = (this.sum + ring.length[i] + ring.seconds[i]) | 0;
+      if (word !== ((ring.epoch << 8) | Verdict.Pass)) throw new Error('micro: a record came back without its verdict');
+      this.sum = (this.sum + ring.length[i] + ring.seconds[i]) | 0;
     }
     if (done > 0) ring.release(done);
     return done;

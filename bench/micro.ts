@@ -2,7 +2,7 @@ import { addon, checksum, decode, workerHash } from './micro-decode.js';
 import { matcher, prefilter, threshold } from './micro-detect.js';
 import { engine, events } from './micro-engine.js';
 import { decodeFlow, flow, tcp } from './micro-flow.js';
-import { type Group, measure, printRows, type Row } from './micro-kit.js';
+import { caseNames, type Group, measure, printRows, type Row } from './micro-kit.js';
 import { ring, ringbuf, TwoProcesses } from './micro-ring.js';
 
 /**
@@ -42,8 +42,10 @@ export async function micro(filter = ''): Promise<Row[]> {
   for (const group of GROUPS) rows.push(...measure(group, wanted));
   const pair = new TwoProcesses();
   try {
-    await pair.start();
-    rows.push(...measure(pair.group, wanted));
+    if (caseNames(pair.group).some(wanted)) {
+      await pair.start();
+      rows.push(...measure(pair.group, wanted));
+    }
   } finally {
     pair.close();
   }

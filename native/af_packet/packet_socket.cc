@@ -3,10 +3,10 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <linux/filter.h>
 #include <net/ethernet.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,7 +17,8 @@ namespace {
 
 constexpr unsigned kBlockBytes = 1 << 17;
 constexpr unsigned kReserve = 16;      // room ahead of the frame to put a VLAN tag back
-constexpr int kBusyWaits = 20;         // times a full transmit queue is waited for, 1 ms each
+constexpr int kBusyWaits = 20;  // times a full transmit queue is waited for in one call
+constexpr long kBusyNapNs = 100000;
 
 template <typename T>
 int set(int fd, int level, int name, const T& value) {
@@ -43,6 +44,10 @@ uint8_t* insert_vlan(uint8_t* frame, uint16_t tpid, uint16_t tci, bool vnet) {
     memcpy(frame - lead, &header, lead);
   }
   return frame;
+}
+
+int32_t checksum_flags(uint32_t status) {
+  return (status & TP_STATUS_CSUMNOTREADY) ? kFrameCsumNotReady : (status & TP_STATUS_CSUM_VALID) ? kFrameCsumValid : 0;
 }
 
 }  // namespace
@@ -131,7 +136,7 @@ unsigned PacketSocket::receive(Frame* frames, unsigned max) {
     f.nanoseconds = static_cast<int32_t>(header->tp_nsec);
     f.wire = static_cast<int32_t>(header->tp_len);
     f.captured = static_cast<int32_t>(header->tp_snaplen);
-    f.flags = (status & TP_STATUS_CSUMNOTREADY) ? kFrameCsumNotReady : 0;
+    f.flags = checksum_flags(status);
     f.region = 0;
     f.socket = 0;
     if (status & TP_STATUS_COPY) {
@@ -166,7 +171,9 @@ bool PacketSocket::fetch_overflow(Frame* f) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  const ssize_t got = recvmsg(fd_, &message, MSG_DONTWAIT);
+  ssize_t got = recvmsg(fd_, &message, MSG_DONTWAIT);
+  // A pending error of the interface (ENETDOWN) is handed out once, before the frame.
+  if (got < 0 && errno != EAGAIN) got = recvmsg(fd_, &message, MSG_DONTWAIT);
   if (got < static_cast<ssize_t>(lead + 14) || (message.msg_flags & MSG_TRUNC)) return false;
   overflow_used_++;
   f->region = 1;
@@ -175,7 +182,7 @@ bool PacketSocket::fetch_overflow(Frame* f) {
     if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA) continue;
     tpacket_auxdata aux;
     memcpy(&aux, CMSG_DATA(c), sizeof aux);
-    if (aux.tp_status & TP_STATUS_CSUMNOTREADY) f->flags |= kFrameCsumNotReady;
+    f->flags |= checksum_flags(aux.tp_status);
     if (aux.tp_status & TP_STATUS_VLAN_VALID) {
       const uint16_t tpid = (aux.tp_status & TP_STATUS_VLAN_TPID_VALID) ? aux.tp_vlan_tpid : ETH_P_8021Q;
       frame = insert_vlan(frame, tpid, aux.tp_vlan_tci, vnet_);
@@ -220,8 +227,9 @@ TransmitResult PacketSocket::transmit(const TransmitFrame* frames, unsigned coun
       case ENOBUFS:
       case EAGAIN: {
         if (waits++ < kBusyWaits) {
-          pollfd p{fd_, POLLOUT, 0};
-          poll(&p, 1, 1);
+          // Past the queueing discipline POLLOUT says nothing: only time helps.
+          const timespec nap{0, kBusyNapNs};
+          nanosleep(&nap, nullptr);
           continue;
         }
         result.busy++;

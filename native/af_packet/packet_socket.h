@@ -65,6 +65,7 @@ struct Frame {
 };
 enum FrameFlag : int32_t {
   kFrameCsumNotReady = 1,  // the sender left the checksum to hardware
+  kFrameCsumValid = 4,     // the interface or the kernel has verified the transport checksum
   kFrameTruncated = 2,     // longer than the slot, and no whole copy could be had
 };
 

@@ -1,4 +1,5 @@
-import { WorkerHash } from '../flow/symmetric-hash.js';
+import { LINK_ETHERNET, UNKNOWN, WorkerHash } from '../flow/symmetric-hash.js';
+import { SluiceError } from '../errors.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import { Control, packetRingAt, workerFlag } from '../ring/arena.js';
@@ -26,7 +27,7 @@ class Dispatcher {
   private readonly stalled: Uint8Array;
   private readonly jobs = new Int32Array(MAX_BATCH * COPY_WORDS);
   private jobCount = 0;
-  private readonly hash = new WorkerHash();
+  private readonly hash: WorkerHash;
   private readonly workers: number;
   private readonly passWhenLost: boolean;
   private readonly passWhenFull: boolean;
@@ -37,6 +38,7 @@ class Dispatcher {
   constructor(private readonly thread: CaptureThread) {
     const { layout, words, config } = thread;
     this.workers = layout.workers;
+    this.hash = new WorkerHash(thread.hashSeed);
     this.flags = new Int32Array(this.workers);
     this.stalled = new Uint8Array(this.workers);
     for (let w = 0; w < this.workers; w++) {
@@ -109,10 +111,24 @@ class Dispatcher {
     const offset = frames[f + FrameWord.Offset];
     const length = frames[f + FrameWord.Captured];
     const mem = region === source.ringRegion ? source.ring : source.overflow;
-    const w = this.workers === 1 ? 0 : this.hash.hash(mem, offset, length, 1) % this.workers;
+    let w = 0;
+    if (this.workers > 1) {
+      const number = this.hash.hash(mem, offset, length, LINK_ETHERNET, frames[f + FrameWord.Seconds]);
+      if (number === UNKNOWN) {
+        // No worker has the rest of this datagram. What only listens loses nothing.
+        this.decideAlone(source, f, false, Reason.DefragMemcap);
+        return;
+      }
+      w = number % this.workers;
+    }
     const ring = this.rings[w];
     let index = ring.reserve(length);
-    if (index < 0 && (this.stalled[w] === 1 || !this.waitForRoom(w, length) || (index = ring.reserve(length)) < 0)) {
+    if (index < 0 && this.stalled[w] === 0 && this.waitForRoom(w, length)) index = ring.reserve(length);
+    if (this.alive === 0) {
+      this.decideAlone(source, f, this.passWhenLost, Reason.WorkerLost);
+      return;
+    }
+    if (index < 0) {
       this.stalled[w] = 1;
       thread.counters[Counter.RingFull]++;
       this.decideAlone(source, f, this.passWhenFull, Reason.RingFull);
@@ -123,7 +139,7 @@ class Dispatcher {
     const seconds = frames[f + FrameWord.Seconds];
     const nanoseconds = frames[f + FrameWord.Nanoseconds];
     words[r + Rec.Wire] = frames[f + FrameWord.Wire];
-    words[r + Rec.Flags] = (frames[f + FrameWord.Flags] & FrameFlag.CsumNotReady) | (source.mode === Mode.Ips ? RecFlag.Ips : 0);
+    words[r + Rec.Flags] = ((frames[f + FrameWord.Flags] & FrameFlag.CsumSettled) !== 0 ? RecFlag.CsumNotReady : 0) | (source.mode === Mode.Ips ? RecFlag.Ips : 0);
     words[r + Rec.Seconds] = seconds;
     words[r + Rec.Nanoseconds] = nanoseconds;
     words[r + Rec.Source] = source.index;
@@ -145,7 +161,8 @@ class Dispatcher {
   /** Copies what is reserved, lets workers see it, and wakes those that sleep. */
   private publish(): void {
     if (this.jobCount > 0) {
-      native.copyBatch(this.jobs, this.jobCount);
+      if (native.copyBatch(this.jobs, this.jobCount) > 0)
+        throw new SluiceError('SLUICE_SYSTEM', 'a frame lies outside the memory it was received into: the capture process starts anew');
       this.jobCount = 0;
     }
     const words = this.thread.words;
@@ -166,7 +183,7 @@ class Dispatcher {
       thread.arm();
       if (!this.completedAny()) thread.waitForWorkers(1);
       this.watchDetection();
-      if (this.alive === 0) return ring.hasRoom(length);
+      if (this.alive === 0) return false;
     }
     return this.collectAll() > 0 && ring.hasRoom(length);
   }

@@ -23,6 +23,10 @@ export const enum FrameWord {
 export const enum FrameFlag {
   CsumNotReady = 1,
   Truncated = 2,
+  /** The interface or the kernel has verified the transport checksum. */
+  CsumValid = 4,
+  /** Either way there is nothing to validate. */
+  CsumSettled = CsumNotReady | CsumValid,
 }
 
 export const SEND_WORDS = 4;

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { AfPacketInterface, Config } from '../config/config.js';
 import { SluiceError } from '../errors.js';
@@ -12,6 +13,8 @@ import { Fanout } from './frames.js';
 export interface CapturePlan {
   sources: SourcePlan[];
   threads: ThreadPlan[];
+  /** Of the hash that picks a worker: the same for all capture threads, unknown to whoever sends the packets. */
+  hashSeed: number;
   /** One line each, worth telling, not worth refusing. */
   warnings: string[];
 }
@@ -99,7 +102,7 @@ export function planCapture(config: Config, facts: (name: string) => InterfaceFa
       promiscuous: entry.promisc,
     };
   });
-  return { sources, threads: planThreads(sources), warnings };
+  return { sources, threads: planThreads(sources), hashSeed: randomInt(2 ** 31), warnings };
 }
 
 /** The interface, and the one it is bridged to. */

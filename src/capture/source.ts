@@ -72,7 +72,7 @@ export class PacketSource {
     native.packetTransmit(this.handle, this.queue, this.queued, r);
     c[Counter.TransmitCalls]++;
     c[Counter.Transmitted] += r[SendResult.Sent];
-    c[Counter.TransmittedBytes] += this.queuedBytes;
+    c[Counter.TransmittedBytes] += r[SendResult.Sent] === this.queued ? this.queuedBytes : Math.round((this.queuedBytes * r[SendResult.Sent]) / this.queued);
     c[Counter.SendErrors] += r[SendResult.Errors];
     c[Counter.SendBusy] += r[SendResult.Busy];
     c[Counter.SendTooLong] += r[SendResult.TooLong];

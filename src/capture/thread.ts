@@ -43,6 +43,7 @@ export class CaptureThread {
   /** Seconds and nanoseconds, kept by the addon's calls. */
   readonly now = new Int32Array(native.clock());
   readonly index: number;
+  readonly hashSeed: number;
   /** 1 once Stop was seen and the sockets take nothing new in. */
   draining = 0;
   private readonly handles: Int32Array;
@@ -56,6 +57,7 @@ export class CaptureThread {
     this.config = data.config;
     this.layout = data.layout;
     this.index = data.thread;
+    this.hashSeed = data.plan.hashSeed;
     this.eventFd = data.eventFd;
     this.line = threadLine(data.thread);
     this.flag = captureFlag(data.thread);

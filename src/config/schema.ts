@@ -281,5 +281,5 @@ export const sluice = section({
   'worker-lost-policy': choice('pass', ['pass', 'drop']),
   'ring-full-wait': int(20_000, 0, 1_000_000),
   metrics: section({ enabled: truth(true), address: text('127.0.0.1'), port: int(9917, 0, 65_535) }),
-  'detect-user': text(),
+  'detect-user': text('nobody'),
 });

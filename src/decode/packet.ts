@@ -24,7 +24,7 @@ export class Packet {
   /** Index of the interface, queue or file the packet came from (see config `sources`). */
   source = 0;
   mode: Mode = 0;
-  /** 1: the sender left the checksum to the hardware; it must not be validated. */
+  /** 1: the transport checksum is not to be validated: left to the hardware by the sender, or verified by the kernel. */
   csumNotReady = 0;
   /** 1-based number of the packet in a capture file; 0 for live traffic. */
   pcapCount = 0;

@@ -4,10 +4,14 @@
  * and IPv6 (RFC 8200 extension headers walked), ports of TCP, UDP, SCTP; an ICMPv4 "destination unreachable"
  * goes where the flow it quotes goes. Anything else, and anything cut short, is 0 or falls back to the addresses.
  *
- * The fragment cache, direct-mapped, 1,024 entries of 8 words: the first fragment alone has ports, so it leaves
- * its number for the others; one that overtakes it leaves the number of the addresses, which then holds for all.
+ * The fragment cache, 4,096 sets of 4 entries: the first fragment alone has ports, so it leaves its number for the
+ * others; one that overtakes it leaves the number of the addresses, which then holds for all.
  *
- *   | source | destination | id | proto, version | number | stamp | left by first? | - |
+ *   | source | destination | id | proto, version | number | seconds of last use |
+ *
+ * A set that is full of live entries gives its oldest up. From then on, for as long as a datagram lives, a later
+ * fragment that is not in the cache may be the rest of one that was: no number is right for it (UNKNOWN), and an
+ * inline capture drops it, or an attacker could part a datagram over two workers of which neither sees the whole.
  */
 const TYPE_IPV4 = 0x0800;
 const TYPE_IPV6 = 0x86dd;
@@ -15,10 +19,22 @@ const MAX_TAGS = 3;
 export const LINK_ETHERNET = 1;
 export const LINK_RAW_IP = 101;
 
-const ENTRIES = 1024;
-const ENTRY_WORDS = 8;
-/** An entry this many fragments old belongs to a datagram of the past that had the same id. */
-const STALE = 4 * ENTRIES;
+/** hash() of a fragment whose datagram's number was forgotten under pressure. */
+export const UNKNOWN = -1;
+
+const SETS = 4096;
+const WAYS = 4;
+const ENTRY_WORDS = 6;
+const enum Entry {
+  Src = 0,
+  Dst = 1,
+  Id = 2,
+  Proto = 3,
+  Number = 4,
+  Seconds = 5,
+}
+/** Seconds after which hosts have given a datagram up (RFC 791: 15, RFC 8200: 60). */
+const LIFETIME = 60;
 
 /** Offset of the IP header, or -1. */
 function ipOffset(mem: Uint8Array, off: number, end: number, linkType: number): number {
@@ -63,22 +79,22 @@ function hasPorts(proto: number): boolean {
 }
 
 export class WorkerHash {
-  private readonly cache: Int32Array;
-  private stamp = STALE;
+  private readonly cache = new Int32Array(SETS * WAYS * ENTRY_WORDS);
+  private now = 0;
+  /** When a live entry was last given up. */
+  private evicted = -2 * LIFETIME;
 
-  /**
-   * `seed`: the same for all capture threads of a run, or the directions of a flow may part.
-   * `remember` false: no fragment cache, every fragment goes by its addresses.
-   */
-  constructor(
-    private readonly seed = 0,
-    private readonly remember = true,
-  ) {
-    this.cache = new Int32Array(remember ? ENTRIES * ENTRY_WORDS : 0);
+  /** `seed`: the same for all capture threads of a run, or the directions of a flow may part. */
+  constructor(private readonly seed = 0) {
+    for (let at = 0; at < this.cache.length; at += ENTRY_WORDS) this.cache[at + Entry.Seconds] = -2 * LIFETIME;
   }
 
-  /** Number of a packet of `len` bytes at mem[off]; `linkType` is LINK_ETHERNET or LINK_RAW_IP. */
-  hash(mem: Uint8Array, off: number, len: number, linkType: number): number {
+  /**
+   * Number of a packet of `len` bytes at mem[off]; `linkType` is LINK_ETHERNET or LINK_RAW_IP, `seconds` the packet's
+   * time. UNKNOWN: see above; only for fragments.
+   */
+  hash(mem: Uint8Array, off: number, len: number, linkType: number, seconds: number): number {
+    this.now = seconds;
     const end = off + len;
     if (off < 0 || len < 0 || end > mem.length) return 0;
     const ip = ipOffset(mem, off, end, linkType);
@@ -96,7 +112,7 @@ export class WorkerHash {
     const transport = ip + ((mem[ip] & 15) << 2);
     const fragment = (mem[ip + 6] << 8) | mem[ip + 7];
     if ((fragment & 0x3fff) !== 0) {
-      const first = this.remember && (fragment & 0x1fff) === 0;
+      const first = (fragment & 0x1fff) === 0;
       const number = this.withPorts(mem, first ? transport : -1, end, proto, src, dst);
       return this.fragment(src, dst, (mem[ip + 4] << 8) | mem[ip + 5], proto, number, first);
     }
@@ -117,7 +133,7 @@ export class WorkerHash {
         const fragment = (mem[at + 2] << 8) | mem[at + 3];
         const proto = mem[at];
         if ((fragment & 0xfff9) !== 0) {
-          const first = this.remember && (fragment & 0xfff8) === 0;
+          const first = (fragment & 0xfff8) === 0;
           const number = this.withPorts(mem, first && hasPorts(proto) ? at + 8 : -1, end, proto, src, dst);
           return this.fragment(src, dst, word(mem, at + 4), 0x100, number, first);
         }
@@ -151,36 +167,31 @@ export class WorkerHash {
     return this.withPorts(mem, ports, end, mem[quoted + 9], word(mem, quoted + 12), word(mem, quoted + 16));
   }
 
-  /** The number all fragments of a datagram share. */
+  /** The number all fragments of a datagram share: the one its first to arrive left. */
   private fragment(src: number, dst: number, id: number, proto: number, number: number, first: boolean): number {
-    if (!this.remember) return number;
-    const cache = this.cache;
+    const { cache, now } = this;
     let h = Math.imul(src ^ id ^ this.seed, 0x9e3779b1);
     h = Math.imul((h ^ (h >>> 15)) + dst, 0x85ebca77);
     h = Math.imul((h ^ (h >>> 13)) + proto, 0x21f0aaad);
-    const at = ((h ^ (h >>> 16)) & (ENTRIES - 1)) * ENTRY_WORDS;
-    this.stamp = (this.stamp + 1) | 0;
-    const known =
-      cache[at] === src &&
-      cache[at + 1] === dst &&
-      cache[at + 2] === id &&
-      cache[at + 3] === proto &&
-      ((this.stamp - cache[at + 5]) | 0) <= STALE;
-    if (known && (!first || cache[at + 6] === 0)) return cache[at + 4];
-    cache[at] = src;
-    cache[at + 1] = dst;
-    cache[at + 2] = id;
-    cache[at + 3] = proto;
-    cache[at + 4] = number;
-    cache[at + 5] = this.stamp;
-    cache[at + 6] = first ? 1 : 0;
+    const set = ((h ^ (h >>> 16)) & (SETS - 1)) * WAYS * ENTRY_WORDS;
+    let oldest = set;
+    for (let way = 0; way < WAYS; way++) {
+      const at = set + way * ENTRY_WORDS;
+      const live = ((now - cache[at + Entry.Seconds]) | 0) <= LIFETIME;
+      if (live && cache[at] === src && cache[at + Entry.Dst] === dst && cache[at + Entry.Id] === id && cache[at + Entry.Proto] === proto) {
+        cache[at + Entry.Seconds] = now;
+        return cache[at + Entry.Number];
+      }
+      if (cache[at + Entry.Seconds] < cache[oldest + Entry.Seconds]) oldest = at;
+    }
+    if (!first && ((now - this.evicted) | 0) <= LIFETIME) return UNKNOWN;
+    if (((now - cache[oldest + Entry.Seconds]) | 0) <= LIFETIME) this.evicted = now;
+    cache[oldest] = src;
+    cache[oldest + Entry.Dst] = dst;
+    cache[oldest + Entry.Id] = id;
+    cache[oldest + Entry.Proto] = proto;
+    cache[oldest + Entry.Number] = number;
+    cache[oldest + Entry.Seconds] = now;
     return number;
   }
-}
-
-const STATELESS = new WorkerHash(0, false);
-
-/** As WorkerHash.hash for Ethernet with seed 0, without memory: fragments go by their addresses alone. */
-export function flowHash(mem: Uint8Array, off: number, len: number): number {
-  return STATELESS.hash(mem, off, len, LINK_ETHERNET);
 }

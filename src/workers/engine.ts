@@ -2,7 +2,7 @@ import { getHeapStatistics } from 'node:v8';
 import type { Config } from '../config/config.js';
 import { Decoder } from '../decode/decoder.js';
 import { Defragmenter, DefragResult } from '../decode/defrag.js';
-import { IpProto, Packet } from '../decode/packet.js';
+import { IpProto, Packet, TcpFlag } from '../decode/packet.js';
 import { Detector } from '../detect/detector.js';
 import { isIpOnly } from '../detect/plan.js';
 import { FlowFlag, NoFlow } from '../flow/codes.js';
@@ -219,6 +219,10 @@ export class Engine {
       return this.detect(p);
     }
     let flags = flows.flags[flow];
+    // Out of fragments, without a session: its first fragment came late, or the session is another worker's.
+    // Hosts that fragment TCP at all are rare; one that does so in this way hides something.
+    if (p.defragged === 1 && p.flowNew === 1 && p.mode === Mode.Ips && p.proto === IpProto.Tcp && (p.tcpFlags & TcpFlag.Syn) === 0)
+      return this.drop(p, Reason.DefragError, -1);
     // A segment with a wrong checksum is looked at, but moves no session: no host takes it.
     if (p.proto === IpProto.Tcp && (flags & FlowFlag.Dropped) === 0 && p.csumInvalid === 0) {
       const result = this.tcp.update(p);

@@ -86,7 +86,7 @@ class FusedLoop {
       p.tsNsec = frames[f + FrameWord.Nanoseconds];
       p.source = source.index;
       p.mode = source.mode;
-      p.csumNotReady = flags & FrameFlag.CsumNotReady;
+      p.csumNotReady = (flags & FrameFlag.CsumSettled) !== 0 ? 1 : 0;
       let verdict: Verdict = engine.inspect();
       let reason = engine.reason;
       if ((flags & FrameFlag.Truncated) !== 0) {

@@ -67,7 +67,9 @@ describe('flows and their workers', { skip: skipWithoutNamespaces }, () => {
       ]);
       assert.deepEqual([there, back], [4000, 4000]);
       const arrived = async () => [await server.do('books', 'eth0'), await client.do('books', 'eth0')];
-      await waitFor(async () => (await arrived()).every((b) => b.received >= 4000), { timeoutMs: 5000, what: 'all datagrams' }).catch(() => {});
+      await waitFor(async () => (await arrived()).every((b) => b.received >= 4000), { timeoutMs: 5000, what: 'all datagrams' }).catch(
+        () => {},
+      );
       for (const books of await arrived()) {
         assert.equal(books.received, 4000);
         assert.equal(books.disordered, 0);

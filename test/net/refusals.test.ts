@@ -56,5 +56,9 @@ describe('what Sluice refuses to start with: status 1, one line, both sides, the
 
   for (const runmode of ['autofp', 'workers'] as const)
     test(`${runmode}: no capability`, () =>
-      refused({ runmode }, [/SLUICE_CAPABILITY/, /eth0/, /eth1/, /CAP_NET_RAW/], ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all']));
+      refused(
+        { runmode },
+        [/SLUICE_CAPABILITY/, /eth0/, /eth1/, /CAP_NET_RAW/],
+        ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all'],
+      ));
 });

@@ -72,7 +72,10 @@ describe('frames of all sizes, and fragments', { skip: skipWithoutNamespaces }, 
     });
   }
 
-  for (const options of [{ runmode: 'autofp', sluice: { workers: 3 } }, { runmode: 'workers', threads: 2 }] as const) {
+  for (const options of [
+    { runmode: 'autofp', sluice: { workers: 3 } },
+    { runmode: 'workers', threads: 2 },
+  ] as const) {
     test(`${options.runmode}: a fragmented datagram arrives whole; one with a forbidden text over the seam does not`, async () => {
       const bridge = await Bridge.start(lab, {
         ...options,

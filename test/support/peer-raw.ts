@@ -42,6 +42,8 @@ export interface Numbered {
   received: number;
   /** Sequence not above its flow's last. */
   disordered: number;
+  /** Runs of missing sequence numbers, all flows together. */
+  holes: number;
   byFlow: Record<string, number>;
   /** Longest time between two arrivals, milliseconds (kernel time stamps). */
   maxGapMs: number;
@@ -208,14 +210,17 @@ export class RawPeer {
     n.byFlow[flow] = (n.byFlow[flow] ?? 0) + 1;
     const last = this.last.get(flow) ?? 0;
     if (sequence <= last) n.disordered++;
-    else this.last.set(flow, sequence);
+    else {
+      if (sequence > last + 1) n.holes++;
+      this.last.set(flow, sequence);
+    }
     if (this.lastArrival > 0 && ms - this.lastArrival > n.maxGapMs) n.maxGapMs = ms - this.lastArrival;
     this.lastArrival = ms;
   }
 }
 
 function empty(): Numbered {
-  return { received: 0, disordered: 0, byFlow: {}, maxGapMs: 0, maxLength: 0, kernelDrops: 0 };
+  return { received: 0, disordered: 0, holes: 0, byFlow: {}, maxGapMs: 0, maxLength: 0, kernelDrops: 0 };
 }
 
 function read32(mem: Uint8Array, at: number): number {

@@ -64,7 +64,7 @@ test('start-up refusals name both sides and the mend in one line', () => {
     if (name === 'eth1') throw Object.assign(new Error('interface eth1: No such device'), { code: 'ENODEV' });
     return FACTS;
   });
-  refuses(pair(), /eth0 is down.*ip link set eth0 up/, () => ({ ...FACTS, up: false }));
+  refuses(pair(), /eth0.*eth1.*is down.*ip link set eth0 up/, () => ({ ...FACTS, up: false }));
   refuses([entry('eth0', { copyMode: 'ips', copyIface: 'eth9' })], /eth0.*copy-iface eth9/);
 });
 

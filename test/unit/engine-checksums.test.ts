@@ -12,7 +12,10 @@ const { syn, ack, rst, fin } = build.TCP;
 
 function segment(flags: number, seq: number, ackNo: number, text = '', back = false): Uint8Array {
   const [src, dst, srcPort, dstPort] = back ? [B, A, 80, 1000] : [A, B, 1000, 80];
-  return build.ipv4({ src, dst, proto: 6 }, build.tcp({ src, dst, srcPort, dstPort, seq, ack: ackNo, flags, window: 5000 }, build.bytes(text)));
+  return build.ipv4(
+    { src, dst, proto: 6 },
+    build.tcp({ src, dst, srcPort, dstPort, seq, ack: ackNo, flags, window: 5000 }, build.bytes(text)),
+  );
 }
 const damaged = (packet: Uint8Array) => packet.map((b, i) => (i === 20 + 16 ? b ^ 0xff : b));
 

@@ -8,7 +8,8 @@ const A = '10.1.2.3';
 const B = '10.4.5.6';
 const RAW = 101;
 const EVIL = 'drop udp any any -> any any (content:"EVIL"; sid:1;)';
-const body = (word: string) => Uint8Array.from({ length: 64 }, (_, i) => (i >= 32 && i < 32 + word.length ? word.charCodeAt(i - 32) : 0x2e));
+const body = (word: string) =>
+  Uint8Array.from({ length: 64 }, (_, i) => (i >= 32 && i < 32 + word.length ? word.charCodeAt(i - 32) : 0x2e));
 const datagram = (word: string, id = 7) =>
   build.fragmentIpv4(
     build.ipv4({ src: A, dst: B, proto: 17, id }, build.udp({ src: A, dst: B, srcPort: 1, dstPort: 2 }, body(word))),
