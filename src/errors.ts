@@ -26,6 +26,8 @@ export class SluiceError extends Error {
 
 /** One line for a person, whatever was thrown. */
 export function errorLine(error: unknown): string {
-  if (error instanceof SluiceError) return `${error.code}: ${error.message}`;
+  // An error that came from another thread has the code, but not the class.
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code.startsWith('SLUICE_')) return `${code}: ${(error as Error).message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

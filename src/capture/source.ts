@@ -1,3 +1,4 @@
+import { SluiceError } from '../errors.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import type { Mode } from '../ring/verdict.js';
@@ -18,6 +19,7 @@ export class PacketSource {
   /** The socket that its packets leave by; undefined for IDS. */
   peer: PacketSource | undefined;
   readonly name: string;
+  private readonly interfaceIndex: number;
 
   // Frames waiting to leave by this socket
   readonly queue = new Int32Array(MAX_BATCH * SEND_WORDS);
@@ -51,6 +53,7 @@ export class PacketSource {
     this.mode = plan.mode;
     this.index = index;
     this.name = plan.interface;
+    this.interfaceIndex = indexOf(plan.interface);
   }
 
   /** Queues a frame to leave by this socket; sends when the batch is full. */
@@ -89,6 +92,15 @@ export class PacketSource {
     this.counters[Counter.KernelDrops] += this.kernel[1];
   }
 
+  /**
+   * A socket whose interface was deleted stays silent for ever. Ends the thread, and with it the process: the new
+   * one binds to the interface that has the name then.
+   */
+  checkInterface(): void {
+    if (indexOf(this.name) !== this.interfaceIndex)
+      throw new SluiceError('SLUICE_INTERFACE', `interface ${this.name} was taken away: capture starts anew and waits for one of that name`);
+  }
+
   discard(): void {
     this.counters[Counter.Discarded] += native.packetDiscard(this.handle);
   }
@@ -100,5 +112,14 @@ export class PacketSource {
   close(): void {
     this.readStatistics();
     native.packetClose(this.handle);
+  }
+}
+
+/** 0: there is none of that name. */
+function indexOf(name: string): number {
+  try {
+    return native.interfaceFacts(name).index;
+  } catch {
+    return 0;
   }
 }

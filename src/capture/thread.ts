@@ -105,7 +105,10 @@ export class CaptureThread {
     }
     if (this.now[0] === this.lastSecond) return false;
     this.lastSecond = this.now[0];
-    for (const source of this.sources) source.readStatistics();
+    for (const source of this.sources) {
+      source.readStatistics();
+      source.checkInterface();
+    }
     this.counters[Counter.HeapUsed] = getHeapStatistics().used_heap_size;
     return true;
   }

@@ -322,10 +322,13 @@ export class TcpTracker {
     const mine = slot * L4.Words + p.direction;
     const peer = slot * L4.Words + (p.direction ^ 1);
     if ((flags & TcpFlag.Rst) !== 0) {
-      // RFC 5961: only a number the receiver could expect ends a session.
+      // RFC 5961: only the number the receiver expects ends a session; any other in its window is challenged. A listener
+      // that lost packets takes the window for it. Inline that would let a RST that the server does not obey, and a
+      // SYN after it, make us forget a session that goes on.
       const from = l4[peer + L4.Ack];
       const over = (p.tcpSeq - from) | 0;
-      if (p.tcpSeq !== l4[mine + L4.Next] && (over < 0 || over > this.windowOf(peer))) return TcpResult.Invalid;
+      const expected = p.tcpSeq === l4[mine + L4.Next] || over === 0;
+      if (!expected && (p.mode === Mode.Ips || over < 0 || over > this.windowOf(peer))) return TcpResult.Invalid;
       this.setState(slot, TcpState.Closed);
       return TcpResult.Ok;
     }

@@ -228,6 +228,8 @@ export class Engine {
       const result = this.tcp.update(p);
       // A new session on the same tuple has a flow of its own now.
       flags = flows.flags[p.flow];
+      // It is forwarded, and whether the receiver takes it is the receiver's judgement: no rule may miss it.
+      if (result === TcpResult.Invalid && (flags & FlowFlag.TcpEstablished) !== 0 && p.mode === Mode.Ips) p.established = 1;
       if (
         (result === TcpResult.Midstream || result === TcpResult.MidstreamPickup) &&
         this.midstreamPolicy !== Policy.Ignore &&

@@ -76,6 +76,17 @@ test('a RST closes only with a number the receiver could expect', () => {
   assert.deepEqual([t.state, t.flowState], [TcpState.Closed, FlowState.Closed]);
 });
 
+test('a RST within the window, but not at its edge: inline the receiver challenges it, so the session goes on', () => {
+  for (const mode of [Mode.Ids, Mode.Ips]) {
+    const t = new Conversation();
+    t.mode = mode;
+    t.open();
+    t.c(P | A, 1001, 5001, 100);
+    assert.equal(t.c(R, 1500), mode === Mode.Ips ? TcpResult.Invalid : TcpResult.Ok);
+    assert.equal(t.state, mode === Mode.Ips ? TcpState.Established : TcpState.Closed);
+  }
+});
+
 test('after a RST, what still comes is inspected: the endpoint may have refused it', () => {
   const t = new Conversation();
   t.open();
