@@ -51,9 +51,9 @@ describe('signals and the daemon', { skip: skipWithoutNamespaces }, () => {
       assert.ok((await client.do('tcpOpen', 'd', ADDRESS.server, 7000)) > 0);
       assert.equal(await client.do('tcpSay', 'd', 'a newword', 700), '', 'the new rule drops');
       assert.equal(await client.do('tcpSay', 'c', 'and newword', 700), '', 'in the old connection too');
-      await waitFor(() => bridge.fast('[1:2:1]').length === 2, { what: 'the new alerts' });
+      await waitFor(() => bridge.fast('[1:2:').length === 2, { what: 'the new alerts' });
       assert.equal(bridge.fast('[1:1:').length, 2);
-      for (const line of bridge.fast('[1:2:1]')) assert.match(line, /\[Drop\].* new \[/);
+      for (const line of bridge.fast('[1:2:')) assert.match(line, /\[Drop\].* new \[/);
       writeFileSync(
         bridge.files.rules,
         'drop tcp any any -> any 7000 (content:"x"; nonsense; sid:3;)\nalert tcp any any -> any any (sid:4;)\n',
@@ -106,7 +106,7 @@ describe('signals and the daemon', { skip: skipWithoutNamespaces }, () => {
       assert.ok((await client.do('tcpOpen', 'daemon', ADDRESS.server, 7000, 1000)) > 0);
       await client.do('send', 'eth0', [attack()]);
       await waitFor(() => readFileSync(join(files.logs, 'fast.log'), 'utf8').includes('[Drop]'), { what: 'a drop' });
-      assert.equal(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ')[4 - 1 + 1], '0', 'no terminal');
+      assert.equal(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ')[4], '0', 'no terminal');
       const second = await lab.exec('bridge', SLUICE, args);
       assert.equal(second.code, 1);
       assert.match(second.stderr, new RegExp(`pid file .*process ${pid} is running`));
