@@ -179,7 +179,10 @@ class Dispatcher {
     this.publish();
     const ring = this.rings[w];
     for (let waited = 0; waited < this.fullWaitMs; waited++) {
-      if (this.collectAll() > 0 && ring.hasRoom(length)) return true;
+      if (this.collectAll() > 0) {
+        if (ring.hasRoom(length)) return true;
+        waited = 0;
+      }
       thread.arm();
       if (!this.completedAny()) thread.waitForWorkers(1);
       this.watchDetection();

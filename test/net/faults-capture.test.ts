@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isAlive } from '../../src/lab/namespaces.js';
 import { ATTACK_RULE, untilBlocked } from '../support/attack.js';
-import { Bridge, RUNMODES } from '../support/bridge.js';
+import { Bridge, isRunning, RUNMODES } from '../support/bridge.js';
 import { ADDRESS, skipWithoutNamespaces, useNamespaces, waitFor } from '../support/netns.js';
 import { Peer } from '../support/peer.js';
 
@@ -34,10 +33,10 @@ describe('the capture process is killed, and the engine is stopped, under traffi
       assert.ok((await client.do('tcpOpen', 'c', ADDRESS.server, 7000)) > 0);
       assert.equal(await client.do('tcpSay', 'c', 'before'), 'before');
       const end = await streaming(8000);
-      const old = bridge.childPid('capture');
+      const old = await bridge.childPid('capture');
       const killed = Date.now();
       process.kill(old, 'SIGKILL');
-      const blocked = (await untilBlocked(bridge, client)) - killed;
+      const blocked = await untilBlocked(bridge, client, killed);
       assert.equal(await client.do('tcpSay', 'c', 'after'), 'after', 'a connection lives through it');
       const sent = await end();
       const books = await server.do('books', 'eth0');
@@ -51,7 +50,7 @@ describe('the capture process is killed, and the engine is stopped, under traffi
       assert.ok(sent - books.received < 8 * (books.maxGapMs + 200), `${sent - books.received} lost in ${books.maxGapMs} ms`);
       assert.equal(await bridge.metric('process_restarts_total', { process: 'capture' }), 1);
       if (runmode === 'autofp') assert.equal(await bridge.metric('process_restarts_total', { process: 'detect' }), 0);
-      assert.ok(!isAlive(old));
+      assert.ok(!isRunning(old));
       const stopped = await bridge.stop();
       assert.equal(stopped.status, '0', bridge.output);
     });
@@ -79,7 +78,7 @@ describe('the capture process is killed, and the engine is stopped, under traffi
         `${stopped.passed} passed, ${books.received} arrived`,
       );
       assert.deepEqual([books.disordered, books.holes, stopped.dropped], [0, 0, 0]);
-      for (const pid of pids) assert.ok(!isAlive(pid), `process ${pid}`);
+      for (const pid of pids) assert.ok(!isRunning(pid), `process ${pid}`);
       assert.equal((await lab.exec('bridge', 'ss', ['-Han', '--packet'])).stdout, '', 'no socket left');
     });
 
@@ -88,7 +87,7 @@ describe('the capture process is killed, and the engine is stopped, under traffi
       const pids = bridge.children().map(({ pid }) => pid);
       bridge.signal('SIGKILL');
       assert.equal((await bridge.end()).status, 'SIGKILL');
-      await waitFor(() => !pids.some(isAlive), { timeoutMs: 5000, what: `processes ${pids} to end` });
+      await waitFor(() => !pids.some(isRunning), { timeoutMs: 5000, what: `processes ${pids} to end` });
     });
   }
 
@@ -96,9 +95,9 @@ describe('the capture process is killed, and the engine is stopped, under traffi
     const bridge = await Bridge.start(lab, { runmode: 'workers', rules: [ATTACK_RULE] });
     const end = await streaming(2000);
     const at = Date.now();
-    process.kill(bridge.childPid('capture'), 'SIGSTOP');
+    process.kill(await bridge.childPid('capture'), 'SIGSTOP');
     await bridge.said(/does not answer: thread C#01 has stood still .*killed/);
-    const blocked = (await untilBlocked(bridge, client)) - at;
+    const blocked = await untilBlocked(bridge, client, at);
     await end();
     t.diagnostic(`from SIGSTOP of the capture process to the first attack blocked: ${Math.round(blocked)} ms`);
     assert.ok(blocked < 8000, `${blocked} ms`);

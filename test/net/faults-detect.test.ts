@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isAlive } from '../../src/lab/namespaces.js';
 import { ATTACK_RULE, untilBlocked } from '../support/attack.js';
-import { Bridge, type Stopped } from '../support/bridge.js';
+import { Bridge, isRunning, type Stopped } from '../support/bridge.js';
 import { ADDRESS, skipWithoutNamespaces, useNamespaces, waitFor } from '../support/netns.js';
 import { Peer } from '../support/peer.js';
 
@@ -54,11 +53,11 @@ describe('the detection process is killed under traffic', { skip: skipWithoutNam
     assert.ok((await client.do('tcpOpen', 'c', ADDRESS.server, 7000)) > 0);
     assert.equal(await client.do('tcpSay', 'c', 'before'), 'before');
     const end = await streaming();
-    const old = bridge.childPid('detect');
+    const old = await bridge.childPid('detect');
     const killed = Date.now();
     process.kill(old, 'SIGKILL');
     assert.equal(await client.do('tcpSay', 'c', 'meanwhile'), 'meanwhile');
-    const back = (await untilBlocked(bridge, client)) - killed;
+    const back = await untilBlocked(bridge, client, killed);
     t.diagnostic(`from kill -9 of the detection process to the first attack blocked: ${Math.round(back)} ms`);
     assert.ok(back < 2000, `${back} ms`);
     assert.equal(await client.do('tcpSay', 'c', 'after'), 'after', 'a connection lives through it');
@@ -68,7 +67,7 @@ describe('the detection process is killed under traffic', { skip: skipWithoutNam
     assert.ok((await bridge.metric('worker_lost_total')) > 0);
     assert.equal(await bridge.metric('process_restarts_total', { process: 'detect' }), 1);
     assert.equal(await bridge.metric('process_restarts_total', { process: 'capture' }), 0);
-    assert.ok(!isAlive(old));
+    assert.ok(!isRunning(old));
     balanced(bridge, await bridge.stop());
   });
 
@@ -76,8 +75,8 @@ describe('the detection process is killed under traffic', { skip: skipWithoutNam
     const bridge = await Bridge.start(lab, { rules: [ATTACK_RULE], sluice: { workers: 2, 'worker-lost-policy': 'drop' } });
     const end = await streaming();
     const killed = Date.now();
-    process.kill(bridge.childPid('detect'), 'SIGKILL');
-    const back = (await untilBlocked(bridge, client)) - killed;
+    process.kill(await bridge.childPid('detect'), 'SIGKILL');
+    const back = await untilBlocked(bridge, client, killed);
     t.diagnostic(`from kill -9 of the detection process to the first attack blocked: ${Math.round(back)} ms`);
     assert.ok(back < 2000, `${back} ms`);
     const kept = (await server.do('frames', 'eth0')).length;
@@ -98,8 +97,8 @@ describe('the detection process is killed under traffic', { skip: skipWithoutNam
     const times: number[] = [];
     for (let i = 0; i < 3; i++) {
       const killed = Date.now();
-      process.kill(bridge.childPid('detect'), 'SIGKILL');
-      times.push((await untilBlocked(bridge, client)) - killed);
+      process.kill(await bridge.childPid('detect'), 'SIGKILL');
+      times.push(await untilBlocked(bridge, client, killed));
     }
     t.diagnostic(`blocked again after ${times.map(Math.round).join(', ')} ms`);
     for (const ms of times) assert.ok(ms < 2000, `${times}`);
@@ -115,14 +114,14 @@ describe('the detection process is killed under traffic', { skip: skipWithoutNam
       sluice: { workers: 1, 'worker-lost-policy': 'pass', 'ring-full-policy': 'pass' },
     });
     const end = await streaming();
-    const old = bridge.childPid('detect');
+    const old = await bridge.childPid('detect');
     const stoppedAt = Date.now();
     process.kill(old, 'SIGSTOP');
     await bridge.said(/detect process \(pid \d+\) does not answer: thread W#01 has stood still .*killed/);
-    const back = (await untilBlocked(bridge, client)) - stoppedAt;
+    const back = await untilBlocked(bridge, client, stoppedAt);
     t.diagnostic(`from SIGSTOP of the detection process to the first attack blocked: ${Math.round(back)} ms`);
     assert.ok(back < 8000, `${back} ms`);
-    assert.ok(!isAlive(old));
+    assert.ok(!isRunning(old));
     const sent = await end();
     const { received } = await settled(bridge, sent);
     assert.equal(received, sent);

@@ -22,12 +22,12 @@ describe('processes: names, rights, descriptors', { skip: skipWithoutNamespaces 
         .sort(),
       ['sluice: capture', 'sluice: detect'],
     );
-    const capture = bridge.childPid('capture');
+    const capture = await bridge.childPid('capture');
     assert.equal(socketsOf(capture).filter(({ kind }) => kind === 'packet').length, 2);
-    confined(bridge.childPid('detect'));
-    process.kill(bridge.childPid('detect'), 'SIGKILL');
+    confined(await bridge.childPid('detect'));
+    process.kill(await bridge.childPid('detect'), 'SIGKILL');
     await bridge.said(/the detect process is back/);
-    confined(bridge.childPid('detect'));
+    confined(await bridge.childPid('detect'));
     await untilBlocked(bridge, client);
     assert.equal((await bridge.stop()).status, '0', bridge.output);
   });
@@ -38,7 +38,7 @@ describe('processes: names, rights, descriptors', { skip: skipWithoutNamespaces 
       bridge.children().map(({ title }) => title),
       ['sluice: capture + detect'],
     );
-    assert.equal(socketsOf(bridge.childPid('capture')).filter(({ kind }) => kind === 'packet').length, 4);
+    assert.equal(socketsOf(await bridge.childPid('capture')).filter(({ kind }) => kind === 'packet').length, 4);
     assert.equal((await bridge.stop()).status, '0', bridge.output);
   });
 

@@ -3,9 +3,8 @@ import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } f
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { SLUICE } from '../../src/lab/engine.js';
-import { isAlive } from '../../src/lab/namespaces.js';
 import { ATTACK_RULE, attack, untilBlocked } from '../support/attack.js';
-import { Bridge, RUNMODES, writeFiles } from '../support/bridge.js';
+import { Bridge, isRunning, RUNMODES, writeFiles } from '../support/bridge.js';
 import { ADDRESS, skipWithoutNamespaces, useNamespaces, waitFor } from '../support/netns.js';
 import { Peer } from '../support/peer.js';
 
@@ -101,19 +100,19 @@ describe('signals and the daemon', { skip: skipWithoutNamespaces }, () => {
     assert.equal(started.code, 0, started.stderr);
     const pid = Number(readFileSync(pidFile, 'utf8'));
     try {
-      assert.ok(pid > 0 && isAlive(pid));
+      assert.ok(pid > 0 && isRunning(pid));
       // Forwarding already.
       assert.ok((await client.do('tcpOpen', 'daemon', ADDRESS.server, 7000, 1000)) > 0);
       await client.do('send', 'eth0', [attack()]);
       await waitFor(() => readFileSync(join(files.logs, 'fast.log'), 'utf8').includes('[Drop]'), { what: 'a drop' });
-      assert.equal(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ')[4], '0', 'no terminal');
+      assert.equal(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ')[3], String(pid), 'a session of its own');
       const second = await lab.exec('bridge', SLUICE, args);
       assert.equal(second.code, 1);
       assert.match(second.stderr, new RegExp(`pid file .*process ${pid} is running`));
     } finally {
       process.kill(pid, 'SIGTERM');
     }
-    await waitFor(() => !isAlive(pid), { what: 'the daemon to end' });
+    await waitFor(() => !isRunning(pid), { what: 'the daemon to end' });
     assert.ok(!existsSync(pidFile), 'the pid file is gone');
     assert.equal((await lab.exec('bridge', 'ss', ['-Han', '--packet'])).stdout, '');
   });

@@ -17,16 +17,23 @@ export function attack(): Uint8Array {
   return ethernet({ src: RAW_SOURCE, dst: RAW_DESTINATION }, ipv4({ src, dst, proto: PROTO.udp }, segment));
 }
 
-/** Attacks until one is dropped by its rule, and says when that was, in milliseconds since 1970. */
-export async function untilBlocked(bridge: Bridge, client: Peer, timeoutMs = 10_000): Promise<number> {
-  const drops = () => bridge.eve('alert').filter((r) => r.alert.signature_id === ATTACK_SID && r.alert.action === 'blocked');
-  const before = drops().length;
-  await waitFor(
-    async () => {
-      await client.do('send', 'eth0', [attack()]);
-      return drops().length > before;
-    },
-    { timeoutMs, intervalMs: 10, what: 'an attack to be dropped' },
+/** Attacks until one that came after `since` is dropped by its rule; how long after, in milliseconds. */
+export async function untilBlocked(bridge: Bridge, client: Peer, since = Date.now(), timeoutMs = 10_000): Promise<number> {
+  const first = () =>
+    bridge
+      .eve('alert')
+      .filter((record) => record.alert.signature_id === ATTACK_SID && record.alert.action === 'blocked')
+      .map((record) => Date.parse(record.timestamp) - since)
+      .find((ms) => ms >= 0);
+  return (
+    (await waitFor(
+      async () => {
+        await client.do('send', 'eth0', [attack()]);
+        const ms = first();
+        // 0 is an answer too.
+        return ms === undefined ? undefined : ms + 1;
+      },
+      { timeoutMs, intervalMs: 10, what: 'an attack to be dropped' },
+    ))! - 1
   );
-  return Date.parse(drops()[before].timestamp);
 }

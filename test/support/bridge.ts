@@ -223,9 +223,10 @@ export class Bridge {
       .map((match) => ({ pid: Number(match[1]), title: match[2] }));
   }
 
-  /** Pid of `capture` or `detect`; 0: there is none now. In run mode workers the capture process is both. */
-  childPid(what: 'capture' | 'detect'): number {
-    return this.children().find(({ title }) => title.startsWith(`sluice: ${what}`))?.pid ?? 0;
+  /** Pid of `capture` or `detect`, once it has given itself its name. In run mode workers the capture process is both. */
+  childPid(what: 'capture' | 'detect'): Promise<number> {
+    const find = () => this.children().find(({ title }) => title.startsWith(`sluice: ${what}`))?.pid;
+    return waitFor(find, { what: `a process called sluice: ${what}` }) as Promise<number>;
   }
 
   log(name: string): string {
@@ -259,6 +260,15 @@ export interface Stopped {
   passed: number;
   dropped: number;
   alerts: number;
+}
+
+/** Not when it is dead and waits for somebody to ask for its status: init may take its time. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 /** Lines of /proc/<pid>/task/<every thread>/status that begin with `key:`. */
