@@ -16,8 +16,8 @@ namespace sluice {
 namespace {
 
 constexpr unsigned kBlockBytes = 1 << 17;
-constexpr unsigned kReserve = 16;      // room ahead of the frame to put a VLAN tag back
-constexpr int kBusyWaits = 20;  // times a full transmit queue is waited for in one call
+constexpr unsigned kReserve = 16;  // room ahead of the frame to put a VLAN tag back
+constexpr int kBusyWaits = 20;     // times a full transmit queue is waited for in one call
 constexpr long kBusyNapNs = 100000;
 
 template <typename T>

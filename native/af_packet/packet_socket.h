@@ -34,7 +34,7 @@ constexpr uint8_t kVnetNeedsCsum = 1;
 constexpr uint8_t kVnetGsoNone = 0;
 constexpr size_t kVnetHeader = sizeof(VnetHeader);
 static_assert(kVnetHeader == 10);
-constexpr size_t kOverflowFrame = 65536 + 256;          // 64 KiB IP packet, link header, tag stack
+constexpr size_t kOverflowFrame = 65536 + 256;  // 64 KiB IP packet, link header, tag stack
 constexpr size_t kOverflowLead = 64;
 constexpr size_t kOverflowSlot = kOverflowLead + kOverflowFrame;
 constexpr unsigned kOverflowSlots = 32;
@@ -42,7 +42,7 @@ constexpr unsigned kMaxBatch = 256;
 
 struct PacketSocketOptions {
   std::string interface;
-  bool vnet = false;           // PACKET_VNET_HDR: super-packets and partial checksums cross whole
+  bool vnet = false;  // PACKET_VNET_HDR: super-packets and partial checksums cross whole
   bool promiscuous = true;
   unsigned frame_size = 2048;  // power of two, at least 512
   unsigned frame_count = 16384;
@@ -124,7 +124,7 @@ class PacketSocket {
   size_t ring_bytes_ = 0;
   unsigned frame_size_ = 0;
   unsigned frame_count_ = 0;
-  unsigned next_ = 0;       // first frame not yet received
+  unsigned next_ = 0;        // first frame not yet received
   unsigned unreleased_ = 0;  // frames received and still held
   unsigned overflow_used_ = 0;
   std::vector<uint8_t> overflow_;

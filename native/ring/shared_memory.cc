@@ -35,8 +35,6 @@ void futex_wait(const int32_t* word, int32_t expected, int ms) {
   syscall(SYS_futex, word, FUTEX_WAIT, expected, ms < 0 ? nullptr : &limit, nullptr, 0);
 }
 
-void futex_wake(const int32_t* word, int count) {
-  syscall(SYS_futex, word, FUTEX_WAKE, count, nullptr, nullptr, 0);
-}
+void futex_wake(const int32_t* word, int count) { syscall(SYS_futex, word, FUTEX_WAKE, count, nullptr, nullptr, 0); }
 
 }  // namespace sluice

@@ -1,5 +1,5 @@
-import { LINK_ETHERNET, UNKNOWN, WorkerHash } from '../flow/symmetric-hash.js';
 import { SluiceError } from '../errors.js';
+import { LINK_ETHERNET, UNKNOWN, WorkerHash } from '../flow/symmetric-hash.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import { Control, packetRingAt, workerFlag } from '../ring/arena.js';
@@ -139,7 +139,9 @@ class Dispatcher {
     const seconds = frames[f + FrameWord.Seconds];
     const nanoseconds = frames[f + FrameWord.Nanoseconds];
     words[r + Rec.Wire] = frames[f + FrameWord.Wire];
-    words[r + Rec.Flags] = ((frames[f + FrameWord.Flags] & FrameFlag.CsumSettled) !== 0 ? RecFlag.CsumNotReady : 0) | (source.mode === Mode.Ips ? RecFlag.Ips : 0);
+    words[r + Rec.Flags] =
+      ((frames[f + FrameWord.Flags] & FrameFlag.CsumSettled) !== 0 ? RecFlag.CsumNotReady : 0) |
+      (source.mode === Mode.Ips ? RecFlag.Ips : 0);
     words[r + Rec.Seconds] = seconds;
     words[r + Rec.Nanoseconds] = nanoseconds;
     words[r + Rec.Source] = source.index;

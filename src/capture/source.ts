@@ -75,7 +75,8 @@ export class PacketSource {
     native.packetTransmit(this.handle, this.queue, this.queued, r);
     c[Counter.TransmitCalls]++;
     c[Counter.Transmitted] += r[SendResult.Sent];
-    c[Counter.TransmittedBytes] += r[SendResult.Sent] === this.queued ? this.queuedBytes : Math.round((this.queuedBytes * r[SendResult.Sent]) / this.queued);
+    c[Counter.TransmittedBytes] +=
+      r[SendResult.Sent] === this.queued ? this.queuedBytes : Math.round((this.queuedBytes * r[SendResult.Sent]) / this.queued);
     c[Counter.SendErrors] += r[SendResult.Errors];
     c[Counter.SendBusy] += r[SendResult.Busy];
     c[Counter.SendTooLong] += r[SendResult.TooLong];
@@ -98,7 +99,10 @@ export class PacketSource {
    */
   checkInterface(): void {
     if (indexOf(this.name) !== this.interfaceIndex)
-      throw new SluiceError('SLUICE_INTERFACE', `interface ${this.name} was taken away: capture starts anew and waits for one of that name`);
+      throw new SluiceError(
+        'SLUICE_INTERFACE',
+        `interface ${this.name} was taken away: capture starts anew and waits for one of that name`,
+      );
   }
 
   discard(): void {

@@ -1,7 +1,7 @@
 import type { DefragConfig } from '../config/config.js';
 import { Counter } from '../metrics/counters.js';
-import { DecodeEvent } from './events.js';
 import { Mode } from '../ring/verdict.js';
+import { DecodeEvent } from './events.js';
 import { CHUNK_COST, FragmentArena, MAX_CHUNKS } from './fragment-arena.js';
 import { LinkType } from './link-types.js';
 import type { Packet } from './packet.js';

@@ -63,6 +63,7 @@ export class LogFile {
   private closing: (() => void) | undefined;
   private closed = false;
   private retryTimer: NodeJS.Timeout | undefined;
+  private checkTimer: NodeJS.Timeout | undefined;
   private checkedAt = 0;
   /** Lines written since the file was last known to exist. */
   private unchecked = 0;
@@ -131,10 +132,20 @@ export class LogFile {
   }
 
   private rest(): void {
-    if (this.closing === undefined) return;
-    // Lines that went to a deleted file are lost: look once more before the end.
-    if (this.unchecked > 0) this.checkFile();
+    if (this.closing === undefined) {
+      if (this.unchecked > 0) this.checkLater();
+    } else if (this.unchecked > 0) this.checkFile();
     else this.finish();
+  }
+
+  /** Lines that went to a deleted file are lost: that is noticed, and told, also when no line comes after them. */
+  private checkLater(): void {
+    if (this.checkTimer !== undefined) return;
+    this.checkTimer = setTimeout(() => {
+      this.checkTimer = undefined;
+      if (!this.busy && !this.closed && this.fd >= 0 && this.retryTimer === undefined && this.unchecked > 0) this.checkFile();
+    }, this.retryMs);
+    this.checkTimer.unref();
   }
 
   private openFile(): void {
@@ -251,6 +262,7 @@ export class LogFile {
     this.pendingBytes = 0;
     this.batch = undefined;
     this.closed = true;
+    clearTimeout(this.checkTimer);
     const fd = this.fd;
     const done = this.closing;
     this.closing = undefined;

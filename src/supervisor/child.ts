@@ -89,14 +89,10 @@ export class Child {
   private launch(): Promise<void> {
     const { what, script, fds, init } = this.options;
     this.startedAt = Date.now();
-    const child = spawn(
-      process.execPath,
-      [...NODE_FLAGS, fileURLToPath(script), `sluice: ${what}${' '.repeat(TITLE_ROOM)}`],
-      {
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
-        serialization: 'advanced',
-      },
-    );
+    const child = spawn(process.execPath, [...NODE_FLAGS, fileURLToPath(script), `sluice: ${what}${' '.repeat(TITLE_ROOM)}`], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
+      serialization: 'advanced',
+    });
     this.process = child;
     return new Promise((resolve, reject) => {
       let up = false;

@@ -11,6 +11,7 @@ import { ROOT } from '../native.js';
 import { Outputs } from '../output/outputs.js';
 import { Control } from '../ring/arena.js';
 import type { RuleSet } from '../rules/rule.js';
+import { requirePacketSockets } from './capabilities.js';
 import { Child } from './child.js';
 import { daemonStarted } from './daemon.js';
 import { SharedMemory } from './memory.js';
@@ -67,6 +68,7 @@ class Supervisor {
       this.resolveStopped = resolve;
     });
     this.plan = planCapture(config);
+    requirePacketSockets(this.plan);
     for (const warning of this.plan.warnings) log.warn(warning);
     const fused = config.runmode === 'workers';
     const workers = fused ? 0 : workerCount(config.sluice.workers, this.plan.threads.length);

@@ -74,8 +74,9 @@ describe('the detection process is killed under traffic', { skip: skipWithoutNam
   test('worker-lost-policy drop: nothing passes meanwhile, each packet is counted', async (t) => {
     const bridge = await Bridge.start(lab, { rules: [ATTACK_RULE], sluice: { workers: 2, 'worker-lost-policy': 'drop' } });
     const end = await streaming();
+    const old = await bridge.childPid('detect');
     const killed = Date.now();
-    process.kill(await bridge.childPid('detect'), 'SIGKILL');
+    process.kill(old, 'SIGKILL');
     const back = await untilBlocked(bridge, client, killed);
     t.diagnostic(`from kill -9 of the detection process to the first attack blocked: ${Math.round(back)} ms`);
     assert.ok(back < 2000, `${back} ms`);
@@ -96,8 +97,9 @@ describe('the detection process is killed under traffic', { skip: skipWithoutNam
     const end = await streaming();
     const times: number[] = [];
     for (let i = 0; i < 3; i++) {
+      const old = await bridge.childPid('detect');
       const killed = Date.now();
-      process.kill(await bridge.childPid('detect'), 'SIGKILL');
+      process.kill(old, 'SIGKILL');
       times.push(await untilBlocked(bridge, client, killed));
     }
     t.diagnostic(`blocked again after ${times.map(Math.round).join(', ')} ms`);

@@ -13,7 +13,7 @@ describe('processes: names, rights, descriptors', { skip: skipWithoutNamespaces 
 
   test('autofp: a capture process with the sockets, a detection process with no right and no socket, also after a restart', async () => {
     const client = await Peer.start(lab, 'client');
-    const bridge = await Bridge.start(lab, { rules: [ATTACK_RULE], sluice: { workers: 2, 'detect-user': 'nobody' } });
+    const bridge = await Bridge.start(lab, { rules: [ATTACK_RULE], sluice: { workers: 2 } });
     await untilBlocked(bridge, client);
     assert.deepEqual(
       bridge

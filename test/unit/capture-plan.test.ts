@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planCapture } from '../../src/capture/plan.js';
-import { defaultConfig } from '../../src/config/load.js';
 import type { AfPacketInterface, Config } from '../../src/config/config.js';
+import { defaultConfig } from '../../src/config/load.js';
 import type { InterfaceFacts } from '../../src/native.js';
 import { Mode } from '../../src/ring/verdict.js';
 
-const FACTS: InterfaceFacts = { index: 1, mtu: 1500, up: true, gro: true, gso: true, tso: true, lro: false, rxChecksum: true, txChecksum: true };
+const FACTS: InterfaceFacts = {
+  index: 1,
+  mtu: 1500,
+  up: true,
+  gro: true,
+  gso: true,
+  tso: true,
+  lro: false,
+  rxChecksum: true,
+  txChecksum: true,
+};
 
 function entry(name: string, more: Partial<AfPacketInterface>): AfPacketInterface {
   return {
@@ -38,10 +48,16 @@ function config(afPacket: AfPacketInterface[]): Config {
 }
 
 const refuses = (list: AfPacketInterface[], pattern: RegExp, facts: (name: string) => InterfaceFacts = () => FACTS) =>
-  assert.throws(() => planCapture(config(list), facts), (error: Error) => pattern.test(error.message) && !error.message.includes('\n'));
+  assert.throws(
+    () => planCapture(config(list), facts),
+    (error: Error) => pattern.test(error.message) && !error.message.includes('\n'),
+  );
 
 test('a pair shares its threads, an IDS interface beside it has its own', () => {
-  const plan = planCapture(config([...pair({ threads: 2 }, { threads: 2, copyMode: 'tap' }), entry('eth2', { clusterId: 5 })]), () => FACTS);
+  const plan = planCapture(
+    config([...pair({ threads: 2 }, { threads: 2, copyMode: 'tap' }), entry('eth2', { clusterId: 5 })]),
+    () => FACTS,
+  );
   assert.deepEqual(
     plan.threads.map((t) => t.sources),
     [[0, 1], [0, 1], [2]],
@@ -59,7 +75,10 @@ test('a pair shares its threads, an IDS interface beside it has its own', () => 
 test('start-up refusals name both sides and the mend in one line', () => {
   refuses(pair({ threads: 2 }, { threads: 3 }), /eth0.*threads: 2.*eth1.*threads: 3.*same number/);
   refuses(pair({ clusterId: 97 }), /eth0 and eth1.*cluster-id 97.*its own/);
-  refuses(pair(), /eth0 \(MTU 9000\).*eth1 \(MTU 1500\).*ip link set eth1 mtu 9000/, (name) => ({ ...FACTS, mtu: name === 'eth0' ? 9000 : 1500 }));
+  refuses(pair(), /eth0 \(MTU 9000\).*eth1 \(MTU 1500\).*ip link set eth1 mtu 9000/, (name) => ({
+    ...FACTS,
+    mtu: name === 'eth0' ? 9000 : 1500,
+  }));
   refuses(pair(), /eth1.*no such interface/, (name) => {
     if (name === 'eth1') throw Object.assign(new Error('interface eth1: No such device'), { code: 'ENODEV' });
     return FACTS;

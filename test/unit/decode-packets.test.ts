@@ -345,7 +345,13 @@ test('UDP lengths', () => {
   // Length 0: to the end in IPv6, where hosts take it; nothing in IPv4.
   assert.equal(decode(ip(datagram('hello', { length: 0 })), 101).p.transportOff, -1);
   const whole = build.udp({ src: A6, dst: B6, srcPort: 1, dstPort: 2 }, build.bytes('hello'));
-  const jumbo = decode(build.ipv6({ src: A6, dst: B6, nextHeader: 17 }, whole.map((b, i) => (i === 4 || i === 5 ? 0 : b))), 101).p;
+  const jumbo = decode(
+    build.ipv6(
+      { src: A6, dst: B6, nextHeader: 17 },
+      whole.map((b, i) => (i === 4 || i === 5 ? 0 : b)),
+    ),
+    101,
+  ).p;
   assert.equal(payload(jumbo), 'hello');
   assert.equal(jumbo.invalid, 0);
 });
