@@ -9,6 +9,7 @@ import { type MetricsServer, startMetrics } from '../metrics/server.js';
 import { CounterBlocks } from '../metrics/snapshot.js';
 import { ROOT } from '../native.js';
 import { Outputs } from '../output/outputs.js';
+import { eveTime } from '../output/text.js';
 import { Control } from '../ring/arena.js';
 import type { RuleSet } from '../rules/rule.js';
 import { requirePacketSockets } from './capabilities.js';
@@ -50,6 +51,8 @@ class Supervisor {
   private metrics: MetricsServer | undefined;
   private readonly startMs = Date.now();
   private generation = 0;
+  /** When the rules in force came into force, milliseconds since 1970. */
+  private rulesSince = Date.now();
   private reloading = false;
   private up = { capture: false, detect: false };
   private stopping = false;
@@ -90,10 +93,10 @@ class Supervisor {
       (line) => log.warn(line),
     );
     const { controlFd, countersFd, arenaFd, eventFds } = this.memory;
-    const onMessage = (): void => {
+    const reloaded = (): void => {
       if (!this.reloading) return;
       this.reloading = false;
-      this.outputs.setRules(this.rules.rules, this.generation);
+      this.rulesSince = Date.now();
       log.notice(`rule reload complete: ${this.rules.rules.length} rules loaded, ${this.rules.problems.length} failed`);
     };
     this.capture = new Child({
@@ -108,12 +111,12 @@ class Supervisor {
       onReady: () => {
         this.up.capture = true;
         // Started anew while it was to take new rules: it began with them.
-        if (fused) onMessage();
+        if (fused) reloaded();
       },
       onLost: () => {
         this.up.capture = false;
       },
-      onMessage,
+      onMessage: reloaded,
     });
     if (!fused)
       this.detect = new Child({
@@ -124,13 +127,13 @@ class Supervisor {
         log,
         onReady: () => {
           this.detectReady();
-          onMessage();
+          reloaded();
         },
         onLost: () => {
           this.up.detect = false;
           this.memory.set(Control.DetectAlive, 0);
         },
-        onMessage,
+        onMessage: reloaded,
       });
     this.watchdog = new Watchdog(
       this.memory,
@@ -255,7 +258,16 @@ class Supervisor {
   }
 
   private writeStats(): void {
-    this.outputs.stats(this.blocks.snapshot(this.startMs));
+    const since = this.rulesSince;
+    this.outputs.stats({
+      ...this.blocks.snapshot(this.startMs),
+      rules: {
+        loaded: this.rules.rules.length,
+        failed: this.rules.problems.length,
+        skipped: 0,
+        lastReload: eveTime(Math.trunc(since / 1000), (since % 1000) * 1e6),
+      },
+    });
   }
 
   /** SIGUSR2: new rules, if they load, without losing a packet or a flow. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 process.env.TZ = 'UTC';
@@ -9,6 +10,7 @@ import { IpProto, Packet } from '../../src/decode/packet.js';
 import { FlowFlag } from '../../src/flow/codes.js';
 import { type FlowTable, Key, L4 } from '../../src/flow/flow-table.js';
 import { FLOW_END_NAMES, FLOW_STATE_NAMES, TCP_STATE_NAMES } from '../../src/flow/names.js';
+import { ROOT } from '../../src/native.js';
 import { eveAlert, eveFlow } from '../../src/output/eve.js';
 import { fastLine } from '../../src/output/fast.js';
 import { EVE_PROTO } from '../../src/output/names.js';
@@ -18,7 +20,7 @@ import { bench, eveConfig, rule, words } from './output-fixture.js';
  * Every alert and flow record Suricata 7.0.6 wrote for the reference capture is taken apart, put into a packet and a
  * flow, sent through encoder, ring and decoder, and must come out as the same text.
  */
-const REFERENCE = '/work/shared/reference';
+const REFERENCE = join(process.env.SLUICE_SHARED ?? join(ROOT, '..', 'shared'), 'reference');
 const EVE = `${REFERENCE}/mixed-a.suricata-7.0.6.eve.json.xz`;
 const FAST = `${REFERENCE}/mixed-a.suricata-7.0.6.fast.log`;
 const skip = existsSync(EVE) ? false : 'skipped: the reference data is not on this machine';
