@@ -101,9 +101,10 @@ class OfflineReader {
         p.source = 0;
         p.mode = this.mode;
         p.csumNotReady = 0;
-        const verdict = engine.inspect();
         counters[Counter.Packets]++;
+        // Before inspection, which goes on to the packets inside this one.
         counters[Counter.Bytes] += p.wireLen;
+        const verdict = engine.inspect();
         if (verdict === Verdict.Drop) {
           counters[Counter.VerdictDrop]++;
           counters[Counter.DropReason + engine.reason]++;
