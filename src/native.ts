@@ -45,8 +45,6 @@ export interface Native {
   // process/: rights and placement
   confine(uid: number, gid: number): void;
   pinThread(cpu: number): void;
-  /** CPU time of the calling thread, nanoseconds. */
-  threadCpu(): number;
 
   // traffic/: what the benchmarks measure with; each call blocks for a bounded time
   trafficFloor(a: string, b: string, seconds: number, vnet: boolean, batch: number): FloorResult;

@@ -19,15 +19,11 @@ napi_value PinThread(napi_env env, napi_callback_info info) {
   return r < 0 ? fail_errno(env, "sched_setaffinity", -r) : nullptr;
 }
 
-// threadCpu() -> nanoseconds of CPU time the calling thread has used
-napi_value ThreadCpu(napi_env env, napi_callback_info) { return number(env, static_cast<double>(thread_cpu_ns())); }
-
 }  // namespace
 
 void bind_process(napi_env env, napi_value exports) {
   method(env, exports, "confine", Confine);
   method(env, exports, "pinThread", PinThread);
-  method(env, exports, "threadCpu", ThreadCpu);
 }
 
 }  // namespace sluice

@@ -1,7 +1,6 @@
 #include "process/process.h"
 
 #include <cerrno>
-#include <ctime>
 #include <grp.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -27,12 +26,6 @@ int pin_thread(int cpu) {
   if (cpu < 0 || cpu >= CPU_SETSIZE) return -EINVAL;
   CPU_SET(static_cast<unsigned>(cpu), &set);
   return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
-}
-
-long long thread_cpu_ns() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<long long>(t.tv_sec) * 1000000000LL + t.tv_nsec;
 }
 
 }  // namespace sluice

@@ -10,7 +10,5 @@ namespace sluice {
 int confine(unsigned uid, unsigned gid, std::string* step);
 // Binds the calling thread to one CPU.
 int pin_thread(int cpu);
-// CPU time of the calling thread, nanoseconds.
-long long thread_cpu_ns();
 
 }  // namespace sluice

@@ -60,16 +60,9 @@ class Dispatcher {
       const received = this.receive();
       const collected = this.collectAll();
       if (received + collected > 0) continue;
-      if (this.inFlight() > 0) {
-        thread.arm();
-        if (this.completedAny()) continue;
-        thread.wait(this.alive ? IDLE_MS : 1);
-      } else if (thread.draining) {
-        return;
-      } else {
-        thread.arm();
-        thread.wait(IDLE_MS);
-      }
+      if (thread.draining && this.inFlight() === 0) return;
+      thread.arm();
+      if (!this.completedAny()) thread.wait(IDLE_MS);
     }
   }
 

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Config } from '../config/config.js';
 import { BLOCK_BYTES, BLOCK_FLOATS, Counter, LATENCY_BUCKETS, latencyBucket } from '../metrics/counters.js';
 import { native } from '../native.js';
-import { type ArenaLayout, Control, captureFlag, controlBytes, ThreadState, ThreadWord, threadLine } from '../ring/arena.js';
+import { type ArenaLayout, Control, captureFlag, controlBytes, heartbeatWord } from '../ring/arena.js';
 import { FrameWord, MAX_BATCH } from './frames.js';
 import type { CapturePlan } from './plan.js';
 import { PacketSource } from './source.js';
@@ -48,7 +48,7 @@ export class CaptureThread {
   draining = 0;
   private readonly handles: Int32Array;
   private readonly eventFd: number;
-  private readonly line: number;
+  private readonly heartbeat: number;
   private readonly flag: number;
   private readonly latencyAt: number;
   private lastSecond = 0;
@@ -59,7 +59,7 @@ export class CaptureThread {
     this.index = data.thread;
     this.hashSeed = data.plan.hashSeed;
     this.eventFd = data.eventFd;
-    this.line = threadLine(data.thread);
+    this.heartbeat = heartbeatWord(data.thread);
     this.flag = captureFlag(data.thread);
     this.batch = Math.min(Math.max(data.config.sluice.batch, 1), MAX_BATCH);
     if (data.cpu >= 0) native.pinThread(data.cpu);
@@ -82,7 +82,6 @@ export class CaptureThread {
     }
     this.handles = Int32Array.from(this.sources, (source) => source.handle);
     this.frames = new Int32Array(this.sources.length * this.batch * FrameWord.Words);
-    Atomics.store(this.control, this.line + ThreadWord.State, ThreadState.Open);
     // The first of two messages; awaitStart posts the other.
     parentPort?.postMessage('open');
   }
@@ -92,13 +91,12 @@ export class CaptureThread {
     while (Atomics.load(this.control, Control.Start) === 0 && Atomics.load(this.control, Control.Stop) === 0)
       native.futexWait(this.control, Control.Start, 0, 1000);
     for (const source of this.sources) source.discard();
-    Atomics.store(this.control, this.line + ThreadWord.State, ThreadState.Running);
     parentPort?.postMessage('forwarding');
   }
 
   /** Once a turn of the loop: heartbeat, clock-driven work, the order to stop. Returns true each new second. */
   turn(): boolean {
-    this.control[this.line + ThreadWord.Heartbeat]++;
+    this.control[this.heartbeat]++;
     if (this.draining === 0 && Atomics.load(this.control, Control.Stop) === 1) {
       this.draining = 1;
       for (const source of this.sources) source.closeIntake();
@@ -153,7 +151,6 @@ export class CaptureThread {
 
   close(): void {
     for (const source of this.sources) source.close();
-    Atomics.store(this.control, this.line + ThreadWord.State, ThreadState.Drained);
   }
 }
 

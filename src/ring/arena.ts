@@ -9,7 +9,7 @@ import { PACKET_RING_HEADER } from './packet-ring.js';
  *   | 64 B per thread   | 64 B per worker   | 128 B + eventRing bytes     | 4 KiB header + packetRing bytes    |
  *
  *   control memfd (capture + supervisor; the detection process never sees it)
- *   | 64 B of process words, see Control | 64 B per capture thread, see ThreadState |
+ *   | 64 B of process words, see Control | 64 B per capture thread: word 0 counts its turns |
  *
  *   counters memfd: see src/metrics/counters.ts
  *
@@ -38,7 +38,8 @@ export function arenaLayout(
 ): ArenaLayout {
   const eventsAt = LINE * (captureThreads + workers);
   const eventsEnd = eventsAt + eventRings * EventRing.bytesFor(eventRingBytes);
-  const packetsAt = (eventsEnd + 4095) & ~4095;
+  // No int32 arithmetic: the caller checks the size afterwards.
+  const packetsAt = Math.ceil(eventsEnd / 4096) * 4096;
   const bytes = packetsAt + captureThreads * workers * (PACKET_RING_HEADER + packetRingBytes);
   return { captureThreads, workers, eventRings, eventRingBytes, packetRingBytes, eventsAt, packetsAt, bytes };
 }
@@ -74,18 +75,8 @@ export const enum Control {
   Words = 16,
 }
 
-/** Words of a capture thread's line in the control memfd, from threadLine(). */
-export const enum ThreadWord {
-  State = 0,
-  Heartbeat = 1,
-}
-export const enum ThreadState {
-  None = 0,
-  Open = 1,
-  Running = 2,
-  Drained = 3,
-}
-export function threadLine(thread: number): number {
+/** Word index of a capture thread's heartbeat. */
+export function heartbeatWord(thread: number): number {
   return Control.Words + 16 * thread;
 }
 export function controlBytes(captureThreads: number): number {

@@ -23,7 +23,7 @@ export interface ChildOptions {
   init: () => ToChild;
   log: Log;
   /** The process is up, for the first time or again. */
-  onReady: (restarted: boolean) => void;
+  onReady: () => void;
   /** The process is gone and was not told to go. */
   onLost: () => void;
   onMessage?: (message: FromChild) => void;
@@ -48,7 +48,7 @@ export class Child {
   /** The first start: rejects with the child's own words when it cannot begin. */
   async start(): Promise<void> {
     await this.launch();
-    this.options.onReady(false);
+    this.options.onReady();
   }
 
   send(message: ToChild): void {
@@ -61,7 +61,7 @@ export class Child {
     this.process?.kill('SIGKILL');
   }
 
-  /** Resolves when the process has ended; when `progress` stands still for `ms` it is killed. Returns false then. */
+  /** Nothing is restarted from here on. Resolves when the process has ended; when `progress` stands still for `ms` it is killed. Returns false then. */
   async ended(ms: number, progress: () => number = () => 0): Promise<boolean> {
     this.stopping = true;
     clearTimeout(this.timer);
@@ -78,12 +78,6 @@ export class Child {
     await this.exited;
     clearInterval(deadline);
     return clean;
-  }
-
-  /** Nothing is restarted from here on. */
-  expectEnd(): void {
-    this.stopping = true;
-    clearTimeout(this.timer);
   }
 
   private launch(): Promise<void> {
@@ -148,7 +142,7 @@ export class Child {
         () => {
           if (this.stopping) return;
           this.options.log.notice(`the ${this.options.what} process is back (pid ${this.pid})`);
-          this.options.onReady(true);
+          this.options.onReady();
         },
         (error: Error) => {
           if (this.stopping) return;

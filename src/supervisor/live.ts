@@ -168,7 +168,6 @@ class Supervisor {
       await this.detect?.start();
       await this.capture.start();
     } catch (error) {
-      this.detect?.expectEnd();
       this.detect?.send({ type: 'end' });
       await Promise.all([this.detect?.ended(1000), this.capture.ended(1000)]);
       await this.metrics?.close();
@@ -299,13 +298,11 @@ class Supervisor {
     const { log } = this.setup;
     log.notice('stopping: draining what is in flight');
     this.watchdog.stop();
-    this.capture.expectEnd();
     this.memory.set(Control.Stop, 1);
     // A detecting thread reports its flows at the pace of the logs.
     const drained = () => this.drained;
     let clean = await this.capture.ended(STOP_CAPTURE_MS, drained);
     if (this.detect) {
-      this.detect.expectEnd();
       this.detect.send({ type: 'end' });
       clean = (await this.detect.ended(STOP_DETECT_MS, drained)) && clean;
     }

@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js';
 import { SluiceError } from '../errors.js';
 import { BLOCK_BYTES } from '../metrics/counters.js';
 import { native } from '../native.js';
-import { type ArenaLayout, arenaLayout, type Control, controlBytes, eventRingAt, ThreadWord, threadLine } from '../ring/arena.js';
+import { type ArenaLayout, arenaLayout, type Control, controlBytes, eventRingAt, heartbeatWord } from '../ring/arena.js';
 import { EventRing } from '../ring/event-ring.js';
 
 const MAX_ARENA = 0x7fff0000;
@@ -61,6 +61,6 @@ export class SharedMemory {
   }
 
   captureHeartbeat(thread: number): number {
-    return Atomics.load(this.control, threadLine(thread) + ThreadWord.Heartbeat);
+    return Atomics.load(this.control, heartbeatWord(thread));
   }
 }
