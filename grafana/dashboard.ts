@@ -64,6 +64,7 @@ function stat(
 
 const rate = (metric: string, labels = '') => `rate(sluice_${metric}{${ENGINE}${labels}}[$__rate_interval])`;
 const sum = (metric: string, by = '') => (by === '' ? `sum(${rate(metric)})` : `sum by (${by}) (${rate(metric)})`);
+const batchQuantile = (q: number) => `histogram_quantile(${q}, sum by (interface, le) (${rate('nfqueue_batch_packets_bucket')}))`;
 const quantile = (q: number) => `histogram_quantile(${q}, sum by (le) (${rate('verdict_latency_seconds_bucket')}))`;
 
 export function dashboard() {
@@ -101,10 +102,15 @@ export function dashboard() {
       ),
     )
     .withPanel(
-      series('Packets in and out', 'In an inline bridge the two lines lie on each other, drops aside.', 'pps', [
-        [sum('capture_packets_total', 'interface'), 'in {{interface}}'],
-        [sum('transmitted_packets_total', 'interface'), 'out {{interface}}'],
-      ]),
+      series(
+        'Packets in and out',
+        'In an inline bridge the two lines lie on each other, drops aside. Queues and log groups have no line out: the kernel forwards.',
+        'pps',
+        [
+          [sum('capture_packets_total', 'interface'), 'in {{interface}}'],
+          [sum('transmitted_packets_total', 'interface'), 'out {{interface}}'],
+        ],
+      ),
     )
     .withPanel(
       series('Traffic in and out', 'Bytes received and sent.', 'Bps', [
@@ -185,6 +191,79 @@ export function dashboard() {
       ]),
     )
 
+    .withRow(new RowBuilder('Netfilter queues'))
+    .withPanel(
+      series(
+        'Queue depth',
+        'Packets waiting in the kernel for a verdict. At the limit they are lost, or pass uninspected with fail-open.',
+        'none',
+        [
+          [`sum by (interface) (sluice_nfqueue_depth_packets{${ENGINE}})`, '{{interface}}'],
+          [`max(sluice_nfqueue_limit_packets{${ENGINE}})`, 'limit'],
+        ],
+      ),
+    )
+    .withPanel(
+      series('Lost by queues and log groups', 'Queues: lost traffic. Log groups: not inspected, but not held up.', 'pps', [
+        [sum('nfqueue_drops_total', 'interface, kind'), '{{interface}} {{kind}}'],
+        [sum('nflog_lost_total', 'interface'), '{{interface}} lost'],
+      ]),
+    )
+    .withPanel(
+      series('Passed uninspected (fail-open)', 'The kernel let these through because we were behind. No rule saw them.', 'pps', [
+        [sum('nfqueue_fail_open_total', 'interface'), '{{interface}}'],
+      ]),
+    )
+    .withPanel(
+      series(
+        'Socket overruns and refused verdicts',
+        'ENOBUFS: packets came faster than we took them. Refused: the kernel did not take our verdict.',
+        'ops',
+        [
+          [sum('netlink_overruns_total', 'interface'), 'overrun {{interface}}'],
+          [sum('nfqueue_verdict_errors_total', 'interface'), 'verdict refused {{interface}}'],
+        ],
+      ),
+    )
+    .withPanel(
+      series('Packets per queue', 'Uneven: --queue-balance puts one pair of hosts on one queue, whatever its ports.', 'pps', [
+        [
+          `sum by (interface) (rate(sluice_capture_packets_total{${ENGINE},interface=~"NFQ#.*|NFLOG#.*"}[$__rate_interval]))`,
+          '{{interface}}',
+        ],
+      ]),
+    )
+    .withPanel(
+      series('Verdict messages', 'System work per queue. Fewer than packets: verdicts are batched.', 'ops', [
+        [sum('nfqueue_verdict_messages_total', 'interface'), '{{interface}}'],
+      ]),
+    )
+    .withPanel(
+      series(
+        'Packets per verdict message',
+        'Near 1 under load: drops or marks break the batches, or nfq.batchcount is low. p99 is a bucket bound.',
+        'none',
+        [
+          [
+            `sum by (interface) (${rate('nfqueue_batch_packets_sum')}) / sum by (interface) (${rate('nfqueue_batch_packets_count')})`,
+            'average {{interface}}',
+          ],
+          [batchQuantile(0.99), 'p99 {{interface}}'],
+        ],
+      ),
+    )
+    .withPanel(
+      series(
+        'Rejects and rewritten packets',
+        'limited: held back by sluice.reject-rate. failed: not to be answered, or refused by the kernel.',
+        'pps',
+        [
+          [sum('rejects_total', 'result'), 'reject {{result}}'],
+          [sum('rewritten_packets_total'), 'rewritten'],
+        ],
+      ),
+    )
+
     .withRow(new RowBuilder('Flows'))
     .withPanel(
       series('Flows', 'In the table, and new per second.', 'none', [
@@ -195,6 +274,13 @@ export function dashboard() {
     .withPanel(
       series('Flow memory', 'Compare with flow.memcap.', 'bytes', [
         [`sum by (thread) (sluice_flow_memory_bytes{${ENGINE}})`, '{{thread}}'],
+      ]),
+    )
+    .withPanel(
+      series('Bypassed and recognised', 'Packets of bypassed flows; flows by application protocol.', 'ops', [
+        [sum('bypassed_packets_total'), 'bypassed packets'],
+        [sum('app_layer_flows_total', 'proto'), '{{proto}} flows'],
+        [sum('app_layer_transactions_total', 'proto'), '{{proto}} transactions'],
       ]),
     )
     .withPanel(

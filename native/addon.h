@@ -9,8 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "af_packet/packet_socket.h"
+#include "frame_source.h"
 #include "matching/database.h"
+#include "nfnetlink/raw_sender.h"
 #include "pcre/regex.h"
 #include "regions.h"
 
@@ -31,10 +32,20 @@ struct Clock {
 // Handles given to JavaScript are indices into these tables; a freed slot stays empty.
 struct Addon {
   Regions regions;
-  std::vector<std::unique_ptr<PacketSocket>> sockets;
+  std::vector<std::unique_ptr<FrameSource>> sources;
   Matcher matcher;
   RegexTable regexes;
+  RawSender raw;
   Clock clock;
+
+  // nullptr when the handle is stale.
+  FrameSource* source(uint32_t handle) const { return handle < sources.size() ? sources[handle].get() : nullptr; }
+  // nullptr also when it is of another kind.
+  template <typename T>
+  T* source_as(uint32_t handle) const {
+    FrameSource* s = source(handle);
+    return s != nullptr && s->kind() == T::kKind ? static_cast<T*>(s) : nullptr;
+  }
 
   static Addon* of(napi_env env) {
     void* data = nullptr;

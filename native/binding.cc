@@ -5,7 +5,9 @@
 
 namespace sluice {
 void bind_ring(napi_env env, napi_value exports);
+void bind_capture(napi_env env, napi_value exports);
 void bind_af_packet(napi_env env, napi_value exports);
+void bind_nfnetlink(napi_env env, napi_value exports);
 void bind_matching(napi_env env, napi_value exports);
 void bind_pcre(napi_env env, napi_value exports);
 void bind_process(napi_env env, napi_value exports);
@@ -17,7 +19,9 @@ NAPI_MODULE_INIT() {
   napi_set_instance_data(
       env, addon.release(), [](napi_env, void* data, void*) { delete static_cast<sluice::Addon*>(data); }, nullptr);
   sluice::bind_ring(env, exports);
+  sluice::bind_capture(env, exports);
   sluice::bind_af_packet(env, exports);
+  sluice::bind_nfnetlink(env, exports);
   sluice::bind_matching(env, exports);
   sluice::bind_pcre(env, exports);
   sluice::bind_process(env, exports);

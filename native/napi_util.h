@@ -90,6 +90,23 @@ inline napi_value fail_errno(napi_env env, const std::string& what, int error) {
   return fail(env, name != nullptr ? name : "EUNKNOWN", what + ": " + strerror(error));
 }
 
+// A property of an options object; a missing or mistyped one reads as 0, false or "".
+inline napi_value property(napi_env env, napi_value object, const char* name) {
+  napi_value v = nullptr;
+  napi_get_named_property(env, object, name, &v);
+  return v;
+}
+inline int32_t property_int(napi_env env, napi_value object, const char* name) {
+  int32_t x = 0;
+  napi_get_value_int32(env, property(env, object, name), &x);
+  return x;
+}
+inline bool property_bool(napi_env env, napi_value object, const char* name) {
+  bool x = false;
+  napi_get_value_bool(env, property(env, object, name), &x);
+  return x;
+}
+
 inline void method(napi_env env, napi_value exports, const char* name, napi_callback fn) {
   napi_value f = nullptr;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, fn, nullptr, &f);

@@ -35,11 +35,23 @@ const LAB = [
   ['ethtool', program('ethtool')],
   ['procps', program('sysctl')],
 ];
+const NETFILTER = [['iptables', program('iptables')]];
 const TEST = [
   ['tcpdump', program('tcpdump')],
   ['util-linux', program('flock')],
+  ['nftables', program('nft')],
+  ['ipset', program('ipset')],
+  ['vsftpd', program('vsftpd')],
+  ['ftp', program('ftp')],
 ];
-const PACKAGES = { setup: BUILD, lab: [...BUILD, ...LAB], bench: [...BUILD, ...LAB], test: [...BUILD, ...LAB, ...TEST] };
+const PACKAGES = {
+  setup: BUILD,
+  lab: [...BUILD, ...LAB],
+  bench: [...BUILD, ...LAB, ...NETFILTER],
+  test: [...BUILD, ...LAB, ...NETFILTER, ...TEST],
+};
+/** Packages that bring a service, by its name: only their program is wanted. */
+const SERVICES = { 'nginx-light': 'nginx', vsftpd: 'vsftpd' };
 
 class Failed extends Error {}
 
@@ -87,7 +99,8 @@ function packages(mode) {
       const sudo = !root && program('sudo')() && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0;
       if (!program('apt-get')()) throw new Failed(`missing: ${names.join(' ')}; install them (Debian's package names) and start again`);
       if (!root && !sudo) throw new Failed(`missing: ${names.join(' ')}; install them with: sudo ${line}`);
-      // Installing a web server would start it, now and at each boot; the lab only wants the program.
+      // Installing a server would start it, now and at each boot; the lab and the tests only want the program.
+      const services = names.map((name) => SERVICES[name]).filter(Boolean);
       const script = `set -e
         export DEBIAN_FRONTEND=noninteractive
         if [ ! -e /usr/sbin/policy-rc.d ]; then
@@ -97,7 +110,7 @@ function packages(mode) {
         fi
         wait='-o DPkg::Lock::Timeout=600'
         ${line} $wait || { apt-get update && ${line} $wait; }
-        ${names.includes('nginx-light') ? 'if command -v systemctl >/dev/null; then systemctl disable nginx >/dev/null 2>&1 || true; fi' : ''}`;
+        ${services.length > 0 ? `if command -v systemctl >/dev/null; then systemctl disable ${services.join(' ')} >/dev/null 2>&1 || true; fi` : ''}`;
       const [command, ...before] = root ? ['sh'] : ['sudo', '-n', 'sh'];
       run(command, [...before, '-c', script], { mend: `install by hand: ${root ? '' : 'sudo '}${line}` });
       if (missing().length > 0) throw new Failed(`still missing after apt-get: ${missing().join(' ')}; install them by hand`);

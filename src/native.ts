@@ -21,22 +21,42 @@ export interface Native {
   eventfdSignal(fd: number): void;
   closeFd(fd: number): void;
 
-  // af_packet/: peered sockets; layouts of the Int32Arrays in src/capture/frames.ts
-  packetOpen(options: PacketSocketOptions): PacketSocketHandle;
+  // capture sockets of every kind; layouts of the Int32Arrays in src/capture/frames.ts
   /** Gives the frames of the call before back, then takes up to `max` from each of `count` sockets; returns how many. */
-  packetReceive(sockets: Int32Array, count: number, frames: Int32Array, max: number): number;
-  packetTransmit(socket: number, frames: Int32Array, count: number, result: Int32Array): number;
+  sourceReceive(sockets: Int32Array, count: number, frames: Int32Array, max: number): number;
   /** Sleeps until a socket or the eventfd (-1: none) is ready, or `ms` have passed. */
-  packetWait(sockets: Int32Array, count: number, eventfd: number, ms: number): boolean;
+  sourceWait(sockets: Int32Array, count: number, eventfd: number, ms: number): boolean;
+  /** Nothing new arrives from now on; what has arrived can still be received. A queue refuses (fail-open: passes) what comes. */
+  sourceCloseIntake(socket: number): void;
+  sourceClose(socket: number): void;
+
+  // af_packet/: peered sockets
+  packetOpen(options: PacketSocketOptions): PacketSocketHandle;
+  packetTransmit(socket: number, frames: Int32Array, count: number, result: Int32Array): number;
   packetStatistics(socket: number, out: Float64Array): void;
   packetDiscard(socket: number): number;
-  packetCloseIntake(socket: number): void;
-  packetClose(socket: number): void;
+
+  // nfnetlink/: NFQUEUE, NFLOG, and answers to what came by them
+  /** Throws EPERM (no CAP_NET_ADMIN), EBUSY (another socket holds the queue), EPROTONOSUPPORT or ENOENT (kernel without it), with the step. */
+  queueOpen(options: QueueOptions): SourceHandle;
+  /** Sends `count` verdicts in order, many per system call. Adds to result: messages sent, messages refused. */
+  queueVerdict(socket: number, verdicts: Int32Array, count: number, result: Int32Array): void;
+  /** Totals since the socket was opened, by QueueStat. */
+  queueStatistics(socket: number, out: Float64Array): void;
+  logOpen(options: LogOptions): SourceHandle;
+  /** Totals: [messages missing by sequence number, ENOBUFS]. */
+  logStatistics(socket: number, out: Float64Array): void;
+  /** Opens this thread's raw sockets (IPv4, IPv6, link layer) for the two calls below; while the process has the right. */
+  rawOpen(): void;
+  /** Routes the complete IP packet; `device`: interface index for IPv6 link-local destinations. Returns 0 or an errno. */
+  rawSend(region: number, offset: number, length: number, device: number): number;
+  /** Sends a complete Ethernet frame out of the interface with that index. Returns 0 or an errno. */
+  linkSend(region: number, offset: number, length: number, device: number): number;
   /** Copies `count` jobs [from region, from offset, to region, to offset, length]; returns how many were refused. */
   copyBatch(jobs: Int32Array, count: number): number;
   /**
    * Two int32, seconds and nanoseconds of CLOCK_REALTIME (the clock of packet timestamps): this thread's time as of
-   * its last packetReceive that brought something, packetTransmit, packetWait or clockRead.
+   * its last sourceReceive that brought something, packetTransmit, queueVerdict, sourceWait or clockRead.
    */
   clock(): ArrayBuffer;
   clockRead(): void;
@@ -44,10 +64,18 @@ export interface Native {
 
   // process/: rights and placement
   confine(uid: number, gid: number): void;
+  /**
+   * A thread that answers a queue needs CAP_NET_ADMIN for every verdict. keepNetAdmin before another thread calls
+   * confine lets this thread keep it; raiseNetAdmin afterwards makes it effective, and gives all other rights up.
+   */
+  keepNetAdmin(): void;
+  raiseNetAdmin(): void;
   pinThread(cpu: number): void;
 
   // traffic/: what the benchmarks measure with; each call blocks for a bounded time
   trafficFloor(a: string, b: string, seconds: number, vnet: boolean, batch: number): FloorResult;
+  /** Accepts everything of one queue in batches: the NFQUEUE floor. batch 1: one verdict message per packet. */
+  trafficQueueFloor(queue: number, seconds: number, batch: number, gso: boolean): FloorResult;
   trafficGenerate(iface: string, frameLength: number, seconds: number, flows: number, pps: number, ip: string, mac: string): number;
   trafficProbeSend(ip: string, port: number, pps: number, seconds: number, payload: number): number;
   trafficProbeReceive(port: number, seconds: number, idle: number, out: Float64Array): number;
@@ -99,6 +127,33 @@ export interface PacketSocketHandle {
   ringRegion: number;
   overflow: ArrayBuffer;
   overflowRegion: number;
+}
+
+/** A capture socket whose frames lie in one buffer. */
+export interface SourceHandle {
+  handle: number;
+  buffer: ArrayBuffer;
+  region: number;
+}
+
+export interface QueueOptions {
+  queue: number;
+  /** NFQA_CFG_QUEUE_MAXLEN, SO_RCVBUFFORCE, bytes copied per packet. */
+  queueLength: number;
+  receiveBuffer: number;
+  copyRange: number;
+  gso: boolean;
+  failOpen: boolean;
+}
+
+export interface LogOptions {
+  group: number;
+  receiveBuffer: number;
+  qthreshold: number;
+  /** 1/100 s */
+  qtimeout: number;
+  /** NFULA_CFG_NLBUFSIZ: most bytes per message. */
+  maxSize: number;
 }
 
 export interface InterfaceFacts {

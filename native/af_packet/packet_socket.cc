@@ -132,13 +132,14 @@ unsigned PacketSocket::receive(Frame* frames, unsigned max) {
     next_ = next_ + 1 == frame_count_ ? 0 : next_ + 1;
     unreleased_++;
     Frame& f = frames[n++];
+    f = {};
+    f.link = kLinkEthernet;
+    f.region = static_cast<int32_t>(ring_region);
     f.seconds = static_cast<int32_t>(header->tp_sec);
     f.nanoseconds = static_cast<int32_t>(header->tp_nsec);
     f.wire = static_cast<int32_t>(header->tp_len);
     f.captured = static_cast<int32_t>(header->tp_snaplen);
     f.flags = checksum_flags(status);
-    f.region = 0;
-    f.socket = 0;
     if (status & TP_STATUS_COPY) {
       if (fetch_overflow(&f)) continue;
       f.flags |= kFrameTruncated;
@@ -176,7 +177,7 @@ bool PacketSocket::fetch_overflow(Frame* f) {
   if (got < 0 && errno != EAGAIN) got = recvmsg(fd_, &message, MSG_DONTWAIT);
   if (got < static_cast<ssize_t>(lead + 14) || (message.msg_flags & MSG_TRUNC)) return false;
   overflow_used_++;
-  f->region = 1;
+  f->region = static_cast<int32_t>(overflow_region);
   f->captured = f->wire = static_cast<int32_t>(static_cast<size_t>(got) - lead);
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA) continue;
@@ -250,10 +251,12 @@ TransmitResult PacketSocket::transmit(const TransmitFrame* frames, unsigned coun
   return result;
 }
 
-int PacketSocket::close_intake() {
+int PacketSocket::close_intake(std::string* step) {
   sock_filter reject_all[] = {{BPF_RET | BPF_K, 0, 0, 0}};
   const sock_fprog program{1, reject_all};
-  return set(fd_, SOL_SOCKET, SO_ATTACH_FILTER, program) == 0 ? 0 : -errno;
+  if (set(fd_, SOL_SOCKET, SO_ATTACH_FILTER, program) == 0) return 0;
+  *step = "SO_ATTACH_FILTER";
+  return -errno;
 }
 
 unsigned PacketSocket::discard() {

@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "frame_source.h"
+
 namespace sluice {
 
 // struct virtio_net_hdr, ahead of every frame when vnet is on (virtio 1.2, 5.1.6). linux/virtio_net.h itself is
@@ -38,7 +40,6 @@ constexpr size_t kOverflowFrame = 65536 + 256;  // 64 KiB IP packet, link header
 constexpr size_t kOverflowLead = 64;
 constexpr size_t kOverflowSlot = kOverflowLead + kOverflowFrame;
 constexpr unsigned kOverflowSlots = 32;
-constexpr unsigned kMaxBatch = 256;
 
 struct PacketSocketOptions {
   std::string interface;
@@ -50,23 +51,6 @@ struct PacketSocketOptions {
   int fanout_id = -1;             // -1: no fanout group
   unsigned fanout_type = PACKET_FANOUT_HASH;
   bool fanout_defrag = false;
-};
-
-// One received frame, as the TypeScript side reads it (int32 each; mirrored in src/capture/frames.ts).
-struct Frame {
-  int32_t region;  // 0 ring, 1 overflow; the binding turns it into a region number
-  int32_t offset;
-  int32_t captured;
-  int32_t wire;
-  int32_t flags;
-  int32_t seconds;
-  int32_t nanoseconds;
-  int32_t socket;  // which of the sockets of the call
-};
-enum FrameFlag : int32_t {
-  kFrameCsumNotReady = 1,  // the sender left the checksum to hardware
-  kFrameCsumValid = 4,     // the interface or the kernel has verified the transport checksum
-  kFrameTruncated = 2,     // longer than the slot, and no whole copy could be had
 };
 
 struct TransmitFrame {
@@ -82,32 +66,31 @@ struct TransmitResult {
   uint32_t link_down = 0;
 };
 
-class PacketSocket {
+class PacketSocket final : public FrameSource {
  public:
-  PacketSocket() = default;
-  ~PacketSocket();
-  PacketSocket(const PacketSocket&) = delete;
-  PacketSocket& operator=(const PacketSocket&) = delete;
+  static constexpr Kind kKind = Kind::packet;
+
+  PacketSocket() : FrameSource(kKind) {}
+  ~PacketSocket() override;
 
   // 0, or -errno with the failing step in `step`.
   int open(const PacketSocketOptions& options, std::string* step);
 
-  // Fills up to `max` frames; they stay valid until release(). Re-inserts stripped VLAN tags.
-  unsigned receive(Frame* frames, unsigned max);
-  // Gives the frames of all receive() calls since the last release back to the kernel.
-  void release();
+  // Re-inserts stripped VLAN tags. A frame's region is one of the two numbers below.
+  unsigned receive(Frame* frames, unsigned max) override;
+  void release() override;
 
   // Sends `count` frames in order. Waits for room, bounded; what cannot be sent is counted, never retried for ever.
   TransmitResult transmit(const TransmitFrame* frames, unsigned count);
 
-  // From now on the kernel hands nothing new to the socket (a filter that rejects all).
-  int close_intake();
+  // By a filter that rejects all.
+  int close_intake(std::string* step) override;
   // Drops all that has arrived so far; returns how many frames.
   unsigned discard();
   // Packets and drops since the last call (the kernel resets them; packets include the drops).
   void statistics(uint32_t* packets, uint32_t* drops) const;
 
-  int fd() const { return fd_; }
+  int fd() const override { return fd_; }
   bool vnet() const { return vnet_; }
   uint8_t* ring() const { return ring_; }
   size_t ring_bytes() const { return ring_bytes_; }

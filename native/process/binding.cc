@@ -12,6 +12,17 @@ napi_value Confine(napi_env env, napi_callback_info info) {
   return r < 0 ? fail_errno(env, step, -r) : nullptr;
 }
 
+napi_value KeepNetAdmin(napi_env env, napi_callback_info) {
+  const int r = keep_net_admin();
+  return r < 0 ? fail_errno(env, "PR_SET_KEEPCAPS", -r) : nullptr;
+}
+
+napi_value RaiseNetAdmin(napi_env env, napi_callback_info) {
+  std::string step;
+  const int r = raise_net_admin(&step);
+  return r < 0 ? fail_errno(env, step, -r) : nullptr;
+}
+
 // pinThread(cpu)
 napi_value PinThread(napi_env env, napi_callback_info info) {
   Args a(env, info);
@@ -23,6 +34,8 @@ napi_value PinThread(napi_env env, napi_callback_info info) {
 
 void bind_process(napi_env env, napi_value exports) {
   method(env, exports, "confine", Confine);
+  method(env, exports, "keepNetAdmin", KeepNetAdmin);
+  method(env, exports, "raiseNetAdmin", RaiseNetAdmin);
   method(env, exports, "pinThread", PinThread);
 }
 

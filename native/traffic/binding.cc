@@ -15,13 +15,7 @@ void set(napi_env env, napi_value object, const char* name, double value) {
   napi_set_named_property(env, object, name, number(env, value));
 }
 
-// trafficFloor(a, b, seconds, vnet, batch) -> {frames, bytes, batches, errors, kernelDrops, cpuSeconds}
-napi_value Floor(napi_env env, napi_callback_info info) {
-  Args a(env, info);
-  FloorResult f;
-  std::string step;
-  const int r = floor_forward(a.string(0), a.string(1), a.f64(2), a.boolean(3), a.u32(4), &f, &step);
-  if (r < 0) return fail_errno(env, step, -r);
+napi_value floor_result(napi_env env, const FloorResult& f) {
   napi_value o = nullptr;
   napi_create_object(env, &o);
   set(env, o, "frames", static_cast<double>(f.frames));
@@ -31,6 +25,24 @@ napi_value Floor(napi_env env, napi_callback_info info) {
   set(env, o, "kernelDrops", static_cast<double>(f.kernel_drops));
   set(env, o, "cpuSeconds", f.cpu_seconds);
   return o;
+}
+
+// trafficFloor(a, b, seconds, vnet, batch) -> {frames, bytes, batches, errors, kernelDrops, cpuSeconds}
+napi_value Floor(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  FloorResult f;
+  std::string step;
+  const int r = floor_forward(a.string(0), a.string(1), a.f64(2), a.boolean(3), a.u32(4), &f, &step);
+  return r < 0 ? fail_errno(env, step, -r) : floor_result(env, f);
+}
+
+// trafficQueueFloor(queue, seconds, batch, gso) -> as trafficFloor
+napi_value QueueFloor(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  FloorResult f;
+  std::string step;
+  const int r = floor_queue(static_cast<uint16_t>(a.u32(0)), a.f64(1), a.u32(2), a.boolean(3), &f, &step);
+  return r < 0 ? fail_errno(env, step, -r) : floor_result(env, f);
 }
 
 // trafficGenerate(interface, frameLength, seconds, flows, pps, destinationIp, destinationMac) -> frames sent
@@ -79,6 +91,7 @@ napi_value ProbeReceive(napi_env env, napi_callback_info info) {
 
 void bind_traffic(napi_env env, napi_value exports) {
   method(env, exports, "trafficFloor", Floor);
+  method(env, exports, "trafficQueueFloor", QueueFloor);
   method(env, exports, "trafficGenerate", Generate);
   method(env, exports, "trafficProbeSend", ProbeSend);
   method(env, exports, "trafficProbeReceive", ProbeReceive);

@@ -56,6 +56,8 @@ int floor_forward(const std::string& a, const std::string& b, double seconds, bo
     o.vnet = vnet;
     const int r = sockets[i].open(o, step);
     if (r < 0) return r;
+    sockets[i].ring_region = 0;
+    sockets[i].overflow_region = 1;
   }
   Frame frames[kMaxBatch];
   TransmitFrame out[kMaxBatch];

@@ -17,6 +17,10 @@ struct FloorResult {
 int floor_forward(const std::string& a, const std::string& b, double seconds, bool vnet, unsigned batch,
                   FloorResult* result, std::string* step);
 
+// Accepts every packet of one NFQUEUE queue and looks at none: 64 a receive, one verdict for `batch` packets or when
+// the receive has run dry; batch 1: a verdict each. CPU time is counted from the first packet on. 0 or -errno.
+int floor_queue(uint16_t queue, double seconds, unsigned batch, bool gso, FloorResult* result, std::string* step);
+
 // UDP frames of `length` bytes (Ethernet header to payload end) over `flows` flows, paced when pps > 0.
 struct GeneratorOptions {
   std::string interface;

@@ -1,12 +1,13 @@
 import { SluiceError } from '../errors.js';
-import { LINK_ETHERNET, UNKNOWN, WorkerHash } from '../flow/symmetric-hash.js';
+import { UNKNOWN, WorkerHash } from '../flow/symmetric-hash.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import { Control, packetRingAt, workerFlag } from '../ring/arena.js';
-import { PacketRingProducer, RECORD_HEADER, Rec, RecFlag } from '../ring/packet-ring.js';
+import { PacketRingProducer, REC_LINK_SHIFT, RECORD_HEADER, Rec, RecFlag, RING_WINDOW } from '../ring/packet-ring.js';
 import { Mode, Reason, Verdict } from '../ring/verdict.js';
 import { COPY_WORDS, FrameFlag, FrameWord, MAX_BATCH, VNET_HEADER } from './frames.js';
-import type { PacketSource } from './source.js';
+import { PacketSource } from './packet-source.js';
+import type { Source } from './source.js';
 import { CaptureThread, threadData } from './thread.js';
 
 /**
@@ -17,7 +18,6 @@ import { CaptureThread, threadData } from './thread.js';
  * ring is full the thread stops receiving and waits, bounded: the kernel's ring is the burst buffer,
  * and a packet dropped there costs nothing.
  */
-const WINDOW = 2048;
 const IDLE_MS = 200;
 
 class Dispatcher {
@@ -34,17 +34,24 @@ class Dispatcher {
   private readonly fullWaitMs: number;
   private generation = 0;
   private alive = 0;
+  /** By source index: bytes of the virtio_net_hdr ahead of each frame. */
+  private readonly leads: Int32Array;
 
-  constructor(private readonly thread: CaptureThread) {
+  constructor(
+    private readonly thread: CaptureThread,
+    window: number,
+  ) {
     const { layout, words, config } = thread;
     this.workers = layout.workers;
     this.hash = new WorkerHash(thread.hashSeed);
     this.flags = new Int32Array(this.workers);
     this.stalled = new Uint8Array(this.workers);
     for (let w = 0; w < this.workers; w++) {
-      this.rings.push(new PacketRingProducer(words, packetRingAt(layout, thread.index, w), layout.packetRingBytes, WINDOW));
+      this.rings.push(new PacketRingProducer(words, packetRingAt(layout, thread.index, w), layout.packetRingBytes, window));
       this.flags[w] = workerFlag(layout, w);
     }
+    this.leads = new Int32Array(thread.sourceByIndex.length);
+    for (const source of thread.sources) if (source instanceof PacketSource && source.vnet) this.leads[source.index] = VNET_HEADER;
     this.passWhenLost = config.sluice.workerLostPolicy === 'pass';
     this.passWhenFull = config.sluice.ringFullPolicy === 'pass';
     this.fullWaitMs = Math.max(1, Math.round(config.sluice.ringFullWait / 1000));
@@ -59,6 +66,7 @@ class Dispatcher {
       this.watchDetection();
       const received = this.receive();
       const collected = this.collectAll();
+      if (received < thread.batch) thread.settle();
       if (received + collected > 0) continue;
       if (thread.draining && this.inFlight() === 0) return;
       thread.arm();
@@ -80,36 +88,38 @@ class Dispatcher {
       const f = i * FrameWord.Words;
       const source = sources[frames[f + FrameWord.Socket]];
       bytes += frames[f + FrameWord.Wire];
+      const ticket = source.admit(frames, f);
+      if (ticket < 0) continue;
       if ((frames[f + FrameWord.Flags] & FrameFlag.Truncated) !== 0) {
         c[Counter.Truncated]++;
-        if (source.peer !== undefined) {
-          this.drop(Reason.Truncated);
+        if (source.losesTruncated) {
+          this.drop(source, ticket, Reason.Truncated);
           continue;
         }
       }
-      if (this.alive === 0) this.decideAlone(source, f, this.passWhenLost, Reason.WorkerLost);
-      else this.enqueue(source, f);
+      if (this.alive === 0) this.decideAlone(source, f, ticket, this.passWhenLost, Reason.WorkerLost);
+      else this.enqueue(source, f, ticket);
     }
     c[Counter.Bytes] += bytes;
     this.publish();
     // Frames forwarded by policy lie in the receive ring, which the next batch overwrites.
-    for (let s = 0; s < sources.length; s++) sources[s].flush();
+    for (let s = 0; s < sources.length; s++) sources[s].flush(false);
     return n;
   }
 
-  private enqueue(source: PacketSource, f: number): void {
+  private enqueue(source: Source, f: number, ticket: number): void {
     const { thread } = this;
     const frames = thread.frames;
     const region = frames[f + FrameWord.Region];
     const offset = frames[f + FrameWord.Offset];
     const length = frames[f + FrameWord.Captured];
-    const mem = region === source.ringRegion ? source.ring : source.overflow;
+    const link = frames[f + FrameWord.Link];
     let w = 0;
     if (this.workers > 1) {
-      const number = this.hash.hash(mem, offset, length, LINK_ETHERNET, frames[f + FrameWord.Seconds]);
+      const number = this.hash.hash(source.memory(region), offset, length, link, frames[f + FrameWord.Seconds]);
       if (number === UNKNOWN) {
         // No worker has the rest of this datagram. What only listens loses nothing.
-        this.decideAlone(source, f, false, Reason.DefragMemcap);
+        this.decideAlone(source, f, ticket, false, Reason.DefragMemcap);
         return;
       }
       w = number % this.workers;
@@ -118,13 +128,13 @@ class Dispatcher {
     let index = ring.reserve(length);
     if (index < 0 && this.stalled[w] === 0 && this.waitForRoom(w, length)) index = ring.reserve(length);
     if (this.alive === 0) {
-      this.decideAlone(source, f, this.passWhenLost, Reason.WorkerLost);
+      this.decideAlone(source, f, ticket, this.passWhenLost, Reason.WorkerLost);
       return;
     }
     if (index < 0) {
       this.stalled[w] = 1;
       thread.counters[Counter.RingFull]++;
-      this.decideAlone(source, f, this.passWhenFull, Reason.RingFull);
+      this.decideAlone(source, f, ticket, this.passWhenFull, Reason.RingFull);
       return;
     }
     const r = ring.at >> 2;
@@ -132,17 +142,21 @@ class Dispatcher {
     const seconds = frames[f + FrameWord.Seconds];
     const nanoseconds = frames[f + FrameWord.Nanoseconds];
     words[r + Rec.Wire] = frames[f + FrameWord.Wire];
+    const flags = frames[f + FrameWord.Flags];
+    const lead = this.leads[source.index];
     words[r + Rec.Flags] =
-      ((frames[f + FrameWord.Flags] & FrameFlag.CsumSettled) !== 0 ? RecFlag.CsumNotReady : 0) |
-      (source.mode === Mode.Ips ? RecFlag.Ips : 0);
+      ((flags & FrameFlag.CsumSettled) !== 0 ? RecFlag.CsumSettled : 0) |
+      ((flags & FrameFlag.CsumNotReady) !== 0 && lead > 0 ? RecFlag.CsumPartial : 0) |
+      (source.mode === Mode.Ips ? RecFlag.Ips : 0) |
+      (source.selective === 1 ? RecFlag.Selective : 0) |
+      (link << REC_LINK_SHIFT);
     words[r + Rec.Seconds] = seconds;
     words[r + Rec.Nanoseconds] = nanoseconds;
     words[r + Rec.Source] = source.index;
-    words[r + Rec.PacketId] = 0;
     ring.source[index] = source.index;
     ring.seconds[index] = seconds;
     ring.nanoseconds[index] = nanoseconds;
-    const lead = source.vnet ? VNET_HEADER : 0;
+    ring.ticket[index] = ticket;
     const j = this.jobCount * COPY_WORDS;
     const jobs = this.jobs;
     jobs[j] = region;
@@ -194,7 +208,6 @@ class Dispatcher {
 
   /** Acts on the verdicts of one worker, oldest first; sends, then gives the room back. */
   private collect(w: number): number {
-    const { thread } = this;
     const ring = this.rings[w];
     if (ring.inFlight === 0) return 0;
     const done = ring.completed();
@@ -204,26 +217,37 @@ class Dispatcher {
       return 1;
     }
     this.stalled[w] = 0;
-    const words = thread.words;
-    for (let k = 0; k < done; k++) {
-      const i = (ring.first + k) & ring.mask;
-      const r = ring.recordAt[i] >> 2;
-      const word = words[r + Rec.Verdict];
-      const verdict = word >>> 8 === ring.epoch ? word & 0xff : Verdict.None;
-      const source = thread.sourceByIndex[ring.source[i]];
-      if (verdict === Verdict.Pass || source.mode === Mode.Ids)
-        this.pass(source, thread.arenaRegion, ring.recordAt[i] + RECORD_HEADER, ring.length[i]);
-      else if (verdict === Verdict.Drop) this.drop(words[r + Rec.Reason]);
-      else
-        this.byPolicy(source, thread.arenaRegion, ring.recordAt[i] + RECORD_HEADER, ring.length[i], this.passWhenLost, Reason.WorkerLost);
-    }
+    for (let k = 0; k < done; k++) this.carryOut(ring, (ring.first + k) & ring.mask);
     this.sendAndStamp(ring, done);
     return done;
   }
 
+  /** Does what the worker decided about the record at FIFO index `i`. Nothing it wrote is taken on trust. */
+  private carryOut(ring: PacketRingProducer, i: number): void {
+    const { words, arena, arenaRegion, sourceByIndex } = this.thread;
+    const r = ring.recordAt[i] >> 2;
+    const word = words[r + Rec.Verdict];
+    const verdict = word >>> 8 === ring.epoch ? word & 0xff : Verdict.None;
+    const source = sourceByIndex[ring.source[i]];
+    const ticket = ring.ticket[i];
+    const frame = ring.recordAt[i] + RECORD_HEADER;
+    const length = ring.length[i];
+    if (verdict === Verdict.None || verdict > Verdict.Rewritten) {
+      this.byPolicy(source, ticket, arenaRegion, frame, length, this.passWhenLost, Reason.WorkerLost);
+      return;
+    }
+    const answer = words[r + Rec.Answer];
+    if (answer !== 0) source.answer(answer, ticket, arena, frame, length, ring.seconds[i]);
+    if (verdict === Verdict.Drop && source.mode === Mode.Ips) this.drop(source, ticket, words[r + Rec.Reason]);
+    else if (verdict === Verdict.Rewritten && source.mode === Mode.Ips) {
+      this.thread.counters[Counter.VerdictPass]++;
+      source.forwardRewritten(ticket, arenaRegion, frame, length, words[r + Rec.Mark], words[r + Rec.MarkMask]);
+    } else this.pass(source, ticket, arenaRegion, frame, length, words[r + Rec.Mark], words[r + Rec.MarkMask]);
+  }
+
   private sendAndStamp(ring: PacketRingProducer, count: number): void {
     const { thread } = this;
-    thread.flush();
+    thread.flush(false);
     for (let k = 0; k < count; k++) {
       const i = (ring.first + k) & ring.mask;
       thread.latency(ring.seconds[i], ring.nanoseconds[i]);
@@ -239,7 +263,8 @@ class Dispatcher {
     for (let k = 0; k < count; k++) {
       const i = (ring.first + k) & ring.mask;
       const source = thread.sourceByIndex[ring.source[i]];
-      this.byPolicy(source, thread.arenaRegion, ring.recordAt[i] + RECORD_HEADER, ring.length[i], this.passWhenLost, Reason.WorkerLost);
+      const frame = ring.recordAt[i] + RECORD_HEADER;
+      this.byPolicy(source, ring.ticket[i], thread.arenaRegion, frame, ring.length[i], this.passWhenLost, Reason.WorkerLost);
     }
     this.sendAndStamp(ring, count);
     ring.reset();
@@ -261,27 +286,29 @@ class Dispatcher {
     this.generation = generation;
   }
 
-  /** No worker will decide this frame, still in the receive ring: the exception policy does. */
-  private decideAlone(source: PacketSource, f: number, pass: boolean, reason: Reason): void {
+  /** No worker will decide this frame, still where it was received: the exception policy does. */
+  private decideAlone(source: Source, f: number, ticket: number, pass: boolean, reason: Reason): void {
     const frames = this.thread.frames;
-    this.byPolicy(source, frames[f + FrameWord.Region], frames[f + FrameWord.Offset], frames[f + FrameWord.Captured], pass, reason);
+    const region = frames[f + FrameWord.Region];
+    this.byPolicy(source, ticket, region, frames[f + FrameWord.Offset], frames[f + FrameWord.Captured], pass, reason);
   }
 
-  private byPolicy(source: PacketSource, region: number, offset: number, length: number, pass: boolean, reason: Reason): void {
+  private byPolicy(source: Source, ticket: number, region: number, offset: number, length: number, pass: boolean, reason: Reason): void {
     if (reason === Reason.WorkerLost) this.thread.counters[Counter.WorkerLost]++;
-    if (pass || source.mode === Mode.Ids) this.pass(source, region, offset, length);
-    else this.drop(reason);
+    if (pass || source.mode === Mode.Ids) this.pass(source, ticket, region, offset, length, 0, 0);
+    else this.drop(source, ticket, reason);
   }
 
-  private pass(source: PacketSource, region: number, offset: number, length: number): void {
+  private pass(source: Source, ticket: number, region: number, offset: number, length: number, mark: number, mask: number): void {
     this.thread.counters[Counter.VerdictPass]++;
-    if (source.peer !== undefined) source.peer.send(region, offset, length);
+    source.pass(ticket, region, offset, length, mark, mask);
   }
 
-  private drop(reason: number): void {
+  private drop(source: Source, ticket: number, reason: number): void {
     const c = this.thread.counters;
     c[Counter.VerdictDrop]++;
     c[Counter.DropReason + (reason >= 0 && reason < Reason.Count ? reason : Reason.None)]++;
+    source.drop(ticket);
   }
 
   private inFlight(): number {
@@ -297,7 +324,7 @@ class Dispatcher {
 }
 
 const thread = new CaptureThread(threadData());
-const dispatcher = new Dispatcher(thread);
+const dispatcher = new Dispatcher(thread, RING_WINDOW);
 thread.awaitStart();
 dispatcher.run();
 thread.close();

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import type { AfPacketInterface, Config } from '../config/config.js';
+import type { AfPacketInterface, Config, NflogGroup } from '../config/config.js';
 import { SluiceError } from '../errors.js';
 import { type InterfaceFacts, native } from '../native.js';
 import { Mode } from '../ring/verdict.js';
@@ -19,12 +19,29 @@ export interface CapturePlan {
   warnings: string[];
 }
 
-/** One interface. Its index in `sources` is the packet's `source` everywhere. */
-export interface SourcePlan {
-  interface: string;
+/** One interface, queue or log group. Its index in `sources` is the packet's `source` everywhere. */
+export type SourcePlan = PacketSourcePlan | QueueSourcePlan | LogSourcePlan;
+
+interface SourceBase {
+  /** As people and EVE's in_iface know it: `eth0`, `NFQ#0`, `NFLOG#2`. */
+  name: string;
+  mode: Mode;
+}
+
+export interface QueueSourcePlan extends SourceBase {
+  kind: 'nfqueue';
+  queue: number;
+}
+
+export interface LogSourcePlan extends SourceBase {
+  kind: 'nflog';
+  log: NflogGroup;
+}
+
+export interface PacketSourcePlan extends SourceBase {
+  kind: 'af-packet';
   /** Index of the interface that its packets leave by; -1 for IDS. */
   peer: number;
-  mode: Mode;
   vnet: boolean;
   frameSize: number;
   frameCount: number;
@@ -34,9 +51,11 @@ export interface SourcePlan {
   fanoutType: number;
   fanoutDefrag: boolean;
   promiscuous: boolean;
+  /** `reject` of what this interface saw: answered on the link, or routed by this host (host-mode). */
+  routed: boolean;
 }
 
-/** Sockets of one capture thread: socket `member` of each source's fanout group. */
+/** Sources of one capture thread: socket `member` of each interface's fanout group, or one queue, or one group. */
 export interface ThreadPlan {
   name: string;
   sources: number[];
@@ -49,11 +68,13 @@ const FANOUT_TYPES = {
   cluster_rnd: Fanout.Rnd,
 } as const;
 const DEFAULT_FRAMES = 16384;
+/** Each is a thread of the capture process with an event loop and some 10 MB of its own. */
+const MAX_THREADS = 256;
 const MAX_RING_BYTES = 256 << 20;
 /** Room a slot needs beside the MTU: ring header, address, link header, tags, virtio_net_hdr. */
 const SLOT_OVERHEAD = 160;
 
-/** @throws SluiceError SLUICE_INTERFACE in one line that names both sides and the mend. */
+/** @throws SluiceError SLUICE_INTERFACE in one line that names both sides and the mend; SLUICE_CONFIG when there are too many sources. */
 export function planCapture(config: Config, facts: (name: string) => InterfaceFacts = native.interfaceFacts): CapturePlan {
   const warnings: string[] = [];
   const list = config.afPacket;
@@ -68,7 +89,7 @@ export function planCapture(config: Config, facts: (name: string) => InterfaceFa
       );
     }
   });
-  const sources = list.map((entry, i): SourcePlan => {
+  const interfaces = list.map((entry, i): PacketSourcePlan => {
     const peer = entry.copyMode === 'none' ? -1 : (index.get(entry.copyIface) ?? -1);
     if (peer >= 0) checkPair(entry, found[i], list[peer], found[peer]);
     if (!found[i].up)
@@ -88,7 +109,8 @@ export function planCapture(config: Config, facts: (name: string) => InterfaceFa
       );
     const frameSize = slotSize(found[i].mtu);
     return {
-      interface: entry.interface,
+      kind: 'af-packet',
+      name: entry.interface,
       peer,
       mode: entry.copyMode === 'ips' ? Mode.Ips : Mode.Ids,
       vnet,
@@ -100,9 +122,20 @@ export function planCapture(config: Config, facts: (name: string) => InterfaceFa
       fanoutType: FANOUT_TYPES[entry.clusterType],
       fanoutDefrag: entry.defrag,
       promiscuous: entry.promisc,
+      // auto: a pure listener has no route to those it hears; a bridge has none by nature.
+      routed: peer < 0 && config.hostMode === 'router',
     };
   });
-  return { sources, threads: planThreads(sources), hashSeed: randomInt(2 ** 31), warnings };
+  const queues = config.nfq.queues.map((queue): QueueSourcePlan => ({ kind: 'nfqueue', name: `NFQ#${queue}`, mode: Mode.Ips, queue }));
+  const logs = config.nflog.map((log): LogSourcePlan => ({ kind: 'nflog', name: `NFLOG#${log.group}`, mode: Mode.Ids, log }));
+  const sources = [...interfaces, ...queues, ...logs];
+  const threads = planThreads(sources);
+  if (threads.length > MAX_THREADS)
+    throw new SluiceError(
+      'SLUICE_CONFIG',
+      `${threads.length} capture threads (${interfaces.length} interfaces, ${queues.length} queues, ${logs.length} log groups), ${MAX_THREADS} is the most; give fewer queues with -q, or lower af-packet's threads`,
+    );
+  return { sources, threads, hashSeed: randomInt(2 ** 31), warnings };
 }
 
 /** The interface, and the one it is bridged to. */
@@ -138,11 +171,12 @@ function threadsOf(entry: AfPacketInterface, peer: AfPacketInterface): number {
   return entry.threads || peer.threads || availableParallelism();
 }
 
-/** Pairs share threads: thread i of a pair owns socket i of both sides. IDS interfaces get their own. */
+/** Pairs share threads: thread i of a pair owns socket i of both sides. IDS interfaces, queues and groups get their own. */
 function planThreads(sources: SourcePlan[]): ThreadPlan[] {
   const threads: ThreadPlan[] = [];
   for (let i = 0; i < sources.length; i++) {
-    const { peer, threads: count } = sources[i];
+    const source = sources[i];
+    const { peer, threads: count } = source.kind === 'af-packet' ? source : { peer: -1, threads: 1 };
     if (peer >= 0 && peer < i) continue;
     for (let member = 0; member < count; member++)
       threads.push({ name: `C#${String(threads.length + 1).padStart(2, '0')}`, sources: peer >= 0 ? [i, peer] : [i] });

@@ -6,7 +6,11 @@ import { native } from '../native.js';
 import { type ArenaLayout, Control, captureFlag, controlBytes, heartbeatWord } from '../ring/arena.js';
 import { FrameWord, MAX_BATCH } from './frames.js';
 import type { CapturePlan } from './plan.js';
-import { PacketSource } from './source.js';
+import { LogSource } from './log-source.js';
+import { PacketSource } from './packet-source.js';
+import { QueueSource } from './queue-source.js';
+import { Responder } from './reject.js';
+import type { Source } from './source.js';
 
 /** What a capture thread is started with. File descriptors are the process's own. */
 export interface CaptureThreadData {
@@ -19,6 +23,10 @@ export interface CaptureThreadData {
   arenaFd: number;
   eventFd: number;
   cpu: number;
+  /** The process will give its rights up once every socket is open. */
+  confined: boolean;
+  /** Most packets of one source that can be undecided at once. */
+  window: number;
 }
 
 const SECOND_NS = 1_000_000_000;
@@ -30,9 +38,9 @@ const SECOND_NS = 1_000_000_000;
 export class CaptureThread {
   readonly config: Config;
   readonly layout: ArenaLayout;
-  readonly sources: PacketSource[] = [];
+  readonly sources: Source[] = [];
   /** By interface index; holes where this thread has no socket. */
-  readonly sourceByIndex: PacketSource[] = [];
+  readonly sourceByIndex: Source[] = [];
   readonly control: Int32Array;
   readonly counters: Float64Array;
   readonly arena: Uint8Array;
@@ -46,6 +54,8 @@ export class CaptureThread {
   readonly hashSeed: number;
   /** 1 once Stop was seen and the sockets take nothing new in. */
   draining = 0;
+  /** Every verdict for a queue needs CAP_NET_ADMIN. */
+  private readonly keepsNetAdmin: boolean;
   private readonly handles: Int32Array;
   private readonly eventFd: number;
   private readonly heartbeat: number;
@@ -71,25 +81,47 @@ export class CaptureThread {
     this.arenaRegion = native.region(arena);
     this.arena = new Uint8Array(arena);
     this.words = new Int32Array(arena);
-    for (const i of data.plan.threads[data.thread].sources) {
-      const source = new PacketSource(data.plan.sources[i], i, this.counters);
-      this.sources.push(source);
-      this.sourceByIndex[i] = source;
-    }
-    for (const source of this.sources) {
-      const peer = data.plan.sources[source.index].peer;
-      if (peer >= 0) source.peer = this.sourceByIndex[peer];
-    }
+    this.openSources(data);
+    this.keepsNetAdmin = data.confined && this.sources.some((source) => source instanceof QueueSource);
+    if (this.keepsNetAdmin) native.keepNetAdmin();
     this.handles = Int32Array.from(this.sources, (source) => source.handle);
     this.frames = new Int32Array(this.sources.length * this.batch * FrameWord.Words);
     // The first of two messages; awaitStart posts the other.
     parentPort?.postMessage('open');
   }
 
+  private openSources(data: CaptureThreadData): void {
+    const responder = new Responder(this.counters, data.config.sluice.rejectRate);
+    const interfaces = new Map<number, PacketSource>();
+    for (const i of data.plan.threads[data.thread].sources) {
+      const plan = data.plan.sources[i];
+      let source: Source;
+      if (plan.kind === 'nfqueue') source = new QueueSource(plan, i, data.config.nfq, data.window, this.now, this.counters, responder);
+      else if (plan.kind === 'nflog') source = new LogSource(plan, i, this.counters, responder);
+      else {
+        source = new PacketSource(plan, i, this.counters, responder);
+        interfaces.set(i, source as PacketSource);
+      }
+      this.sources.push(source);
+      this.sourceByIndex[i] = source;
+    }
+    for (const [i, source] of interfaces) {
+      const plan = data.plan.sources[i];
+      if (plan.kind === 'af-packet') source.peer = interfaces.get(plan.peer);
+    }
+    // Answers to what netfilter shows are routed by this host; so are those of an interface with host-mode router.
+    const linked = (i: number) => {
+      const plan = data.plan.sources[i];
+      return plan.kind === 'af-packet' && !plan.routed;
+    };
+    if (!data.plan.threads[data.thread].sources.every(linked)) native.rawOpen();
+  }
+
   /** Returns when every thread of every pair is open; what came before is not forwarded. */
   awaitStart(): void {
     while (Atomics.load(this.control, Control.Start) === 0 && Atomics.load(this.control, Control.Stop) === 0)
       native.futexWait(this.control, Control.Start, 0, 1000);
+    if (this.keepsNetAdmin) native.raiseNetAdmin();
     for (const source of this.sources) source.discard();
     parentPort?.postMessage('forwarding');
   }
@@ -103,10 +135,7 @@ export class CaptureThread {
     }
     if (this.now[0] === this.lastSecond) return false;
     this.lastSecond = this.now[0];
-    for (const source of this.sources) {
-      source.readStatistics();
-      source.checkInterface();
-    }
+    for (const source of this.sources) source.everySecond();
     this.counters[Counter.HeapUsed] = getHeapStatistics().used_heap_size;
     return true;
   }
@@ -119,26 +148,32 @@ export class CaptureThread {
   /** Sleeps until a socket, a worker or the supervisor has something, or `ms`. */
   wait(ms: number): void {
     this.counters[Counter.Waits]++;
-    native.packetWait(this.handles, this.handles.length, this.eventFd, ms);
+    for (let s = 0; s < this.sources.length; s++) if (this.sources[s].impatient()) ms = 1;
+    native.sourceWait(this.handles, this.handles.length, this.eventFd, ms);
     Atomics.store(this.words, this.flag, 0);
   }
 
   /** A batch from every socket; the frames of the batch before are gone. */
   receive(): number {
-    return native.packetReceive(this.handles, this.handles.length, this.frames, this.batch);
+    return native.sourceReceive(this.handles, this.handles.length, this.frames, this.batch);
   }
 
   /** Sleeps until a worker has decided something, or `ms`; packets stay in the kernel's ring meanwhile. */
   waitForWorkers(ms: number): void {
-    native.packetWait(this.handles, 0, this.eventFd, ms);
+    native.sourceWait(this.handles, 0, this.eventFd, ms);
     Atomics.store(this.words, this.flag, 0);
   }
 
-  /** Sends what is queued on every socket, and looks at the clock. */
-  flush(): void {
+  /** Makes the decisions of every source take effect, and looks at the clock. `dry`: nothing is left to be decided. */
+  flush(dry: boolean): void {
     let sent = false;
-    for (let s = 0; s < this.sources.length; s++) if (this.sources[s].flush()) sent = true;
+    for (let s = 0; s < this.sources.length; s++) if (this.sources[s].flush(dry)) sent = true;
     if (!sent) native.clockRead();
+  }
+
+  /** Nothing more is waiting in the kernel: what is decided need not wait for more like it. */
+  settle(): void {
+    for (let s = 0; s < this.sources.length; s++) this.sources[s].flush(true);
   }
 
   /** Counts the time from the kernel's time stamp to now for one packet. */

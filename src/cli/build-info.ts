@@ -1,7 +1,10 @@
 import { errorLine } from '../errors.js';
 import { versionLine } from './version.js';
 
-/** --build-info: what this build can do on this machine, and what it cannot yet. */
+/**
+ * --build-info: what this build can do on this machine, and what it cannot yet. The lines that people and scripts look for
+ * in Suricata's (`NFQueue support:  yes`, the word NFQ among the features) are written alike.
+ */
 export async function buildInfo(): Promise<string> {
   let addon = 'loaded';
   let verbs: Record<string, unknown> = {};
@@ -10,22 +13,52 @@ export async function buildInfo(): Promise<string> {
   } catch (error) {
     addon = `not loaded: ${errorLine(error)}`;
   }
-  const has = (...names: string[]) => (names.some((name) => name in verbs) ? 'yes' : 'no');
+  const [{ APP_PROTO_NAMES }, { kernelLacks }] = await Promise.all([
+    import('../app-layer/buffers.js'),
+    import('../supervisor/capabilities.js'),
+  ]);
+  const yes = (name: string) => name in verbs;
+  const has = (name: string) => (yes(name) ? 'yes' : 'no');
+  const netfilter = (name: string, module: 'nfnetlink_queue' | 'nfnetlink_log') =>
+    yes(name) && kernelLacks(module) ? `yes (but not in the kernel that runs: 'modprobe ${module}')` : has(name);
+  const features = [
+    yes('queueOpen') && 'NFQ',
+    yes('logOpen') && 'NFLOG',
+    yes('packetOpen') && 'AF_PACKET',
+    yes('matchCompile') && 'VECTORSCAN',
+  ];
   const rows: [string, string][] = [
-    ['Node.js', process.versions.node],
-    ['V8', process.versions.v8],
-    ['Platform', `${process.platform} ${process.arch}`],
-    ['Native addon', addon],
+    ['AF_PACKET support', has('packetOpen')],
+    ['NFQueue support', netfilter('queueOpen', 'nfnetlink_queue')],
+    ['NFLOG support', netfilter('logOpen', 'nfnetlink_log')],
+    ['Capture files (pcap, pcapng)', 'yes'],
     ['Shared-memory rings (memfd, futex)', has('memfdCreate')],
     ['Multi-pattern matching (Vectorscan)', has('matchCompile')],
     ['PCRE2 regular expressions', has('pcreCompile')],
-    ['AF_PACKET capture and inline bridging', Object.keys(verbs).some((name) => /packet|afp/i.test(name)) ? 'yes' : 'no'],
-    ['Capture files (pcap, pcapng)', 'yes'],
-    ['NFQUEUE', 'no (not built yet)'],
-    ['NFLOG', 'no (not built yet)'],
-    ['Application-layer protocols', 'none yet'],
+    ['Application-layer protocols', protocols(APP_PROTO_NAMES).join(', ') || 'none'],
+    ['Native addon', addon],
+    ['Node.js', process.versions.node],
+    ['V8', process.versions.v8],
+    ['Platform', `${process.platform} ${process.arch}`],
   ];
-  return [versionLine(), 'Features:', ...rows.map(([name, value]) => `  ${`${name}:`.padEnd(42)}${value}`)].join('\n');
+  return [
+    versionLine(),
+    `Features: ${features.filter(Boolean).join(' ')}`,
+    '',
+    'Sluice Configuration:',
+    ...rows.map(([name, value]) => `  ${`${name}:`.padEnd(41)}${value}`),
+  ].join('\n');
+}
+
+/** Without the states of a flow whose protocol is not known. */
+function protocols(names: readonly string[]): string[] {
+  return names.filter((name) => name !== 'unknown' && name !== 'failed');
+}
+
+/** --list-app-layer-protos: those that have a parser. */
+export async function protocolList(): Promise<string> {
+  const { APP_PROTO_NAMES } = await import('../app-layer/buffers.js');
+  return ['=====Supported application-layer protocols=====', ...protocols(APP_PROTO_NAMES)].join('\n');
 }
 
 /** --list-keywords: those that have a handler, sorted. */

@@ -1,3 +1,4 @@
+import { oneLine } from '../config/tree.js';
 import { SluiceError } from '../errors.js';
 
 /** The command line, understood but not yet acted on. Names follow Suricata's flags. */
@@ -28,9 +29,12 @@ export interface Flags {
   interfaces: string[];
   /** --af-packet without a name: all of the af-packet section. */
   afPacket: boolean;
+  /** -q: ascending, each once. */
   queues: number[];
-  /** --nflog; -1 without a group = all of the nflog section. */
-  nflog: number[];
+  /** --nflog=GROUP, in order, each once. */
+  groups: number[];
+  /** --nflog without a group: all of the nflog section. */
+  nflog: boolean;
   checksums: '' | 'all' | 'none';
   verbosity: number;
   runmode: '' | 'autofp' | 'workers' | 'single';
@@ -47,7 +51,8 @@ export interface Flags {
 }
 
 export const RUNMODES = ['autofp', 'workers', 'single'] as const;
-const MAX_QUEUES = 1024;
+/** Queues and groups have 16 bits. */
+const MAX_NUMBER = 65_535;
 
 function usage(message: string): never {
   throw new SluiceError('SLUICE_USAGE', `${message}; see 'sluice --help'`);
@@ -108,8 +113,15 @@ const FLAGS: readonly Flag[] = [
       else addInterface(flags, value);
     },
   },
-  { names: ['-q'], value: 'needed', take: (flags, value) => flags.queues.push(...queueRange(value)) },
-  { names: ['--nflog', '-nflog'], value: 'optional', take: (flags, value) => void flags.nflog.push(value === '' ? -1 : group(value)) },
+  { names: ['-q'], value: 'needed', take: (flags, value) => addQueues(flags, value) },
+  {
+    names: ['--nflog', '-nflog'],
+    value: 'optional',
+    take: (flags, value) => {
+      if (value === '') flags.nflog = true;
+      else addGroup(flags, value);
+    },
+  },
   {
     names: ['-k'],
     value: 'needed',
@@ -155,19 +167,24 @@ function addInterface(flags: Flags, name: string): void {
   flags.interfaces.push(name);
 }
 
-function queueRange(value: string): number[] {
-  const match = /^(\d{1,5})(?::(\d{1,5}))?$/.exec(value);
-  const first = match ? Number(match[1]) : -1;
-  const last = match?.[2] !== undefined ? Number(match[2]) : first;
-  if (!match || last > 65_535 || last < first) return usage(`-q ${value}: a queue is a number from 0 to 65535, or a range N:M`);
-  if (last - first >= MAX_QUEUES) return usage(`-q ${value}: more than ${MAX_QUEUES} queues`);
-  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+/** `N` or `N:M`, both ends included. A queue that is named again is the same queue. */
+function addQueues(flags: Flags, value: string): void {
+  const match = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(value);
+  if (!match) usage(`-q ${oneLine(value)}: a queue is a number from 0 to ${MAX_NUMBER}, or a range of them: -q 0:3`);
+  const first = Number(match[1]);
+  const last = match[2] === undefined ? first : Number(match[2]);
+  if (first > MAX_NUMBER || last > MAX_NUMBER) usage(`-q ${value}: the highest queue is ${MAX_NUMBER}`);
+  if (last < first) usage(`-q ${value}: the range runs backwards; write it as -q ${last}:${first}`);
+  const all = new Set(flags.queues);
+  for (let queue = first; queue <= last; queue++) all.add(queue);
+  flags.queues = [...all].sort((a, b) => a - b);
 }
 
-function group(value: string): number {
-  const number = /^\d{1,5}$/.test(value) ? Number(value) : -1;
-  if (number < 1 || number > 65_535) usage(`--nflog=${value}: a group is a number from 1 to 65535 (0 belongs to the kernel)`);
-  return number;
+function addGroup(flags: Flags, value: string): void {
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : -1;
+  if (number === 0) usage('--nflog=0: group 0 belongs to the kernel; use another, in the netfilter rule too (--nflog-group)');
+  if (number < 1 || number > MAX_NUMBER) usage(`--nflog=${oneLine(value)}: a group is a number from 1 to ${MAX_NUMBER}`);
+  if (!flags.groups.includes(number)) flags.groups.push(number);
 }
 
 export function emptyFlags(): Flags {
@@ -192,7 +209,8 @@ export function emptyFlags(): Flags {
     interfaces: [],
     afPacket: false,
     queues: [],
-    nflog: [],
+    groups: [],
+    nflog: false,
     checksums: '',
     verbosity: 0,
     runmode: '',
@@ -267,14 +285,20 @@ export function isInformational(flags: Flags): boolean {
   );
 }
 
-/** Refuses what cannot go together, and what is not built. Throws SLUICE_USAGE. */
-export function validateFlags(flags: Flags): void {
+/** Sources of live packets on the command line; any of them may stand together. */
+export function liveSources(flags: Flags): string[] {
   const sources: string[] = [];
-  if (flags.pcapFile !== '') sources.push('-r');
   if (flags.interfaces.length > 0 || flags.afPacket) sources.push('-i/--af-packet');
   if (flags.queues.length > 0) sources.push('-q');
-  if (flags.nflog.length > 0) sources.push('--nflog');
-  if (sources.length > 1) usage(`more than one run mode has been specified (${sources.join(' and ')}); choose one`);
+  if (flags.groups.length > 0 || flags.nflog) sources.push('--nflog');
+  return sources;
+}
+
+/** Refuses what cannot go together, and a run without packets. Throws SLUICE_USAGE. */
+export function validateFlags(flags: Flags): void {
+  const live = liveSources(flags);
+  if (flags.pcapFile !== '' && live.length > 0)
+    usage(`more than one run mode has been specified: -r reads a file, ${live.join(' and ')} live packets; choose one`);
   if (flags.rulesOnly !== '' && flags.rulesAlso !== '') usage(`-S loads its rules only, -s adds rules: choose one`);
   for (const [given, name] of [
     [flags.pcapFileContinuous, '--pcap-file-continuous'],
@@ -284,9 +308,6 @@ export function validateFlags(flags: Flags): void {
   }
   if (flags.pcapFileContinuous && flags.pcapFileRecursive) usage('--pcap-file-continuous and --pcap-file-recursive cannot be combined');
   if (isInformational(flags)) return;
-  if (flags.queues.length > 0) throw new SluiceError('SLUICE_USAGE', '-q: NFQUEUE is not built yet; use --af-packet or -r');
-  if (flags.nflog.length > 0) throw new SluiceError('SLUICE_USAGE', '--nflog: NFLOG is not built yet; use --af-packet or -r');
-  if (sources.length === 0) usage('no source of packets: give -r FILE, -i INTERFACE or --af-packet');
-  if (flags.afPacket && flags.interfaces.length > 0)
-    usage('--af-packet alone means all configured interfaces; name single ones with -i, or give none');
+  if (flags.pcapFile === '' && live.length === 0)
+    usage('no source of packets: give -r FILE, -i INTERFACE, --af-packet, -q QUEUE or --nflog');
 }

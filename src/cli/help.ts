@@ -1,11 +1,11 @@
 export const HELP = `Usage: sluice [options]
 
-Packets (one of)
+Packets: a file, or any of the others together
   -r FILE                    read a pcap/pcapng file, or all files of a folder
   -i IF                      inspect interface IF (repeatable)
   --af-packet[=IF]           inspect or bridge the interfaces of the af-packet section, or IF alone
-  -q N[:M]                   answer netfilter queue N (repeatable; not built yet)
-  --nflog[=GROUP]            read netfilter log group GROUP (not built yet)
+  -q N[:M]                   decide what passes in netfilter queue N, or queues N to M (NFQUEUE, IPS; repeatable)
+  --nflog[=GROUP]            inspect netfilter log group GROUP, or all of the nflog section (NFLOG, IDS; repeatable)
 
 Configuration and rules
   -c FILE                    configuration file (default: etc/sluice.yaml)
@@ -45,6 +45,10 @@ export const RUNMODE_LIST = `------------------------------------- Runmodes ----
 |--------------|-------------|-----------------------------------------------------------
 | AF_PACKET    | autofp      | Capture threads hand packets to flow-pinned workers (default)
 |              | workers     | Each capture thread also detects
+| NFQ          | autofp      | A thread per queue hands packets to flow-pinned workers (default)
+|              | workers     | A thread per queue, which also detects
+| NFLOG        | autofp      | A thread per group hands packets to flow-pinned workers (default)
+|              | workers     | A thread per group, which also detects
 | PCAP_FILE    | single      | One thread for everything (default for -r)
 |              | autofp      | Reading thread hands packets to flow-pinned workers
 -----------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ async function inform(flags: Flags): Promise<number> {
   else if (flags.buildInfo) print(await (await import('./build-info.js')).buildInfo());
   else if (flags.listKeywords) print(await (await import('./build-info.js')).keywordList());
   else if (flags.listRunmodes) print((await import('./help.js')).RUNMODE_LIST);
-  else if (flags.listAppLayerProtos) print('No application-layer protocol is built yet: traffic is inspected as packets.');
+  else if (flags.listAppLayerProtos) print(await (await import('./build-info.js')).protocolList());
   else {
     const [{ loadTree }, { dumpConfig }, { DEFAULT_CONFIG_FILE }] = await Promise.all([
       import('../config/load.js'),
@@ -47,16 +47,18 @@ async function inform(flags: Flags): Promise<number> {
 }
 
 async function test(flags: Flags): Promise<number> {
-  const [{ prepare }, { testRules }, { checkAfPacket }] = await Promise.all([
+  const [{ prepare }, { testRules }, { checkAfPacket }, { checkNfq }] = await Promise.all([
     import('./setup.js'),
     import('./test-mode.js'),
     import('../config/af-packet.js'),
+    import('../config/netfilter.js'),
   ]);
   const prepared = prepare(flags);
   const log = consoleLog(flags, prepared.engine.logging);
   log.info('Running Sluice under test mode');
   for (const warning of prepared.warnings) log.warn(warning);
   checkAfPacket(prepared.config);
+  checkNfq(prepared.config);
   const problems = flags.disableDetection ? 0 : testRules(prepared, log);
   if (problems > 0) {
     log.error(`${problems} problem${problems === 1 ? '' : 's'} in rules: correct or take them out; the configuration would not load whole`);

@@ -4,10 +4,11 @@ import { checkAfPacket, idsEntry, resolveThreads } from '../config/af-packet.js'
 import type { Config } from '../config/config.js';
 import { expandGlob, isGlob } from '../config/glob.js';
 import { type EngineConfig, loadConfig } from '../config/load.js';
+import { checkNfq, chooseGroups } from '../config/netfilter.js';
 import { DEFAULT_CONFIG_FILE } from '../config/paths.js';
 import type { ConfNode } from '../config/tree.js';
 import { SluiceError } from '../errors.js';
-import type { Flags } from './flags.js';
+import { type Flags, liveSources } from './flags.js';
 import type { Log } from './log.js';
 
 /** Everything a run needs to know: flags and configuration brought together. Plain data but for `log`. */
@@ -19,7 +20,8 @@ export interface RunSetup {
   ruleFiles: string[];
   initErrorsFatal: boolean;
   disableDetection: boolean;
-  source: 'pcap-file' | 'af-packet';
+  /** live: the interfaces, queues and groups of `config`, as many of each as were asked for. */
+  source: 'pcap-file' | 'live';
   pcap?: { path: string; continuous: boolean; recursive: boolean };
   simulateIps: boolean;
   /** -k over stream.checksum-validation: `all` and `none` also overrule the interfaces' checksum-checks. */
@@ -52,13 +54,28 @@ export function prepare(flags: Flags): Prepared {
   // The file's runmode is for live traffic.
   else if (flags.pcapFile !== '') config.runmode = 'single';
   if (flags.checksums !== '') config.stream.checksumValidation = flags.checksums === 'all';
-  if (flags.interfaces.length > 0) chooseInterfaces(flags, config, engine);
+  if (liveSources(flags).length > 0) chooseSources(flags, config, engine);
   return { config, engine, warnings, tree: loaded.tree, ruleFiles: resolveRuleFiles(flags, config, warnings) };
 }
 
-/** `-i eth2`: the configured entry of that name with its peer, or an IDS entry made for it. */
+/**
+ * What the command line asks for, and nothing else: without `--af-packet` and `-i` no interface is opened, without `--nflog`
+ * no group. -T looks at all that is configured.
+ */
+function chooseSources(flags: Flags, config: Config, engine: EngineConfig): void {
+  if (!flags.testConfig || flags.interfaces.length > 0) chooseInterfaces(flags, config, engine);
+  config.nfq.queues = flags.queues;
+  if (flags.nflog && config.nflog.length === 0 && flags.groups.length === 0)
+    throw new SluiceError(
+      'SLUICE_CONFIG',
+      `${config.file}: --nflog: no group is configured; add 'nflog: [ { group: 2 } ]', or name one: --nflog=2`,
+    );
+  config.nflog = chooseGroups(config.nflog, engine.nflogDefaults, flags.groups, flags.nflog);
+}
+
+/** `-i eth2`: the configured entry of that name with its peer, or an IDS entry made for it; besides all with `--af-packet`. */
 function chooseInterfaces(flags: Flags, config: Config, engine: EngineConfig): void {
-  const chosen = config.afPacket.filter((one) => flags.interfaces.includes(one.interface));
+  const chosen = config.afPacket.filter((one) => flags.afPacket || flags.interfaces.includes(one.interface));
   // One side of a pair cannot run alone: its peer comes along.
   for (const one of [...chosen]) {
     const peer = config.afPacket.find((other) => one.copyMode !== 'none' && other.interface === one.copyIface);
@@ -102,18 +119,19 @@ function requireFolder(path: string): void {
 /** The rest of what a run needs; checked as far as the configuration alone can tell. */
 export function runSetup(flags: Flags, prepared: Prepared, log: Log): RunSetup {
   const { config, engine } = prepared;
-  const source = flags.pcapFile === '' ? 'af-packet' : 'pcap-file';
+  const source = flags.pcapFile === '' ? 'live' : 'pcap-file';
   if (flags.bpf !== '') {
     throw new SluiceError('SLUICE_USAGE', `'${flags.bpf}' on the command line: BPF filters are not built yet; take it out`);
   }
-  if (source === 'af-packet') {
-    if (config.afPacket.length === 0) {
+  if (source === 'live') {
+    if (flags.afPacket && config.afPacket.length === 0) {
       throw new SluiceError('SLUICE_CONFIG', `${config.file}: af-packet: no interface is configured; add one, or name one with -i`);
     }
     checkAfPacket(config);
+    checkNfq(config);
     resolveThreads(config.afPacket);
     if (config.runmode === 'single')
-      throw new SluiceError('SLUICE_USAGE', `runmode single reads capture files only; use autofp or workers with --af-packet`);
+      throw new SluiceError('SLUICE_USAGE', `runmode single reads capture files only; use autofp or workers for live packets`);
   }
   if (flags.logDir === '') makeLogDir(config.logDir);
   return {

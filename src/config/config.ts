@@ -11,6 +11,11 @@ export interface Config {
   logDir: string;
   runmode: Runmode;
   afPacket: AfPacketInterface[];
+  nfq: NfqConfig;
+  /** The groups to listen to: those of --nflog, or of the nflog section when it names none. */
+  nflog: NflogGroup[];
+  /** How `reject` answers what an IDS interface saw (user guide, "host-mode"): auto = sniffer-only there. */
+  hostMode: 'auto' | 'router' | 'sniffer-only';
   vars: { addressGroups: Record<string, string>; portGroups: Record<string, string> };
   ruleFiles: string[];
   classificationFile: string;
@@ -52,6 +57,45 @@ export interface AfPacketInterface {
   bpfFilter: string;
   promisc: boolean;
   checksumChecks: 'kernel' | 'yes' | 'no' | 'auto';
+}
+
+/** The `nfq` section (user guide, "Setting up IPS/inline for Linux", NFQ settings). Marks and masks are int32. */
+export interface NfqConfig {
+  /** From -q, ascending, each once; empty: NFQUEUE is not used. */
+  queues: number[];
+  mode: 'accept' | 'repeat' | 'route';
+  repeatMark: number;
+  repeatMask: number;
+  bypassMark: number;
+  bypassMask: number;
+  routeQueue: number;
+  /** Most packets one verdict message answers, 1 to 255. */
+  batchCount: number;
+  failOpen: boolean;
+  // What Suricata has no key for: sluice.nfq
+  /** Most packets the kernel holds. */
+  queueLength: number;
+  /** Socket receive buffer, bytes. */
+  receiveBuffer: number;
+  /** Bytes of a packet that are copied; the rest cannot be inspected, nor rewritten. */
+  copyRange: number;
+  /** NFQA_CFG_F_GSO: super-packets are inspected whole. */
+  gso: boolean;
+  /** Longest a decided packet waits for its batch, microseconds. */
+  verdictDeadline: number;
+}
+
+/** One entry of the `nflog` section (user guide, "NFLOG"). */
+export interface NflogGroup {
+  group: number;
+  /** Socket receive buffer, bytes. */
+  bufferSize: number;
+  /** Packets the kernel collects before it hands them over. */
+  qthreshold: number;
+  /** The longest it waits for that, 1/100 s. */
+  qtimeout: number;
+  /** Most bytes of one message from the kernel, and so of one packet. */
+  maxSize: number;
 }
 
 export interface OutputsConfig {
@@ -130,6 +174,8 @@ export interface SluiceConfig {
   /** How long a full ring is waited for, microseconds. */
   ringFullWait: number;
   metrics: { enabled: boolean; address: string; port: number };
+  /** Most answers of `reject` per second and capture thread. */
+  rejectRate: number;
   /** User the detection process becomes once it is set up; '' = stay. */
   detectUser: string;
 }

@@ -5,8 +5,8 @@
 export const TOP_LEVEL_UNUSED: ReadonlySet<string> = new Set(
   (
     'action-order af-xdp app-layer app-layer-parsers asn1-max-frames capture coredump cuda datasets default-packet-size ' +
-    'default-reputation-path detect-engine dpdk engine-analysis erf-dag firewall flow-bypass heartbeat host host-mode host-os-policy ' +
-    'ips ipfw ippair legacy libhtp livedev luajit lua magic-file max-pending-packets mpipe mpm-algo multi-detect napatech netmap nflog nfq ' +
+    'default-reputation-path detect-engine dpdk engine-analysis erf-dag firewall flow-bypass heartbeat host host-os-policy ' +
+    'ips ipfw ippair legacy libhtp livedev luajit lua magic-file max-pending-packets mpipe mpm-algo multi-detect napatech netmap ' +
     'packet-alert-max packet-alert-limit pattern-matcher pcap pcap-file pfring plugins profiling radix-tree reputation-categories-file ' +
     'reputation-files security sensor-name spm-algo suricata-version systemd threshold-config tls-store unix-command unittests ' +
     'umask ignore-unknown-requirements geoip-database classification reference default-rule-dir rule-reload max-tx'

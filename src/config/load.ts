@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import type { ExceptionPolicy } from '../ring/verdict.js';
 import { readAfPacket } from './af-packet.js';
-import type { AfPacketInterface, Config, FlowTimeouts, Runmode } from './config.js';
+import type { AfPacketInterface, Config, FlowTimeouts, NflogGroup, Runmode } from './config.js';
 import { Context } from './context.js';
 import { TOP_LEVEL_UNUSED } from './known-keys.js';
 import { type LoggingConfig, readLogging } from './logging.js';
+import { readNflog, readNfq } from './netfilter.js';
 import { readOutputs } from './outputs.js';
 import { applySet } from './override.js';
 import { besideConfig, PACKAGE_ROOT } from './paths.js';
@@ -28,6 +29,8 @@ export interface EngineConfig {
   pidFile: string;
   /** Values of af-packet's `interface: default`, for interfaces named on the command line. */
   afPacketDefaults: AfPacketInterface;
+  /** Values of nflog's `group: default`, for groups named on the command line; its group is 0. */
+  nflogDefaults: NflogGroup;
 }
 
 export interface Loaded {
@@ -43,7 +46,7 @@ const THRESHOLD_ENTRY_BYTES = 64;
 
 const READ_TOP_LEVEL = new Set(
   (
-    'vars af-packet outputs stats flow flow-timeouts vlan stream defrag decoder exception-policy detect threading pcre rule-files default-rule-path ' +
+    'vars af-packet nfq nflog host-mode outputs stats flow flow-timeouts vlan stream defrag decoder exception-policy detect threading pcre rule-files default-rule-path ' +
     'classification-file reference-config-file threshold-file default-log-dir runmode logging run-as pid-file sluice'
   ).split(' '),
 );
@@ -88,6 +91,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
   const sluice = context.read(['sluice'], schema.sluice);
   const threading = readThreading(context);
   const afPacket = readAfPacket(context);
+  const nflog = readNflog(context);
   const runmode = one<Runmode>('runmode', choice<Runmode>('autofp', ['autofp', 'workers', 'single']));
   const rulePath = one<string>('default-rule-path', text());
   const ruleFiles = one<string[]>('rule-files', texts('rule file names')).map((name) =>
@@ -100,6 +104,9 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     logDir: resolve(one<string>('default-log-dir', text('/var/log/sluice'))),
     runmode,
     afPacket: afPacket.interfaces,
+    nfq: readNfq(context, sluice),
+    nflog: nflog.groups,
+    hostMode: one<Config['hostMode']>('host-mode', choice<Config['hostMode']>('auto', schema.HOST_MODES)),
     vars,
     ruleFiles,
     classificationFile: aside('classification-file', resolve(PACKAGE_ROOT, 'etc/classification.config')),
@@ -157,6 +164,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
       workerLostPolicy: sluice['worker-lost-policy'],
       ringFullWait: sluice['ring-full-wait'],
       metrics: sluice.metrics,
+      rejectRate: sluice['reject-rate'],
       detectUser: sluice['detect-user'],
     },
   };
@@ -165,6 +173,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     runAs: context.read(['run-as'], schema.runAs),
     pidFile: one<string>('pid-file', text()),
     afPacketDefaults: afPacket.defaults,
+    nflogDefaults: nflog.defaults,
   };
   return { config, warnings: [...new Set(warnings)], engine, tree };
 }

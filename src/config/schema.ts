@@ -271,9 +271,44 @@ export const afPacket = section(
   ],
 );
 
+/** A netfilter mark or mask: 32 bits. */
+const mark = () => int(0, 0, 0xffff_ffff);
+
+export const nfq = section({
+  mode: choice('accept', ['accept', 'repeat', 'route']),
+  'repeat-mark': mark(),
+  'repeat-mask': mark(),
+  'bypass-mark': mark(),
+  'bypass-mask': mark(),
+  'route-queue': int(0, 0, 65_535),
+  /** 0 and 1: a verdict for each packet. More than 255 is brought down to that. */
+  batchcount: int(64, 0, 2 ** 31 - 1),
+  'fail-open': truth(false),
+});
+
+const nflogKeys = {
+  'buffer-size': size(18_432, KB, GB),
+  qthreshold: int(1, 1, 65_535),
+  /** 1/100 s */
+  qtimeout: int(100, 0, 360_000),
+  'max-size': size(20_000, KB, GB),
+};
+export const nflog = section({ group: int(0, 1, 65_535), ...nflogKeys });
+export const nflogDefault = section({ group: text(), ...nflogKeys });
+
+export const HOST_MODES = ['auto', 'router', 'sniffer-only'] as const;
+
 export const sluice = section({
   workers: autoInt(1, 256),
   gso: autoTruth('auto'),
+  nfq: section({
+    'queue-length': int(8192, 1, 2 ** 20),
+    'receive-buffer': size(32 * MB, 64 * KB, GB),
+    'copy-range': int(65_535, 128, 65_535),
+    gso: autoTruth('auto'),
+    'verdict-deadline': int(1000, 0, 1_000_000),
+  }),
+  'reject-rate': int(1000, 0, 1_000_000),
   'packet-ring': sizePowerOfTwo(16 * MB, MB, GB),
   'event-ring': sizePowerOfTwo(4 * MB, 64 * KB, GB),
   batch: int(64, 1, 1024),

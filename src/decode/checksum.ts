@@ -164,3 +164,39 @@ function wrong(p: Packet, event: number): boolean {
   p.csumInvalid = 1;
   return false;
 }
+
+/**
+ * Computes the transport checksum of a packet whose payload was changed in place, and writes it. A UDP checksum of
+ * zero stays where it means "none" (RFC 768; RFC 6935 for tunnels over IPv6). False: not TCP, UDP or ICMP.
+ */
+export function writeTransportChecksum(checksum: InternetChecksum, p: Packet): boolean {
+  const m = p.mem;
+  const at = p.transportOff;
+  let length = p.ipOff + p.ipLen - at;
+  let field = 0;
+  switch (p.proto) {
+    case IpProto.Tcp:
+      field = at + 16;
+      break;
+    case IpProto.Udp:
+      field = at + 6;
+      length = p.payloadLen + 8;
+      if ((m[field] | m[field + 1]) === 0 && (p.ipVersion === 4 || p.tunnelOff >= 0)) return true;
+      break;
+    case IpProto.Icmp:
+    case IpProto.IcmpV6:
+      field = at + 2;
+      break;
+    default:
+      return false;
+  }
+  m[field] = 0;
+  m[field + 1] = 0;
+  let sum = checksum.sum(m, at, length);
+  if (p.proto !== IpProto.Icmp) sum = fold(sum + pseudoHeader(p, length));
+  let value = ~sum & 0xffff;
+  if (value === 0 && p.proto === IpProto.Udp) value = 0xffff;
+  m[field] = value >>> 8;
+  m[field + 1] = value;
+  return true;
+}

@@ -26,6 +26,10 @@ export class Packet {
   mode: Mode = 0;
   /** 1: the transport checksum is not to be validated: left to the hardware by the sender, or verified by the kernel. */
   csumNotReady = 0;
+  /** 1: the transport checksum holds the pseudo-header only, and is completed when the packet is sent: leave it. */
+  csumPartial = 0;
+  /** 1: netfilter rules chose this packet (queue, log group): its flow may be seen in one direction only. */
+  selective = 0;
   /** 1-based number of the packet in a capture file; 0 for live traffic. */
   pcapCount = 0;
 
@@ -105,6 +109,8 @@ export class Packet {
   flowNew = 0;
   /** 1: the flow is established as `flow:established` understands it. */
   established = 0;
+  /** AppProto of the flow (src/app-layer/buffers.ts); 0 without a flow, or not known yet. Set by the engine. */
+  appProto = 0;
 
   addEvent(code: number): void {
     if (this.eventCount < MAX_EVENTS) this.events[this.eventCount++] = code;

@@ -6,17 +6,23 @@
  *                                                └─ payload        Prefilter.collect (one scan)
  *            candidates (ranks), sorted ─► matcher of each ─► threshold ─► matches, in action order
  *
+ *   transaction ─ app-layer protocol, direction ─► group ─┬─ buffers, payload   Prefilter.collect of each
+ *                                                         └─ rules without literal   RuleIndex.collect
+ *            candidates as above; these are the rules on buffers, which the packet path never looks at
+ *
  * Nothing here allocates per packet, save the first time a rule is a candidate: then it is compiled.
  */
+import { AppProto, type Buffers } from '../app-layer/buffers.js';
 import type { Packet } from '../decode/packet.js';
 import { FlowFlag } from '../flow/codes.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import type { PcreOption, Rule } from '../rules/rule.js';
 import type { Flows } from './flows.js';
+import { PAYLOAD } from './literal.js';
 import type { AddressCache, Matcher } from './matcher.js';
 import { compileMatcher } from './matcher.js';
-import { compileRules, PROTO_CLASS, ProtoClass } from './plan.js';
+import { compileRules, PROTO_CLASS, ProtoClass, type TransactionGroup as TransactionPlan } from './plan.js';
 import { Databases, Prefilter } from './prefilter.js';
 import { RuleIndex } from './rule-index.js';
 import { Inspection } from './search.js';
@@ -30,7 +36,7 @@ export interface DetectorOptions {
   thresholdEntries: number;
 }
 
-/** Steps of payload inspection one rule may take (Suricata's inspection-recursion-limit), and all rules of a packet. */
+/** Steps of payload inspection one rule may take (Suricata's inspection-recursion-limit), and all rules of a packet or transaction. */
 export const RULE_BUDGET = 3000;
 export const PACKET_BUDGET = 10 * RULE_BUDGET;
 
@@ -38,6 +44,16 @@ interface Group {
   header: RuleIndex | null;
   ipOnly: RuleIndex | null;
   payload: Prefilter | null;
+}
+
+/** Rules on the buffers of one application protocol and direction. */
+interface TransactionGroup {
+  /** BufferId of each prefilter of `buffers`. */
+  ids: Int32Array;
+  buffers: Prefilter[];
+  /** Rules on buffers whose literal lies in the packet's payload. */
+  payload: Prefilter | null;
+  header: RuleIndex | null;
 }
 
 /** A rule that cannot run: it never matches. */
@@ -49,7 +65,7 @@ export interface BrokenRule {
 
 export class Detector {
   /**
-   * After inspect() returned n: the first n are the rules that matched (indexes in the rules given), in action
+   * After inspect() or inspectTransaction() returned n: the first n are the rules that matched (indexes in the rules given), in action
    * order (pass, drop, reject, alert), then priority, then order of the rules. A pass rule stands alone.
    */
   readonly matches: Int32Array;
@@ -62,6 +78,7 @@ export class Detector {
   private readonly order: Int32Array;
   private readonly passCount: number;
   private readonly groups: Group[];
+  private readonly transactions: (TransactionGroup | null)[];
   private readonly matchers: (Matcher | null)[];
   private readonly thresholds: Thresholds;
   private readonly candidates: Int32Array;
@@ -91,22 +108,46 @@ export class Detector {
     );
     this.databases = new Databases(native);
     const of = (ranks: number[]) => ranks.map((rank) => plan.rules[rank]);
+    const prefilter = (ranks: number[]) => (ranks.length > 0 ? new Prefilter(native, this.databases, of(ranks), ranks) : null);
     this.groups = plan.groups.map((g) => ({
       header: g.header.length > 0 ? new RuleIndex(of(g.header), g.header) : null,
       ipOnly: g.ipOnly.length > 0 ? new RuleIndex(of(g.ipOnly), g.ipOnly) : null,
-      payload: g.content.length > 0 ? new Prefilter(native, this.databases, of(g.content), g.content) : null,
+      payload: prefilter(g.content),
     }));
+    const transactionGroup = (g: TransactionPlan): TransactionGroup => {
+      const ids = g.content.flatMap((ranks, id) => (ranks.length > 0 && id !== PAYLOAD ? [id] : []));
+      return {
+        ids: Int32Array.from(ids),
+        buffers: ids.map((id) => new Prefilter(native, this.databases, of(g.content[id]), g.content[id])),
+        payload: prefilter(g.content[PAYLOAD]),
+        header: g.header.length > 0 ? new RuleIndex(of(g.header), g.header) : null,
+      };
+    };
+    this.transactions = plan.transactions.map((g) =>
+      g.header.length > 0 || g.content.some((c) => c.length > 0) ? transactionGroup(g) : null,
+    );
   }
 
-  /** Number of rules that match the packet. */
+  /** How many contents the rules that matched in the last inspect() or inspectTransaction() want rewritten. */
+  get replacements(): number {
+    return this.inspection.replacements.count;
+  }
+
+  /** Carries the replacements out in p.mem and forgets them; returns how many were written. Checksums are the caller's. */
+  rewrite(p: Packet): number {
+    return this.inspection.replacements.rewrite(p);
+  }
+
+  /** Number of rules that match the packet; rules on application layer buffers are left out. */
   inspect(p: Packet, flows: Flows): number {
+    this.inspection.replacements.count = 0;
     const protoClass = p.ipVersion === 0 || p.invalid !== 0 ? ProtoClass.None : PROTO_CLASS[p.proto & 0xff];
     const group = this.groups[(protoClass << 1) | (p.direction & 1)];
     const out = this.candidates;
     let n = 0;
     if (group.payload?.wants(p, p.payloadLen)) {
       this.counters[Counter.PrefilterScans]++;
-      n = group.payload.collect(p, p.region, p.payloadOff, p.payloadLen, out, n);
+      n = group.payload.collect(p, p.mem, p.region, p.payloadOff, p.payloadLen, out, n);
     }
     if (group.header !== null) n = group.header.collect(p, out, n);
     if (group.ipOnly !== null) {
@@ -122,8 +163,39 @@ export class Detector {
     return n === 0 ? 0 : this.evaluate(p, flows, n);
   }
 
+  /**
+   * Number of rules on application layer buffers that match a transaction of protocol p.appProto, whose bytes
+   * went in p.direction. `p` is the packet that completed it: headers, payload and flow are tested on it.
+   */
+  inspectTransaction(p: Packet, flows: Flows, buffers: Buffers): number {
+    this.inspection.replacements.count = 0;
+    const app = p.appProto;
+    const group = app >= 0 && app < AppProto.Count ? this.transactions[(app << 1) | (p.direction & 1)] : null;
+    if (group === null) return 0;
+    const out = this.candidates;
+    const { ids } = group;
+    let n = 0;
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i];
+      const length = buffers.len[id];
+      const prefilter = group.buffers[i];
+      if (length < 0 || !prefilter.wants(p, length)) continue;
+      this.counters[Counter.PrefilterScans]++;
+      n = prefilter.collect(p, buffers.mem[id], buffers.region[id], buffers.off[id], length, out, n);
+    }
+    if (group.payload?.wants(p, p.payloadLen)) {
+      this.counters[Counter.PrefilterScans]++;
+      n = group.payload.collect(p, p.mem, p.region, p.payloadOff, p.payloadLen, out, n);
+    }
+    if (group.header !== null) n = group.header.collect(p, out, n);
+    if (n === 0) return 0;
+    this.inspection.buffers = buffers;
+    return this.evaluate(p, flows, n);
+  }
+
   private evaluate(p: Packet, flows: Flows, n: number): number {
     const { candidates, matchers, inspection, thresholds, counters } = this;
+    const { replacements } = inspection;
     sort(candidates, n);
     let count = 0;
     let previous = -1;
@@ -137,6 +209,7 @@ export class Detector {
       const budget = Math.min(left, RULE_BUDGET);
       inspection.budget = budget;
       evaluated++;
+      const recorded = replacements.count;
       const matched = matcher(p, inspection);
       left -= budget - inspection.budget;
       if (inspection.budget < 0) {
@@ -149,7 +222,10 @@ export class Detector {
         const outcome = thresholds.check(rank, p, flows);
         if (outcome !== Outcome.Alert) {
           counters[Counter.AlertsSuppressed]++;
-          if (outcome === Outcome.None) continue;
+          if (outcome === Outcome.None) {
+            replacements.count = recorded;
+            continue;
+          }
           silent = 1;
         }
       }
@@ -160,6 +236,10 @@ export class Detector {
       if (rank < this.passCount) break;
     }
     counters[Counter.RulesEvaluated] += evaluated;
+    if (replacements.lost > 0) {
+      counters[Counter.InspectionLimit] += replacements.lost;
+      replacements.lost = 0;
+    }
     if (inspection.regexLimits > 0) {
       counters[Counter.PcreMatchLimit] += inspection.regexLimits;
       inspection.regexLimits = 0;

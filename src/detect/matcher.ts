@@ -12,16 +12,31 @@
  *     if (!(p.payloadLen > 20)) return 0;
  *     if (!((p.dstPort === 80 || p.dstPort >= 8080 && p.dstPort <= 8090) && (p.ipVersion === 4 && (p.src[0] & -16777216) === 167772160))) return 0;
  *     const mem = p.mem, o = p.payloadOff, end = o + p.payloadLen;
- *     if (k0(x, mem, o, end - 2, k1, k2) < 0) return 0;                     // payload.ts
+ *     if (k0(x, mem, o, end - 2, k1, k2) < 0) return 0;                     // buffer.ts
  *     if (x.budget < 0) return 0;
  *     return 1;
  *   }
+ *
+ * A rule with `ftp.command; content:"USER";` also has
+ *
+ *     if (!(x.buffers.len[0] >= 4)) return 0;
+ *     {
+ *       const mem = x.buffers.mem[0], o = x.buffers.off[0], end = o + x.buffers.len[0];
+ *       ...
+ *     }
+ *
+ * and one with `content:"ab"; replace:"cd";` ends in
+ *
+ *     x.replacements.record(q0, k3);                                        // q0: where "ab" was found
  */
+import { APP_PROTO_NAMES } from '../app-layer/buffers.js';
 import { IpProto, type Packet } from '../decode/packet.js';
 import type { AddressRange, AddressSet, HeaderOption, NumberTest, PcreOption, PortSet, Rule } from '../rules/rule.js';
 import { AddressMatcher, addressKey } from './addresses.js';
+import { type BufferSource, type EmitContext, emitBuffer } from './buffer.js';
+import { minimumLength } from './chains.js';
 import { Code, num } from './codegen.js';
-import { emitPayload, minimumLength } from './payload.js';
+import { bufferSpec } from './literal.js';
 import type { Inspection } from './search.js';
 
 export type Matcher = (p: Packet, x: Inspection) => number;
@@ -42,8 +57,10 @@ export function emitMatcher(rule: Rule, addresses: AddressCache, compileRegex: (
   if (!rule.srcPorts.any || !rule.dstPorts.any) {
     need(`p.transportOff >= 0 && (p.proto === ${num(IpProto.Tcp)} || p.proto === ${num(IpProto.Udp)} || p.proto === ${num(IpProto.Sctp)})`);
   }
-  const length = minimumLength(rule);
-  if (length > 0) need(`p.payloadLen >= ${num(length)}`);
+  if (rule.appProto !== undefined) need(`p.appProto === ${num(appProtoCode(rule.appProto))}`);
+  for (const { buffer, tests } of rule.buffers) need(`${bufferSource(buffer).len} >= ${num(minimumLength(tests))}`);
+  // Payload tests need a payload, negated ones too.
+  if (rule.payload.length > 0) need(`p.payloadLen >= ${num(Math.max(1, minimumLength(rule.payload)))}`);
   for (const option of rule.header) for (const condition of headerTests(option)) need(condition);
   const forward = endpoints(code, rule, addresses, 'src', 'dst');
   if (rule.bidirectional) {
@@ -51,8 +68,40 @@ export function emitMatcher(rule: Rule, addresses: AddressCache, compileRegex: (
     if (forward !== '' || backward !== '')
       need(`${forward === '' ? 'true' : `(${forward})`} || ${backward === '' ? 'true' : `(${backward})`}`);
   } else if (forward !== '') need(forward);
-  if (rule.payload.length > 0) emitPayload(code, rule, compileRegex);
+  emitBuffers(code, rule, compileRegex);
   code.line('return 1;');
+  return code;
+}
+
+const PAYLOAD_SOURCE: BufferSource = { mem: 'p.mem', region: 'p.region', off: 'p.payloadOff', len: 'p.payloadLen' };
+
+/** A buffer of the transaction under inspection; its length is -1 when it has none. */
+function bufferSource(name: string): BufferSource {
+  const id = num(bufferSpec(name).id);
+  const of = (field: string) => `x.buffers.${field}[${id}]`;
+  return { mem: of('mem'), region: of('region'), off: of('off'), len: of('len') };
+}
+
+function emitBuffers(code: Code, rule: Rule, compileRegex: (t: PcreOption) => number): void {
+  if (rule.payload.length === 0 && rule.buffers.length === 0) return;
+  const context: EmitContext = { code, compileRegex, positions: new Map() };
+  const replaced = rule.payload.filter((t) => t.kind === 'content').filter((t) => t.replace !== undefined);
+  for (const [i, t] of replaced.entries()) context.positions.set(t, `q${num(i)}`);
+  if (replaced.length > 0) code.line(`let ${[...context.positions.values()].map((q) => `${q} = 0`).join(', ')};`);
+  for (const { buffer, tests } of rule.buffers) {
+    code.open('{');
+    emitBuffer(context, bufferSource(buffer), tests);
+    code.close();
+  }
+  if (rule.payload.length > 0) emitBuffer(context, PAYLOAD_SOURCE, rule.payload);
+  code.line('if (x.budget < 0) return 0;');
+  // The last first: where two overlap, the one written first is written over the other.
+  for (const t of replaced.reverse()) code.line(`x.replacements.record(${context.positions.get(t)}, ${code.constant(t.replace)});`);
+}
+
+function appProtoCode(name: string): number {
+  const code = APP_PROTO_NAMES.indexOf(name);
+  if (code < 0) throw new Error(`no application protocol is called ${name}`);
   return code;
 }
 

@@ -4,10 +4,15 @@
  *
  *   rank      position of a rule in action order; everything in this folder speaks of ranks
  *   group     class * 2 + direction (0 to server, 1 to client); a rule is in every group it can match in
+ *
+ * Rules on application layer buffers are in none of these. They are asked for once per transaction, by
+ *
+ *   transaction group     app-layer protocol * 2 + direction; a rule's buffers name exactly one
  */
+import { AppProto } from '../app-layer/buffers.js';
 import { IpProto } from '../decode/packet.js';
 import type { Rule } from '../rules/rule.js';
-import { literalOf } from './prefilter.js';
+import { bufferSpec, literalOf, PAYLOAD } from './literal.js';
 
 /** What Vectorscan databases and header indexes are split by. */
 export const enum ProtoClass {
@@ -37,6 +42,13 @@ export interface Group {
   ipOnly: number[];
 }
 
+export interface TransactionGroup {
+  /** Ranks by the buffer their literal lies in: BufferId, then PAYLOAD. */
+  content: number[][];
+  /** Rules without a literal. */
+  header: number[];
+}
+
 export interface Plan {
   /** Rank → index in the rules given. */
   order: Int32Array;
@@ -45,6 +57,7 @@ export interface Plan {
   /** Ranks below this are pass rules. */
   passCount: number;
   groups: Group[];
+  transactions: TransactionGroup[];
 }
 
 /** Suricata's default action-order: pass, drop, reject, alert. */
@@ -59,10 +72,21 @@ export function compileRules(rules: Rule[]): Plan {
     rules: Array.from(order, (i) => rules[i]),
     passCount: rules.filter((r) => r.action === 'pass').length,
     groups: Array.from({ length: ProtoClass.Count * 2 }, () => ({ content: [], header: [], ipOnly: [] })),
+    transactions: Array.from({ length: AppProto.Count * 2 }, () => ({
+      content: Array.from({ length: PAYLOAD + 1 }, () => []),
+      header: [],
+    })),
   };
   for (let rank = 0; rank < plan.rules.length; rank++) {
     const rule = plan.rules[rank];
-    const kind = literalOf(rule) !== null ? 'content' : isIpOnly(rule) ? 'ipOnly' : 'header';
+    const literal = literalOf(rule);
+    if (rule.buffers.length > 0) {
+      const { proto, direction } = bufferSpec(rule.buffers[0].buffer);
+      const group = plan.transactions[proto * 2 + direction];
+      (literal === null ? group.header : group.content[literal.buffer]).push(rank);
+      continue;
+    }
+    const kind = literal !== null ? 'content' : isIpOnly(rule) ? 'ipOnly' : 'header';
     for (const protoClass of classesOf(rule)) {
       for (let direction = 0; direction < 2; direction++) {
         if (goes(rule, direction)) plan.groups[protoClass * 2 + direction][kind].push(rank);
@@ -74,11 +98,13 @@ export function compileRules(rules: Rule[]): Plan {
 
 /**
  * User guide, "Rule Types and Categorization": a rule on addresses (and protocol) alone is matched once per
- * flow and direction. Ports, `flow`, any other test, or a negated address make it a packet rule.
+ * flow and direction. Ports, `flow`, any other test, an application protocol, or a negated address make it a packet rule.
  */
 export function isIpOnly(rule: Rule): boolean {
   return (
     rule.payload.length === 0 &&
+    rule.buffers.length === 0 &&
+    rule.appProto === undefined &&
     rule.srcPorts.any &&
     rule.dstPorts.any &&
     rule.proto !== 'pkthdr' &&

@@ -1,5 +1,5 @@
 /**
- * The multi-pattern prefilter of one buffer, one protocol class and one direction: each rule lends its most
+ * The multi-pattern prefilter of one buffer (the payload of a protocol class, or one of an application layer) and one direction: each rule lends its most
  * telling literal, one Vectorscan pass over the buffer says which of them occur, and only their rules are
  * evaluated.
  *
@@ -11,54 +11,10 @@
  */
 import type { Packet } from '../decode/packet.js';
 import type { Native } from '../native.js';
-import type { ContentOption, Rule } from '../rules/rule.js';
+import type { Rule } from '../rules/rule.js';
 import { FewLiterals } from './few-literals.js';
+import { type Literal, literalKey, literalOf } from './literal.js';
 import { RuleIndex } from './rule-index.js';
-
-export interface Literal {
-  bytes: Uint8Array;
-  nocase: boolean;
-}
-
-/** The first bytes of a longer content are enough to be found by. */
-const MAX_LITERAL = 64;
-
-function literalKey(l: Literal): string {
-  return `${l.nocase ? 'i' : 'c'}${l.bytes.length}:${Buffer.from(l.bytes).toString('latin1')}`;
-}
-
-/** How much a literal tells: rare and varied bytes more, common and repeated ones less. */
-function quality(bytes: Uint8Array): number {
-  const seen = new Uint8Array(256);
-  let score = 0;
-  for (const b of bytes) {
-    if (seen[b] === 1) score += 1;
-    else if (b === 0 || b === 0x20 || b === 0xff || b === 0x0d || b === 0x0a) score += 2;
-    else score += b < 0x80 ? 4 : 5;
-    seen[b] = 1;
-  }
-  return score;
-}
-
-/**
- * The literal a rule is found by: its fast_pattern, else its best positive content; null without one.
- * User guide, "Suricata Fast Pattern Determination Explained"; the measure is ours, it changes no verdict.
- */
-export function literalOf(rule: Rule): Literal | null {
-  let best: ContentOption | null = null;
-  for (const o of rule.payload) {
-    if (o.kind !== 'content' || o.negated || o.pattern.length === 0) continue;
-    if (o.fastPattern || o.fastPatternOnly) {
-      best = o;
-      break;
-    }
-    if (best === null || quality(o.pattern) > quality(best.pattern)) best = o;
-  }
-  if (best === null) return null;
-  const chop = best.fastPatternChop;
-  const part = chop === undefined ? best.pattern : best.pattern.subarray(chop.offset, chop.offset + chop.length);
-  return { bytes: (part.length > 0 ? part : best.pattern).subarray(0, MAX_LITERAL), nocase: best.nocase };
-}
 
 /** Compiled databases of one thread by what is in them: groups with the same literals share one. */
 export class Databases {
@@ -102,6 +58,7 @@ export class Prefilter {
   private readonly hits: Uint32Array;
   private readonly few: FewLiterals | null;
 
+  /** `rules` have their literal (literalOf) in the one buffer this is for. */
   constructor(
     private readonly native: Native,
     databases: Databases,
@@ -159,10 +116,10 @@ export class Prefilter {
     return this.dstGate === null || this.dstGate[p.dstPort] === 1 || this.srcGate![p.srcPort] === 1;
   }
 
-  /** Scans region[offset, offset + length), which is the memory of `p`, and appends the candidates to out[n..); returns the new n. */
-  collect(p: Packet, region: number, offset: number, length: number, out: Int32Array, n: number): number {
+  /** Scans mem[offset, offset + length), whose number is `region`, and appends the candidates to out[n..); returns the new n. */
+  collect(p: Packet, mem: Uint8Array, region: number, offset: number, length: number, out: Int32Array, n: number): number {
     const { hits, few } = this;
-    if (few !== null && length <= few.maxLength && !few.mayOccur(p.mem, offset, offset + length)) return n;
+    if (few !== null && length <= few.maxLength && !few.mayOccur(mem, offset, offset + length)) return n;
     let count = this.native.matchScan(this.database, region, offset, length, hits);
     if (count === 0) return n;
     if (count < 0) {

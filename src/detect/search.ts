@@ -3,19 +3,24 @@
  *
  * Positions are absolute in `mem`. A pattern of a case-insensitive content is lower-cased beforehand.
  */
+import { Buffers } from '../app-layer/buffers.js';
 import { native } from '../native.js';
+import { Replacements } from './replacements.js';
 
 /** Bytes of work that cost one step of the budget. */
 const STEP_SHIFT = 10;
 /** A regular expression costs as much as this many searches. */
 const REGEX_STEPS = 8;
 
-/** What a compiled rule uses up and reports while it looks at one packet. */
+/** What a compiled rule uses up, looks at beside the packet, and reports. */
 export class Inspection {
   /** Steps left; below 0 every search fails and the rule does not match. */
   budget = 0;
   /** Regular expressions that ended on a limit. */
   regexLimits = 0;
+  /** Of the transaction under inspection: only rules on buffers look. */
+  buffers = new Buffers();
+  readonly replacements = new Replacements();
 }
 
 /** ASCII lower case of every byte. */
@@ -37,7 +42,7 @@ export function shiftTable(pattern: Uint8Array, nocase: boolean): Uint8Array {
   return table;
 }
 
-/** First position in [from, last] where `pattern` begins, -1 if none. The caller keeps last + length within the payload. */
+/** First position in [from, last] where `pattern` begins, -1 if none. The caller keeps last + length within the buffer. */
 export function find(x: Inspection, mem: Uint8Array, from: number, last: number, pattern: Uint8Array, shift: Uint8Array): number {
   if (from > last || x.budget < 0) return -1;
   const m1 = pattern.length - 1;

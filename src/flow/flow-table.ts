@@ -17,7 +17,7 @@ export interface FlowEndSink {
 }
 
 /** Bytes of state per flow, the hash index (8 bytes per entry) not included. */
-export const FLOW_BYTES = Key.Words * 4 + Hot.Words * 4 + L4.Words * 4 + 9 * 4 + 2 * 8 + 12;
+export const FLOW_BYTES = Key.Words * 4 + Hot.Words * 4 + L4.Words * 4 + 10 * 4 + 2 * 8 + 15;
 const INDEX_ENTRY_BYTES = 8;
 /** Slots looked at when a flow is wanted and none is free, and per tick in emergency mode. */
 const EMERGENCY_SCAN = 32;
@@ -45,6 +45,7 @@ export class FlowTable {
   /**
    * 1: a flow that begins with a SYN+ACK has that packet's receiver as client. Set by the TCP tracker where such
    * sessions are picked up; where they are not, the flow's client is the sender of its first packet, as in Suricata.
+   * A packet that netfilter rules chose (p.selective) counts as picked up in any case.
    */
   reverseSynAck = 0;
 
@@ -72,6 +73,12 @@ export class FlowTable {
   readonly tcpScaleTc: Uint8Array;
   readonly tcpBits: Uint8Array;
   readonly l4: Int32Array;
+  /** AppProto, and the bits and state number (0: none) that src/app-layer keeps while it does not know, or parses. */
+  readonly appProto: Uint8Array;
+  readonly appProbe: Uint8Array;
+  readonly appState: Int32Array;
+  /** Rejected flow: Side (src/ring/verdict.ts) in the low two bits, how many answers were sent above them. */
+  readonly answers: Uint8Array;
 
   private readonly hot: Int32Array;
   /** The same memory as pktsTs, pktsTc: int32 increments stay out of floating point. */
@@ -139,6 +146,10 @@ export class FlowTable {
     this.tcpScaleTs = new Uint8Array(n);
     this.tcpScaleTc = new Uint8Array(n);
     this.tcpBits = new Uint8Array(n);
+    this.appProto = new Uint8Array(n);
+    this.appProbe = new Uint8Array(n);
+    this.appState = new Int32Array(n);
+    this.answers = new Uint8Array(n);
     this.hot = new Int32Array(n * Hot.Words);
     this.idHigh = new Int32Array(n);
     this.timeoutClass = new Uint8Array(n);
@@ -246,6 +257,15 @@ export class FlowTable {
   bypass(slot: number): void {
     this.flags[slot] |= FlowFlag.Bypassed;
     this.setState(slot, FlowState.Bypassed);
+  }
+
+  /**
+   * What was sent so far was not what the endpoints took: the application layer is to be recognised again. State that
+   * src/app-layer keeps of the flow it restarts itself.
+   */
+  restartApp(slot: number): void {
+    this.appProbe[slot] = 0;
+    if (this.appState[slot] === 0) this.appProto[slot] = 0;
   }
 
   /** All later packets of the flow are dropped; the first reason stays. */
@@ -388,7 +408,8 @@ export class FlowTable {
     else slot = this.highWater++;
 
     const tcp = p.proto === IpProto.Tcp;
-    const swapped = tcp && this.reverseSynAck !== 0 && (p.tcpFlags & TCP_START_MASK) === (TcpFlag.Syn | TcpFlag.Ack);
+    const pickedUp = (this.reverseSynAck | p.selective) !== 0;
+    const swapped = tcp && pickedUp && (p.tcpFlags & TCP_START_MASK) === (TcpFlag.Syn | TcpFlag.Ack);
     const key = this.key;
     const k = slot * Key.Words;
     const client = swapped ? p.dst : p.src;
@@ -428,6 +449,10 @@ export class FlowTable {
     this.tcpScaleTs[slot] = 0;
     this.tcpScaleTc[slot] = 0;
     this.tcpBits[slot] = 0;
+    this.appProto[slot] = 0;
+    this.appProbe[slot] = 0;
+    this.appState[slot] = 0;
+    this.answers[slot] = 0;
     this.l4.fill(0, slot * L4.Words, slot * L4.Words + L4.Words);
     if (p.proto === IpProto.Icmp || p.proto === IpProto.IcmpV6) {
       this.l4[slot * L4.Words + L4.Icmp] = (p.icmpType << 8) | p.icmpCode;
@@ -518,6 +543,8 @@ export class FlowTable {
     const state = this.tcpState[slot];
     if (state === TcpState.None) return true;
     if (direction === 0 && this.l4[slot * L4.Words + L4.Isn] === p.tcpSeq) return false;
+    // Nobody follows a bypassed session to its end: whether this one is another, only inspecting it tells.
+    if ((this.flags[slot] & (FlowFlag.Bypassed | FlowFlag.Dropped)) === FlowFlag.Bypassed) return true;
     return state === TcpState.TimeWait || state === TcpState.LastAck || state === TcpState.Closing || state === TcpState.Closed;
   }
 

@@ -79,8 +79,44 @@ export const enum Counter {
   // forwarding by reason, indexed by Reason: DropReason + Reason.X
   DropReason,
   DropReasonEnd = DropReason + 16,
-  Count = 80,
+  // netfilter, by capture thread: one queue or group each
+  /** Packets the kernel holds in the queue now, read once a second. */
+  QueueDepth,
+  /** The kernel's counts: refused because the queue was full, because our receive buffer was. */
+  QueueDrops,
+  QueueUserDrops,
+  /** Times the socket reported ENOBUFS. */
+  Overruns,
+  /** Packets netfilter let through uninspected because we were behind (nfq.fail-open). */
+  FailOpen,
+  /** NFLOG packets missing by their sequence numbers. */
+  LogLost,
+  /** Verdict messages sent; one may answer many packets. */
+  VerdictMessages,
+  VerdictErrors,
+  /** Packets forwarded with rewritten bytes. */
+  Rewritten,
+  /** Answers of `reject`: sent, held back by sluice.reject-rate, refused by the kernel or not to be built. */
+  RejectsSent,
+  RejectsLimited,
+  RejectsFailed,
+  // application layers, detection
+  AppFtpFlows,
+  AppFtpTransactions,
+  /** Packets of flows that were bypassed. */
+  Bypassed,
+  /** Packets per verdict message: buckets up to 1, 2, 4 .. 128, 255, more; then their sum. */
+  BatchSize,
+  BatchSizeEnd = BatchSize + 10,
+  BatchSizeSum = BatchSizeEnd,
+  // application layers: bytes that were skipped because they never came, packets without room to hold or parse them
+  AppGaps,
+  AppNoRoom,
+  Count = 128,
 }
+
+/** Upper bounds of the BatchSize buckets; the last bucket is for more. */
+export const BATCH_BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 255];
 
 /** Verdict latency: base-2 log-linear buckets, see latencyBucket(). */
 export const LATENCY_SUB_BITS = 3;

@@ -1,12 +1,12 @@
 import * as hdr from 'hdr-histogram-js';
-import { BLOCK_BYTES, BLOCK_FLOATS, Counter, LATENCY_BUCKETS, latencyBucketTop } from './counters.js';
+import { BATCH_BOUNDS, BLOCK_BYTES, BLOCK_FLOATS, Counter, LATENCY_BUCKETS, latencyBucketTop } from './counters.js';
 
 /** Who keeps a counter block: `capture` threads forward, `detect` threads decode and decide. */
 export interface ThreadName {
   /** Name in stats and labels, e.g. `C#01`, `W#01`. */
   name: string;
   kind: 'capture' | 'detect';
-  /** What a capture thread captures from, for the `interface` label, e.g. `eth0` or `eth0-eth1`. */
+  /** What a capture thread captures from, for the `interface` label, e.g. `eth0-eth1`, `NFQ#0`, `NFLOG#2`. */
   interface?: string;
 }
 
@@ -123,4 +123,15 @@ export function cumulate(counts: Float64Array): number[] {
     result.push(total);
   }
   return result;
+}
+
+/** Verdict messages of one thread by packets answered: cumulative for BATCH_BOUNDS, all, and packets. */
+export function batchCounts(counters: Float64Array): { cumulative: number[]; count: number; sum: number } {
+  const cumulative: number[] = [];
+  let messages = 0;
+  for (let i = 0; i < BATCH_BOUNDS.length; i++) {
+    messages += counters[Counter.BatchSize + i];
+    cumulative.push(messages);
+  }
+  return { cumulative, count: messages + counters[Counter.BatchSizeEnd - 1], sum: counters[Counter.BatchSizeSum] };
 }

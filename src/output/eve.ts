@@ -1,3 +1,4 @@
+import { APP_PROTO_NAMES, AppProto } from '../app-layer/buffers.js';
 import type { OutputsConfig } from '../config/config.js';
 import { FlowState } from '../flow/codes.js';
 import { FLOW_END_NAMES, FLOW_STATE_NAMES, TCP_STATE_NAMES } from '../flow/names.js';
@@ -27,7 +28,7 @@ export function eveAlert(e: EventRecord, rule: Rule, config: EveConfig, source: 
   let s = header(e, 'alert', config, source);
   s += `,"alert":${alertObject(rule, config, e.action)}`;
   if ((e.has & Has.Outer) !== 0) s += tunnel(e);
-  if ((e.has & Has.Flow) !== 0) s += `,"direction":"${direction(e)}","flow":{${flowCounts(e)}${flowTuple(e)}}`;
+  if ((e.has & Has.Flow) !== 0) s += `${appProto(e)},"direction":"${direction(e)}","flow":{${flowCounts(e)}${flowTuple(e)}}`;
   if (e.payload.length > 0 && config.alert.payload) s += `,"payload":"${e.payload.toString('base64')}"`;
   if (e.payload.length > 0 && config.alert.payloadPrintable) s += `,"payload_printable":${json(printable(e.payload))}`;
   if (config.alert.payload || config.alert.payloadPrintable) s += ',"stream":0';
@@ -40,7 +41,7 @@ export function eveAlert(e: EventRecord, rule: Rule, config: EveConfig, source: 
 export function eveDrop(e: EventRecord, rule: Rule | undefined, config: EveConfig, source: string): string {
   let s = header(e, 'drop', config, source);
   if ((e.has & Has.Outer) !== 0) s += tunnel(e);
-  if ((e.has & Has.Flow) !== 0) s += `,"direction":"${direction(e)}"`;
+  if ((e.has & Has.Flow) !== 0) s += `${appProto(e)},"direction":"${direction(e)}"`;
   s += `,"drop":{${dropFacts(e)}"reason":${json(REASON_NAMES[e.reason])}},"verdict":${verdict(e, rule)}`;
   if (rule !== undefined && config.drop.alerts) s += `,"alert":${alertObject(rule, config, 1)}`;
   return `${s}${trailer(config, source)}}`;
@@ -57,7 +58,7 @@ export function eveFlow(e: EventRecord, config: EveConfig, source: string): stri
     s += `,"icmp_type":${e.icmpType},"icmp_code":${e.icmpCode}`;
     if ((e.flowFlags & FlowFact.Response) !== 0) s += `,"response_icmp_type":${e.respType},"response_icmp_code":${e.respCode}`;
   }
-  s += community(e, config);
+  s += community(e, config) + appProto(e);
   s += `,"flow":{${flowCounts(e)},"end":"${eveTime(e.lastSec, e.lastNsec)}","age":${Math.max(0, e.lastSec - e.startSec)}`;
   if ((e.flowFlags & FlowFact.Emergency) !== 0) s += ',"emergency":true';
   s += `,"state":"${FLOW_STATE_NAMES[e.state]}"`;
@@ -102,6 +103,9 @@ function community(e: EventRecord, config: EveConfig): string {
   const id = communityId(e, config.communityIdSeed);
   return id === '' ? '' : `,"community_id":"${id}"`;
 }
+
+/** Absent until recognition ended; `failed` when it found no protocol. */
+const appProto = (e: EventRecord) => (e.appProto === AppProto.Unknown ? '' : `,"app_proto":"${APP_PROTO_NAMES[e.appProto]}"`);
 
 const direction = (e: EventRecord) => (e.direction === 0 ? 'to_server' : 'to_client');
 

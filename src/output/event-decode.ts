@@ -1,3 +1,4 @@
+import { APP_PROTO_NAMES } from '../app-layer/buffers.js';
 import { FLOW_END_NAMES, FLOW_STATE_NAMES, TCP_STATE_NAMES } from '../flow/names.js';
 import { REASON_NAMES } from '../ring/verdict.js';
 import { At, EVENT_VERSION, EventType, Has } from './event-layout.js';
@@ -147,7 +148,8 @@ export function decodeEvent(bytes: Uint8Array, view: DataView, at: number, lengt
   out.wireLen = view.getUint32(at + At.WireLen, true);
   out.linkType = view.getUint32(at + At.LinkType, true);
   out.txId = view.getInt32(at + At.TxId, true);
-  out.appProto = view.getUint32(at + At.AppProto, true);
+  out.appProto = view.getUint8(at + At.AppProto);
+  if (out.appProto >= APP_PROTO_NAMES.length) return false;
   if ((out.has & Has.Flow) !== 0 && !decodeFlow(view, at, out)) return false;
   if ((out.has & Has.Outer) !== 0 && !decodeOuter(view, at, out)) return false;
   if (type === EventType.Flow && ((out.has & Has.Flow) === 0 || out.ipVersion === 0)) return false;

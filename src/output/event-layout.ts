@@ -18,7 +18,7 @@
  *    96  | tcpAck (u32)                      | tcpWindow (u16) | tcpFlgs| tcpRes |
  *   104  | tcpUrgent (u16) | udpLen (u16)    | icmpId (u16)    | icmpSeq (u16)   |
  *   112  | wireLen (u32)                     | linkType (u32)                    |
- *   120  | txId (i32, -1: none yet)          | appProto (u32, 0: none yet)       |
+ *   120  | txId (i32, -1: none yet)          | appPrto| 0                        |
  *   128  | flow id (f64, exact to 2^53)                                          |
  *   136  | pkts to server (f64)              ...                                 |
  *   144  | pkts to client (f64) | 152 bytes to server (f64) | 160 bytes to client  |
@@ -36,7 +36,7 @@
  *
  * ALERT uses all of it; DROP has no payload; FLOW has the tuple of the flow in the packet fields, the
  * moment of writing in tsSec/tsNsec, and no rule. Without Has.Flow the bytes 128..227 and 267 mean nothing,
- * without Has.Outer 228..266. No record holds text: names come from the rules the writer knows.
+ * without Has.Outer 228..266; appProto (an AppProto) is 0 without a flow. No record holds text: names come from the rules the writer knows.
  */
 export const enum EventType {
   Alert = 1,

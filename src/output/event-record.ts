@@ -315,6 +315,7 @@ export class EventEncoder {
         view.setUint8(at + At.RespCode, answer);
       }
     }
+    view.setUint8(at + At.AppProto, flows.appProto[slot]);
     view.setFloat64(at + At.FlowId, flows.flowId(slot), true);
     view.setFloat64(at + At.PktsToServer, flows.pktsTs[slot], true);
     view.setFloat64(at + At.PktsToClient, flows.pktsTc[slot], true);

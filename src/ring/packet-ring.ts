@@ -13,8 +13,8 @@
  * head is a free-running int32 byte count, done a free-running count of records; a ring's life begins
  * anew with each epoch (both 0). A record:
  *
- *   word 0 size | 1 captured | 2 wire | 3 flags | 4 s | 5 ns | 6 source | 7 packet id | 8 epoch
- *        9 epoch << 8 | verdict | 10 reason | 11 mark | 12 - | byte 54: virtio_net_hdr | byte 64: frame ...
+ *   word 0 size | 1 captured | 2 wire | 3 link type << 8 | flags | 4 s | 5 ns | 6 source | 7 epoch
+ *        8 epoch << 8 | verdict | 9 reason | 10 mark | 11 mark mask | 12 answer | byte 54: virtio_net_hdr | byte 64: frame ...
  *
  * Size is a multiple of 64 and records never wrap: size -1 means "go on at the start".
  *
@@ -25,6 +25,8 @@
  */
 export const PACKET_RING_HEADER = 4096;
 export const RECORD_HEADER = 64;
+/** Most records in flight per ring. */
+export const RING_WINDOW = 2048;
 const EPOCH = 0;
 const HEAD = 16;
 const TAIL = 32;
@@ -41,18 +43,28 @@ export const enum Rec {
   Seconds = 4,
   Nanoseconds = 5,
   Source = 6,
-  PacketId = 7,
-  Epoch = 8,
-  Verdict = 9,
-  Reason = 10,
-  Mark = 11,
+  Epoch = 7,
+  // Written by the worker
+  Verdict = 8,
+  Reason = 9,
+  /** The packet's netfilter mark becomes (mark & ~mask) | (Mark & mask); mask 0 leaves it. */
+  Mark = 10,
+  MarkMask = 11,
+  /** See Side in verdict.ts. */
+  Answer = 12,
 }
 
-/** Rec.Flags */
+/** Low byte of Rec.Flags; the link type (LINKTYPE_*) is above it. */
 export const enum RecFlag {
-  CsumNotReady = 1,
+  /** The transport checksum needs no validation. */
+  CsumSettled = 1,
   Ips = 2,
+  /** The transport checksum holds the pseudo-header only: whoever sends the packet completes it. */
+  CsumPartial = 4,
+  /** Netfilter rules chose this packet: its flow may be seen in one direction only. */
+  Selective = 8,
 }
+export const REC_LINK_SHIFT = 8;
 
 function doneWord(base: number, epoch: number): number {
   return base + DONE + (epoch & 7) * LINE_WORDS;
@@ -71,6 +83,8 @@ export class PacketRingProducer {
   readonly source: Int32Array;
   readonly seconds: Int32Array;
   readonly nanoseconds: Int32Array;
+  /** What the source calls the packet (Source.admit). */
+  readonly ticket: Int32Array;
   /** FIFO index of the oldest record in flight. */
   first = 0;
   private readonly bytes: Int32Array;
@@ -98,6 +112,7 @@ export class PacketRingProducer {
     this.source = new Int32Array(window);
     this.seconds = new Int32Array(window);
     this.nanoseconds = new Int32Array(window);
+    this.ticket = new Int32Array(window);
     this.bytes = new Int32Array(window);
     this.epoch = Atomics.load(words, this.base + EPOCH);
     this.reset();
@@ -238,10 +253,12 @@ export class PacketRingConsumer {
   }
 
   /** Writes the verdict of the record at byte `at`; seen by capture after publish(). */
-  decide(at: number, verdict: number, reason: number, mark: number): void {
+  decide(at: number, verdict: number, reason: number, mark: number, markMask: number, answer: number): void {
     const w = at >> 2;
     this.words[w + Rec.Reason] = reason;
     this.words[w + Rec.Mark] = mark;
+    this.words[w + Rec.MarkMask] = markMask;
+    this.words[w + Rec.Answer] = answer;
     this.words[w + Rec.Verdict] = (this.epoch << 8) | verdict;
     this.done = (this.done + 1) | 0;
   }

@@ -1,4 +1,4 @@
-import { APP_PROTOS, OTHER_PROTOS, RULE_PROTOS } from './protocols.js';
+import { APP_PROTOS, APP_TRANSPORTS, OTHER_PROTOS, RULE_PROTOS } from './protocols.js';
 import type { RuleAction, RuleProto } from './rule.js';
 import { RuleError } from './rule-error.js';
 import { isSpace, shorten } from './text.js';
@@ -7,6 +7,8 @@ import { isSpace, shorten } from './text.js';
 export interface RuleHeader {
   action: RuleAction;
   proto: RuleProto;
+  /** Name of the application protocol in the protocol's place; proto is its transport then. */
+  appProto: string | undefined;
   src: string;
   srcPorts: string;
   bidirectional: boolean;
@@ -17,8 +19,7 @@ export interface RuleHeader {
   optionsTo: number;
 }
 
-const ACTIONS = new Set(['alert', 'pass', 'drop']);
-const REJECTS = new Set(['reject', 'rejectsrc', 'rejectdst', 'rejectboth']);
+const ACTIONS = new Set(['alert', 'pass', 'drop', 'reject', 'rejectsrc', 'rejectdst', 'rejectboth']);
 
 /**
  * `action protocol source ports direction destination ports ( options )`, user guide "Rules Format".
@@ -29,8 +30,10 @@ export function parseHeader(text: string): RuleHeader {
   const action = word(cursor, 'an action').toLowerCase();
   if (action === 'config')
     throw new RuleError('', 'action config is not supported yet; classification and reference lines have their own files');
-  if (!ACTIONS.has(action) && !REJECTS.has(action)) throw new RuleError('', `unknown action "${shorten(action)}", use alert, pass or drop`);
-  const proto = protocol(word(cursor, 'a protocol').toLowerCase());
+  if (!ACTIONS.has(action)) throw new RuleError('', `unknown action "${shorten(action)}", use alert, pass, drop or reject`);
+  const name = word(cursor, 'a protocol').toLowerCase();
+  const transport = APP_TRANSPORTS.get(name);
+  const proto = transport ?? protocol(name);
   const src = word(cursor, 'a source address');
   const srcPorts = word(cursor, 'source ports');
   const direction = word(cursor, 'a direction');
@@ -41,10 +44,10 @@ export function parseHeader(text: string): RuleHeader {
   skip(cursor);
   if (text[cursor.at] !== '(') throw new RuleError('', 'the options must follow the destination ports in parentheses');
   if (text[text.length - 1] !== ')') throw new RuleError('', 'the rule does not end with the ) that closes its options');
-  if (REJECTS.has(action)) throw new RuleError('', `action ${action} is refused: reject answers are not built yet`);
   return {
     action: action as RuleAction,
     proto,
+    appProto: transport === undefined ? undefined : name,
     src,
     srcPorts,
     bidirectional: direction === '<>',

@@ -2,7 +2,8 @@ import { parseAddresses } from './addresses.js';
 import type { RuleContext } from './context.js';
 import { parseHeader } from './header.js';
 import { SURICATA_KEYWORDS } from './keywords.js';
-import { checkPayload } from './options/checks.js';
+import { checkUsed } from './options/buffers.js';
+import { checkRule } from './options/checks.js';
 import type { OptionSpec, RuleState } from './options/option.js';
 import { OPTIONS } from './options/table.js';
 import { parsePorts } from './ports.js';
@@ -44,17 +45,21 @@ export function parseRule(text: string, where: RulePlace, context: RuleContext):
     noalert: false,
     header: [],
     payload: [],
+    buffers: [],
+    bypass: false,
     file: where.file,
     line: where.line,
     text: toText(bytes),
   };
-  const state: RuleState = { rule, context, content: undefined, seen: new Set(), explicitPriority: false };
+  if (header.appProto !== undefined) rule.appProto = header.appProto;
+  const state: RuleState = { rule, context, buffer: '', content: undefined, seen: new Set(), explicitPriority: false };
   parseOptions(bytes, header.optionsFrom, header.optionsTo, state);
   if (rule.sid === 0) throw new RuleError('sid', 'is missing: every rule needs a sid above 0');
   if (!state.explicitPriority) {
     rule.priority = context.classifications.get(rule.classtype.toLowerCase())?.priority ?? DEFAULT_PRIORITY;
   }
-  checkPayload(rule);
+  checkUsed(state);
+  checkRule(rule);
   return rule;
 }
 

@@ -12,12 +12,15 @@ export function printRule(rule: Rule): string {
   const options: string[] = [];
   if (rule.msg !== '') options.push(`msg:"${utf8(rule.msg).replace(/["\\;]/g, '\\$&')}"`);
   for (const option of rule.header) options.push(printHeaderOption(option));
-  for (const option of rule.payload) options.push(...(option.kind === 'content' ? printContent(option) : [printPcre(option)]));
+  options.push(...printTests(rule.payload));
+  for (const { buffer, tests } of rule.buffers) options.push(buffer, ...printTests(tests));
   if (rule.threshold !== undefined) {
     const { type, track, count, seconds } = rule.threshold;
     options.push(`threshold:type ${type}, track ${track}, count ${count}, seconds ${seconds}`);
   }
   if (rule.noalert) options.push('noalert');
+  if (rule.bypass) options.push('bypass');
+  if (rule.nfqMark !== undefined) options.push(`nfq_set_mark:${hex(rule.nfqMark.mark)}/${hex(rule.nfqMark.mask)}`);
   for (const reference of rule.references) options.push(`reference:${utf8(reference)}`);
   const metadata = Object.entries(rule.metadata).flatMap(([key, values]) =>
     values.length === 0 ? [key] : values.map((value) => `${key} ${value}`),
@@ -29,7 +32,11 @@ export function printRule(rule: Rule): string {
   options.push(`sid:${rule.sid}`, `rev:${rule.rev}`);
   const source = `${printAddresses(rule.src)} ${printPorts(rule.srcPorts)}`;
   const target = `${printAddresses(rule.dst)} ${printPorts(rule.dstPorts)}`;
-  return `${rule.action} ${rule.proto} ${source} ${rule.bidirectional ? '<>' : '->'} ${target} (${options.join('; ')};)`;
+  return `${rule.action} ${rule.appProto ?? rule.proto} ${source} ${rule.bidirectional ? '<>' : '->'} ${target} (${options.join('; ')};)`;
+}
+
+function hex(word: number): string {
+  return `0x${(word >>> 0).toString(16)}`;
 }
 
 /** Text for people back to a byte string. */
@@ -53,6 +60,10 @@ function printHeaderOption(option: HeaderOption): string {
   }
 }
 
+function printTests(tests: readonly (ContentOption | PcreOption)[]): string[] {
+  return tests.flatMap((option) => (option.kind === 'content' ? printContent(option) : [printPcre(option)]));
+}
+
 function printContent(option: ContentOption): string[] {
   const out = [`content:${option.negated ? '!' : ''}"${printPattern(option.pattern)}"`];
   if (option.nocase) out.push('nocase');
@@ -63,6 +74,7 @@ function printContent(option: ContentOption): string[] {
   if (option.depth !== undefined) out.push(`depth:${option.depth}`);
   if (option.distance !== undefined) out.push(`distance:${option.distance}`);
   if (option.within !== undefined) out.push(`within:${option.within}`);
+  if (option.replace !== undefined) out.push(`replace:"${printPattern(option.replace)}"`);
   if (option.fastPatternOnly) out.push('fast_pattern:only');
   else if (option.fastPatternChop !== undefined) out.push(`fast_pattern:${option.fastPatternChop.offset},${option.fastPatternChop.length}`);
   else if (option.fastPattern) out.push('fast_pattern');

@@ -18,6 +18,9 @@ export const RULE_PROTOS: ReadonlyMap<string, RuleProto> = new Map<string, RuleP
   ['pkthdr', 'pkthdr'],
 ]);
 
+/** Application protocols of this version, and the transport each runs on: what a rule with that header is matched on. */
+export const APP_TRANSPORTS: ReadonlyMap<string, RuleProto> = new Map<string, RuleProto>([['ftp', 'tcp']]);
+
 /** Application protocols Suricata accepts in a header (user guide, "Protocol", and the protocol chapters). */
 export const APP_PROTOS: ReadonlySet<string> = new Set(
   (

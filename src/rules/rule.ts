@@ -61,6 +61,15 @@ export interface ContentOption {
   fastPatternOnly: boolean;
   fastPatternChop?: { offset: number; length: number };
   rawbytes: boolean;
+  /** `replace`: as many bytes as the pattern, written over its match when the packet is forwarded inline. */
+  replace?: Uint8Array;
+}
+
+/** Tests on one buffer of an application layer (sticky buffer), in the order written. */
+export interface BufferTests {
+  /** Name of the sticky buffer, e.g. `ftp.command`; see BUFFERS in src/app-layer/buffers.ts. */
+  buffer: string;
+  tests: (ContentOption | PcreOption)[];
 }
 
 export interface PcreOption {
@@ -141,6 +150,14 @@ export interface Rule {
   header: HeaderOption[];
   /** Payload tests, in the order written (order matters for relative ones). */
   payload: (ContentOption | PcreOption)[];
+  /** Tests on application layer buffers, one entry per buffer; empty for a rule on packets. */
+  buffers: BufferTests[];
+  /** Header protocol of an application layer (`ftp`); proto is then the transport it runs on. */
+  appProto?: string;
+  /** nfq_set_mark. Int32. */
+  nfqMark?: { mark: number; mask: number };
+  /** The flow needs no more inspection once this rule matched. */
+  bypass: boolean;
   threshold?: ThresholdOption;
   file: string;
   line: number;

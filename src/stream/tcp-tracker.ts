@@ -5,17 +5,10 @@ import { type FlowTable, L4 } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { Mode } from '../ring/verdict.js';
 import { NO_SCALE, windowScale } from './tcp-options.js';
+import { TcpResult } from './tcp-result.js';
+import { TcpSession } from './tcp-session.js';
 
-/** What TcpTracker.update says of a packet. */
-export const enum TcpResult {
-  Ok = 0,
-  /** Fits neither handshake nor window: an endpoint would not take it. p.established is 0. */
-  Invalid = 1,
-  /** No session and midstream pick-up is off: nothing is tracked; apply stream.midstream-policy (each packet). */
-  Midstream = 2,
-  /** This packet was picked up midstream: apply the policy too (ignore and pass-flow only), then go on. */
-  MidstreamPickup = 3,
-}
+export { TcpResult } from './tcp-result.js';
 
 /** FlowTable.tcpBits. */
 const enum Bit {
@@ -29,6 +22,7 @@ const enum Bit {
   OtherTc = 16,
 }
 
+const START_MASK = TcpFlag.Syn | TcpFlag.Ack | TcpFlag.Rst | TcpFlag.Fin;
 /** Scale assumed when the handshake was not seen: the largest, so that no good packet looks out of window. */
 const UNKNOWN_SCALE = 14;
 /** A SYN-only or midstream peer has offered nothing yet: the largest window without scaling. */
@@ -36,7 +30,7 @@ const UNKNOWN_WINDOW = 65535;
 
 /**
  * TCP session tracking (RFC 9293; states as in Suricata, from the server's side): handshake in all its variants,
- * windows, FIN and RST. Sequence numbers are int32 and compared by the sign of their difference.
+ * windows, FIN and RST (tcp-session.ts). Sequence numbers are int32 and compared by the sign of their difference.
  *
  * Complete is a handshake when each side's SYN was acknowledged by the other, in whatever order: the plain one,
  * simultaneous open (RFC 9293, 3.5), split handshakes and fast open (RFC 7413) need no cases of their own.
@@ -44,6 +38,7 @@ const UNKNOWN_WINDOW = 65535;
 export class TcpTracker {
   private readonly midstream: boolean;
   private readonly asyncOneside: boolean;
+  private readonly after: TcpSession;
 
   constructor(
     config: StreamConfig,
@@ -52,6 +47,7 @@ export class TcpTracker {
   ) {
     this.midstream = config.midstream;
     this.asyncOneside = config.asyncOneside;
+    this.after = new TcpSession(flows);
     flows.reverseSynAck = config.midstream || config.asyncOneside ? 1 : 0;
   }
 
@@ -68,8 +64,9 @@ export class TcpTracker {
     let result: number;
     if (state === TcpState.None) result = this.begin(p, slot);
     else if (state < TcpState.Established) result = this.handshake(p, slot, state);
-    else if ((flows.flags[slot] & FlowFlag.AsyncOneside) !== 0) result = this.oneside(p, slot);
-    else result = this.session(p, slot, state);
+    else if ((flows.flags[slot] & FlowFlag.AsyncOneside) !== 0)
+      result = this.isAnswer(p, slot) ? this.leaveOneside(p, slot) : this.after.oneside(p, slot);
+    else result = this.after.follow(p, slot, state);
     if (result === TcpResult.Invalid) p.established = 0;
     return result;
   }
@@ -88,7 +85,7 @@ export class TcpTracker {
       if (p.direction !== 0) return TcpResult.Invalid;
       this.counters[Counter.TcpSessions]++;
       this.startSide(p, slot);
-      this.setState(slot, TcpState.SynSent);
+      this.after.setState(slot, TcpState.SynSent);
       return TcpResult.Ok;
     }
     if ((flags & TcpFlag.Ack) === 0) return TcpResult.Invalid;
@@ -109,11 +106,11 @@ export class TcpTracker {
   }
 
   private pickUpSynAck(p: Packet, slot: number): number {
-    if (!this.midstream && !this.asyncOneside) return TcpResult.Midstream;
+    const chosen = this.midstream || this.asyncOneside;
+    if (!chosen && p.selective === 0) return TcpResult.Midstream;
     const l4 = this.flows.l4;
     const at = slot * L4.Words;
     this.counters[Counter.TcpSessions]++;
-    this.counters[Counter.TcpMidstream]++;
     this.startSide(p, slot);
     const peer = p.direction ^ 1;
     l4[at + peer + L4.Isn] = (p.tcpAck - 1) | 0;
@@ -122,8 +119,11 @@ export class TcpTracker {
     if (peer === 0) this.flows.tcpScaleTs[slot] = UNKNOWN_SCALE;
     else this.flows.tcpScaleTc[slot] = UNKNOWN_SCALE;
     this.flows.tcpBits[slot] = p.direction === 1 ? Bit.SynTc | Bit.AckedTs : Bit.AckedTc;
+    this.after.setState(slot, TcpState.SynRecv);
+    // A queue that holds the server's packets alone shows the session from its beginning: no policy is called for.
+    if (!chosen) return TcpResult.Ok;
+    this.counters[Counter.TcpMidstream]++;
     this.flows.flags[slot] |= FlowFlag.Midstream;
-    this.setState(slot, TcpState.SynRecv);
     return TcpResult.MidstreamPickup;
   }
 
@@ -149,13 +149,13 @@ export class TcpTracker {
     flows.tcpBits[slot] = Bit.AckedTs | Bit.AckedTc | Bit.SynTc;
     flows.flags[slot] |= FlowFlag.Midstream;
     this.establish(p, slot);
-    if ((p.tcpFlags & TcpFlag.Fin) !== 0) this.fin(p, slot, TcpState.Established);
+    if ((p.tcpFlags & TcpFlag.Fin) !== 0) this.after.fin(p, slot, TcpState.Established);
     return TcpResult.MidstreamPickup;
   }
 
   private establish(p: Packet, slot: number): void {
     this.flows.flags[slot] |= FlowFlag.TcpEstablished;
-    this.setState(slot, TcpState.Established);
+    this.after.setState(slot, TcpState.Established);
     // The ACK alone that completes the handshake is not yet `established` to Suricata; with data it is.
     if (p.payloadLen > 0) p.established = 1;
   }
@@ -173,18 +173,19 @@ export class TcpTracker {
     const peer = direction ^ 1;
     if (direction === 0 && (flows.tcpBits[slot] & Bit.SynTc) === 0) {
       // The SYN+ACK was not seen: lost by the capture, or it takes another way.
-      if (this.asyncOneside && p.tcpSeq === l4[at + L4.Next]) {
+      // Data with other numbers belongs to a session whose SYN was replaced by one the server never took.
+      if (this.mayBeOneside(p) && (p.tcpSeq === l4[at + L4.Next] || (p.selective !== 0 && p.payloadLen > 0))) {
         flows.flags[slot] |= FlowFlag.AsyncOneside;
         l4[at + L4.Next] = (p.tcpSeq + p.payloadLen) | 0;
         this.establish(p, slot);
       }
       return TcpResult.Ok;
     }
-    if (direction === 1 && this.asyncOneside && (flows.flags[slot] & FlowFlag.Midstream) !== 0) {
+    if (direction === 1 && this.mayBeOneside(p) && this.beganWithSynAck(slot)) {
       // After a SYN+ACK the server goes on by itself: only its side is seen.
       flows.flags[slot] |= FlowFlag.AsyncOneside;
       this.establish(p, slot);
-      return this.oneside(p, slot);
+      return this.after.oneside(p, slot);
     }
     const bit = direction === 0 ? Bit.AckedTc : Bit.AckedTs;
     if (!this.takesAck(slot, peer, p.tcpAck) && !this.missedAck(p, slot, state, peer)) {
@@ -200,9 +201,9 @@ export class TcpTracker {
       return TcpResult.Ok;
     }
     this.settleWindows(slot);
-    if (p.mode === Mode.Ips && !this.inWindow(p, slot)) return TcpResult.Invalid;
+    if (p.mode === Mode.Ips && !this.after.inWindow(p, slot)) return TcpResult.Invalid;
     this.establish(p, slot);
-    return this.session(p, slot, TcpState.Established);
+    return this.after.follow(p, slot, TcpState.Established);
   }
 
   /** True when `ack` acknowledges the SYN of side `peer` (and, fast open, not more than it sent). */
@@ -253,7 +254,7 @@ export class TcpTracker {
       if ((flows.tcpBits[slot] & Bit.SynTc) !== 0) return l4[at + 1 + L4.Isn] === p.tcpSeq ? TcpResult.Ok : TcpResult.Invalid;
       this.startSide(p, slot);
       flows.tcpBits[slot] |= Bit.SynTc;
-      this.setState(slot, TcpState.SynRecv);
+      this.after.setState(slot, TcpState.SynRecv);
       return TcpResult.Ok;
     }
     if (!this.takesAck(slot, direction ^ 1, p.tcpAck)) return TcpResult.Invalid;
@@ -273,7 +274,7 @@ export class TcpTracker {
       flows.tcpBits[slot] |= Bit.AckedTs | Bit.SynTc;
     }
     if (!this.bothAcked(slot)) {
-      this.setState(slot, TcpState.SynRecv);
+      this.after.setState(slot, TcpState.SynRecv);
       return TcpResult.Ok;
     }
     this.settleWindows(slot);
@@ -310,134 +311,37 @@ export class TcpTracker {
       good = ((p.tcpSeq - l4[at + L4.Isn]) | 0) > 0 && ((p.tcpSeq - l4[at + L4.Next]) | 0) <= 0;
     }
     if (!good) return TcpResult.Invalid;
-    this.setState(slot, TcpState.Closed);
+    this.after.setState(slot, TcpState.Closed);
     return TcpResult.Ok;
   }
 
-  /** Established and later. */
-  private session(p: Packet, slot: number, state: number): number {
-    const flags = p.tcpFlags;
-    const flows = this.flows;
-    const l4 = flows.l4;
-    const mine = slot * L4.Words + p.direction;
-    const peer = slot * L4.Words + (p.direction ^ 1);
-    if ((flags & TcpFlag.Rst) !== 0) {
-      // RFC 5961: only the number the receiver expects ends a session; any other in its window is challenged. A listener
-      // that lost packets takes the window for it. Inline that would let a RST that the server does not obey, and a
-      // SYN after it, make us forget a session that goes on.
-      const from = l4[peer + L4.Ack];
-      const over = (p.tcpSeq - from) | 0;
-      const expected = p.tcpSeq === l4[mine + L4.Next] || over === 0;
-      if (!expected && (p.mode === Mode.Ips || over < 0 || over > this.windowOf(peer))) return TcpResult.Invalid;
-      this.setState(slot, TcpState.Closed);
-      return TcpResult.Ok;
-    }
-    if ((flags & TcpFlag.Syn) !== 0) {
-      // A repeated SYN or SYN+ACK is harmless; any other is challenged by the receiver, not obeyed.
-      return p.tcpSeq === l4[mine + L4.Isn] ? TcpResult.Ok : TcpResult.Invalid;
-    }
-    if (!this.inWindow(p, slot)) return this.outOfWindow(p, slot);
-    if ((flags & TcpFlag.Ack) !== 0) {
-      const ahead = (p.tcpAck - l4[mine + L4.Ack]) | 0;
-      if (ahead > this.windowOf(mine) + 1) return this.outOfWindow(p, slot);
-      if (ahead >= 0) {
-        l4[mine + L4.Ack] = p.tcpAck;
-        l4[mine + L4.Window] = p.tcpWindow << (p.direction === 0 ? flows.tcpScaleTs[slot] : flows.tcpScaleTc[slot]);
-        // More acknowledged than we saw: the capture lost packets, the endpoint did not.
-        if (((p.tcpAck - l4[peer + L4.Next]) | 0) > 0) l4[peer + L4.Next] = p.tcpAck;
-      }
-    }
-    const next = (p.tcpSeq + p.payloadLen) | 0;
-    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
-    if (state !== TcpState.Established || (flags & TcpFlag.Fin) !== 0) this.close(p, slot, state);
-    return TcpResult.Ok;
+  /** The configuration says so, or netfilter rules chose the packets. */
+  private mayBeOneside(p: Packet): boolean {
+    return this.asyncOneside || p.selective !== 0;
   }
 
-  private windowOf(at: number): number {
-    const window = this.flows.l4[at + L4.Window];
-    return window > 0 ? window : 1;
+  /** True until a packet of the client was seen. */
+  private beganWithSynAck(slot: number): boolean {
+    return (this.flows.flags[slot] & (FlowFlag.Midstream | FlowFlag.SeenTs)) !== FlowFlag.SeenTs;
   }
 
-  /** Nothing beyond what the receiver has room for (a zero window may be probed with one byte). Old data is welcome. */
-  private inWindow(p: Packet, slot: number): boolean {
-    const peer = slot * L4.Words + (p.direction ^ 1);
-    const last = (p.tcpSeq + p.payloadLen) | 0;
-    return ((last - this.flows.l4[peer + L4.Ack]) | 0) <= this.windowOf(peer);
+  /** A SYN+ACK of the server that answers the SYN of a session of which only the client was seen until now. */
+  private isAnswer(p: Packet, slot: number): boolean {
+    if (p.direction !== 1 || (p.tcpFlags & START_MASK) !== (TcpFlag.Syn | TcpFlag.Ack)) return false;
+    return (this.flows.tcpBits[slot] & Bit.SynTc) === 0 && this.takesAck(slot, 0, p.tcpAck);
   }
 
   /**
-   * Inline the packet is refused, and nothing changes. A listener (IDS) may have lost packets that the endpoints got:
-   * it moves on to the new numbers, after which packets with the old ones count as old data, still inspected.
+   * The other side turns up after all: what the client sent before this was no answer to it, or a client could switch
+   * all checks off by an early ACK. Back into the handshake, with what the server acknowledges as the client's numbers.
    */
-  private outOfWindow(p: Packet, slot: number): number {
-    if (p.mode === Mode.Ips) return TcpResult.Invalid;
-    const l4 = this.flows.l4;
-    const mine = slot * L4.Words + p.direction;
-    const peer = slot * L4.Words + (p.direction ^ 1);
-    const next = (p.tcpSeq + p.payloadLen) | 0;
-    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
-    if (((p.tcpSeq - l4[peer + L4.Ack]) | 0) > 0) l4[peer + L4.Ack] = p.tcpSeq;
-    if ((p.tcpFlags & TcpFlag.Ack) !== 0) {
-      if (((p.tcpAck - l4[mine + L4.Ack]) | 0) > 0) l4[mine + L4.Ack] = p.tcpAck;
-      if (((p.tcpAck - l4[peer + L4.Next]) | 0) > 0) l4[peer + L4.Next] = p.tcpAck;
-    }
-    return TcpResult.Invalid;
-  }
-
-  /** FIN, and the ACKs that follow it. */
-  private close(p: Packet, slot: number, state: number): void {
-    if ((p.tcpFlags & TcpFlag.Fin) !== 0) {
-      this.fin(p, slot, state);
-      return;
-    }
-    if ((p.tcpFlags & TcpFlag.Ack) === 0) return;
-    const l4 = this.flows.l4;
-    const at = slot * L4.Words;
-    const acksAll = p.tcpAck === l4[at + (p.direction ^ 1) + L4.Next];
-    if (!acksAll) return;
-    if (state === TcpState.FinWait1 && p.direction === 0) this.setState(slot, TcpState.FinWait2);
-    else if (state === TcpState.Closing) this.setState(slot, TcpState.TimeWait);
-    else if (state === TcpState.LastAck && p.direction === 0) this.setState(slot, TcpState.Closed);
-    else if (state === TcpState.TimeWait) this.setState(slot, TcpState.Closed);
-  }
-
-  /** The states are the server's: its own FIN leads to fin_wait1, the client's to close_wait. */
-  private fin(p: Packet, slot: number, state: number): void {
-    const l4 = this.flows.l4;
-    const at = slot * L4.Words;
-    const mine = at + p.direction;
-    // The FIN takes a number of its own; a repeated one took it before.
-    const next = (p.tcpSeq + p.payloadLen + 1) | 0;
-    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
-    if (p.direction === 0) {
-      if (state === TcpState.Established) this.setState(slot, TcpState.CloseWait);
-      else if (state === TcpState.FinWait2) this.setState(slot, TcpState.TimeWait);
-      else if (state === TcpState.FinWait1) {
-        const acked = (p.tcpFlags & TcpFlag.Ack) !== 0 && p.tcpAck === l4[at + 1 + L4.Next];
-        this.setState(slot, acked ? TcpState.TimeWait : TcpState.Closing);
-      }
-    } else if (state === TcpState.Established) this.setState(slot, TcpState.FinWait1);
-    else if (state === TcpState.CloseWait) this.setState(slot, TcpState.LastAck);
-  }
-
-  /** One direction alone is seen: no acknowledgement to check against. */
-  private oneside(p: Packet, slot: number): number {
-    const l4 = this.flows.l4;
-    const mine = slot * L4.Words + p.direction;
-    const next = (p.tcpSeq + p.payloadLen + ((p.tcpFlags & TcpFlag.Fin) !== 0 ? 1 : 0)) | 0;
-    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
-    if ((p.tcpFlags & TcpFlag.Rst) !== 0) {
-      if (p.tcpSeq !== l4[mine + L4.Next]) return TcpResult.Invalid;
-      this.setState(slot, TcpState.Closed);
-    } else if ((p.tcpFlags & TcpFlag.Fin) !== 0) this.setState(slot, TcpState.Closed);
-    return TcpResult.Ok;
-  }
-
-  /** The TCP state and the flow state that goes with it. */
-  private setState(slot: number, state: TcpState): void {
-    this.flows.tcpState[slot] = state;
-    if (state < TcpState.Established) return;
-    const closed = state === TcpState.TimeWait || state === TcpState.LastAck || state === TcpState.Closed;
-    this.flows.setState(slot, closed ? FlowState.Closed : FlowState.Established);
+  private leaveOneside(p: Packet, slot: number): number {
+    const flows = this.flows;
+    flows.flags[slot] &= ~(FlowFlag.AsyncOneside | FlowFlag.TcpEstablished);
+    flows.setState(slot, FlowState.New);
+    flows.restartApp(slot);
+    flows.l4[slot * L4.Words + L4.Next] = p.tcpAck;
+    p.established = 0;
+    return this.synInHandshake(p, slot, TcpState.SynSent);
   }
 }

@@ -1,9 +1,13 @@
 import { Worker } from 'node:worker_threads';
+import type { SourcePlan } from '../capture/plan.js';
 import { SluiceError } from '../errors.js';
 import { native } from '../native.js';
+import { MAX_BATCH } from '../capture/frames.js';
 import { Control, controlBytes } from '../ring/arena.js';
+import { RING_WINDOW } from '../ring/packet-ring.js';
 import type { FusedThreadData } from '../workers/fused.js';
 import { RuleOutbox } from '../workers/rule-inbox.js';
+import { names, openError } from './open-error.js';
 import { childProcess, giveUp, giveUpRights, tell } from './child-process.js';
 import { Fd, type Init, type ToChild } from './messages.js';
 
@@ -35,6 +39,9 @@ async function start(init: Init): Promise<void> {
       arenaFd: Fd.Arena,
       eventFd: Fd.Events + thread,
       cpu: affinity.setCpuAffinity && affinity.captureCpus.length > 0 ? affinity.captureCpus[thread % affinity.captureCpus.length] : -1,
+      confined: fused && init.become !== undefined,
+      // In run mode workers every packet is decided before the next batch is taken.
+      window: fused ? MAX_BATCH : init.layout.workers * RING_WINDOW + MAX_BATCH,
       rules: fused ? init.rules : [],
       ruleGeneration: init.ruleGeneration,
       checksumValidation: init.checksumValidation,
@@ -43,7 +50,10 @@ async function start(init: Init): Promise<void> {
     };
     const worker = new Worker(script, { workerData: data, transferList: [port], name: init.plan.threads[thread].name });
     threadCount++;
-    await opened(worker, init.plan.threads[thread].sources.map((s) => init.plan.sources[s].interface).join(' and '));
+    await opened(
+      worker,
+      init.plan.threads[thread].sources.map((s) => init.plan.sources[s]),
+    );
     forwarding.push(new Promise((resolve) => worker.once('message', () => resolve())));
     worker.on('error', giveUp);
     worker.on('exit', () => {
@@ -60,32 +70,14 @@ async function start(init: Init): Promise<void> {
 }
 
 /** Resolves when the thread's sockets are open. */
-function opened(worker: Worker, interfaces: string): Promise<void> {
+function opened(worker: Worker, sources: SourcePlan[]): Promise<void> {
   return new Promise((resolve, reject) => {
     worker.once('message', () => resolve());
-    worker.once('error', (error) => reject(openError(error as NodeJS.ErrnoException, interfaces)));
+    worker.once('error', (error) => reject(openError(error as NodeJS.ErrnoException, sources)));
     worker.once('exit', () =>
-      reject(new SluiceError('SLUICE_SYSTEM', `capture thread on ${interfaces} ended before its sockets were open`)),
+      reject(new SluiceError('SLUICE_SYSTEM', `capture thread of ${names(sources)} ended before its sockets were open`)),
     );
   });
-}
-
-function openError(error: NodeJS.ErrnoException, interfaces: string): Error {
-  if (error.code === 'EPERM' || error.code === 'EACCES')
-    return new SluiceError(
-      'SLUICE_CAPABILITY',
-      `opening packet sockets on ${interfaces}: ${error.message}; run as root or with CAP_NET_RAW and CAP_NET_ADMIN`,
-    );
-  if (error.code === 'ENOMEM')
-    return new SluiceError('SLUICE_SYSTEM', `opening packet sockets on ${interfaces}: ${error.message}; lower ring-size or threads`);
-  if (error.message.startsWith('PACKET_FANOUT'))
-    return new SluiceError(
-      'SLUICE_INTERFACE',
-      `joining the fanout group on ${interfaces}: ${error.message}; another program uses this cluster-id with other settings, choose one of your own`,
-    );
-  return error.code?.startsWith('E')
-    ? new SluiceError('SLUICE_SYSTEM', `opening packet sockets on ${interfaces}: ${error.message}`)
-    : error;
 }
 
 function order(message: ToChild): void | Promise<void> {

@@ -24,7 +24,7 @@ export interface ChildOptions {
   log: Log;
   /** The process is up, for the first time or again. */
   onReady: () => void;
-  /** The process is gone and was not told to go. */
+  /** The process is gone. */
   onLost: () => void;
   onMessage?: (message: FromChild) => void;
 }
@@ -36,6 +36,8 @@ export class Child {
   private startedAt = 0;
   private failures = 0;
   private stopping = false;
+  /** It hung, and kill() ended it. */
+  private killed = false;
   private timer: NodeJS.Timeout | undefined;
   private exited: Promise<void> = Promise.resolve();
 
@@ -58,14 +60,20 @@ export class Child {
   /** Ends what hangs: the restart follows from the exit. */
   kill(why: string): void {
     this.options.log.error(`the ${this.options.what} process (pid ${this.pid}) ${why}: killed`);
+    this.killed = true;
     this.process?.kill('SIGKILL');
   }
 
-  /** Nothing is restarted from here on. Resolves when the process has ended; when `progress` stands still for `ms` it is killed. Returns false then. */
-  async ended(ms: number, progress: () => number = () => 0): Promise<boolean> {
+  /** Nothing is restarted from here on. */
+  retire(): void {
     this.stopping = true;
     clearTimeout(this.timer);
-    let clean = true;
+  }
+
+  /** Resolves when the retired process has ended; when `progress` stands still for `ms` it is killed. Returns false when it was. */
+  async ended(ms: number, progress: () => number = () => 0): Promise<boolean> {
+    this.retire();
+    let clean = !this.killed;
     let before = progress();
     const deadline = setInterval(() => {
       const now = progress();
@@ -83,6 +91,7 @@ export class Child {
   private launch(): Promise<void> {
     const { what, script, fds, init } = this.options;
     this.startedAt = Date.now();
+    this.killed = false;
     const child = spawn(process.execPath, [...NODE_FLAGS, fileURLToPath(script), `sluice: ${what}${' '.repeat(TITLE_ROOM)}`], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
       serialization: 'advanced',
@@ -126,8 +135,11 @@ export class Child {
   }
 
   private lost(code: number | null, signal: NodeJS.Signals | null): void {
-    if (this.stopping) return;
     const { log, what, onLost } = this.options;
+    if (this.stopping) {
+      onLost();
+      return;
+    }
     log.warn(`the ${what} process (pid ${this.pid}) is gone (${signal ?? `status ${code}`}); starting a new one`);
     onLost();
     this.failures = Date.now() - this.startedAt > LONG_LIFE_MS ? 0 : this.failures + 1;

@@ -12,7 +12,7 @@ import { Outputs } from '../output/outputs.js';
 import { eveTime } from '../output/text.js';
 import { Control } from '../ring/arena.js';
 import type { RuleSet } from '../rules/rule.js';
-import { requirePacketSockets } from './capabilities.js';
+import { requireRights } from './capabilities.js';
 import { Child } from './child.js';
 import { daemonStarted } from './daemon.js';
 import { SharedMemory } from './memory.js';
@@ -71,7 +71,7 @@ class Supervisor {
       this.resolveStopped = resolve;
     });
     this.plan = planCapture(config);
-    requirePacketSockets(this.plan);
+    requireRights(this.plan);
     for (const warning of this.plan.warnings) log.warn(warning);
     const fused = config.runmode === 'workers';
     const workers = fused ? 0 : workerCount(config.sluice.workers, this.plan.threads.length);
@@ -82,13 +82,13 @@ class Supervisor {
     config.defrag.memcap = Math.floor(config.defrag.memcap / share);
     const names = this.memory.threadNames.map((thread, i) => ({
       ...thread,
-      interface: this.plan.threads[i]?.sources.map((s) => this.plan.sources[s].interface).join('-'),
+      interface: this.plan.threads[i]?.sources.map((s) => this.plan.sources[s].name).join('-'),
     }));
     this.blocks = new CounterBlocks(this.memory.counters, names);
     this.outputs = new Outputs(
       config,
       rules.rules,
-      this.plan.sources.map((source) => source.interface),
+      this.plan.sources.map((source) => source.name),
       config.logDir,
       (line) => log.warn(line),
     );
@@ -140,7 +140,8 @@ class Supervisor {
       this.blocks,
       this.capture,
       this.detect,
-      () => !this.reloading && !this.stopping && this.isUp(),
+      // At the end capture threads that have drained stand still; their workers must not.
+      (kind) => !this.reloading && (this.stopping ? kind === 'detect' && this.up.detect : this.isUp()),
     );
   }
 
@@ -159,6 +160,8 @@ class Supervisor {
         version: JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version,
         runmode: config.runmode,
         startMs: this.startMs,
+        // With fail-open it is the receive buffer that is full first (see native/nfnetlink).
+        queueLimit: config.nfq.queues.length > 0 && !config.nfq.failOpen ? config.nfq.queueLength : 0,
         processes: () => this.processes(),
         rules: () => ({ loaded: this.rules.rules.length, failed: this.rules.problems.length }),
         lostLines: () => this.outputs.lostLines(),
@@ -291,17 +294,18 @@ class Supervisor {
     (this.detect ?? this.capture).send({ type: 'rules', rules: rules.rules, ruleGeneration: this.generation });
   }
 
-  /** INT, TERM: no packet that was accepted from the kernel is lost. */
+  /** INT, TERM: no packet that was accepted from the kernel is lost. What workers hold that hang or die is decided by the exception policy. */
   private async stop(status: number): Promise<void> {
     if (this.stopping) return;
     this.stopping = true;
     const { log } = this.setup;
     log.notice('stopping: draining what is in flight');
-    this.watchdog.stop();
+    this.detect?.retire();
     this.memory.set(Control.Stop, 1);
     // A detecting thread reports its flows at the pace of the logs.
     const drained = () => this.drained;
     let clean = await this.capture.ended(STOP_CAPTURE_MS, drained);
+    this.watchdog.stop();
     if (this.detect) {
       this.detect.send({ type: 'end' });
       clean = (await this.detect.ended(STOP_DETECT_MS, drained)) && clean;

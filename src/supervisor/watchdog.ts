@@ -22,7 +22,7 @@ export class Watchdog {
     private readonly blocks: CounterBlocks,
     private readonly capture: Child,
     private readonly detect: Child | undefined,
-    private readonly applies: () => boolean,
+    private readonly applies: (kind: 'capture' | 'detect') => boolean,
   ) {
     this.lastBeat = memory.threadNames.map(() => -1);
     this.beatAt = memory.threadNames.map(() => 0);
@@ -38,11 +38,10 @@ export class Watchdog {
 
   private look(): void {
     const now = performance.now();
-    const forgive = !this.applies();
     for (let i = 0; i < this.memory.threadNames.length; i++) {
       const { name, kind } = this.memory.threadNames[i];
       const beat = kind === 'capture' ? this.memory.captureHeartbeat(i) : this.blocks.threads[i].counters[Counter.Heartbeat];
-      if (forgive || beat !== this.lastBeat[i]) {
+      if (!this.applies(kind) || beat !== this.lastBeat[i]) {
         this.lastBeat[i] = beat;
         this.beatAt[i] = now;
       } else if (now - this.beatAt[i] > STUCK_MS) {

@@ -1,19 +1,22 @@
 import { getHeapStatistics } from 'node:v8';
+import { AppLayer, NO_ROOM } from '../app-layer/app-layer.js';
 import type { Config } from '../config/config.js';
 import { Decoder } from '../decode/decoder.js';
 import { Defragmenter, DefragResult } from '../decode/defrag.js';
 import { IpProto, Packet, TcpFlag } from '../decode/packet.js';
 import { Detector } from '../detect/detector.js';
-import { isIpOnly } from '../detect/plan.js';
 import { FlowFlag, NoFlow } from '../flow/codes.js';
-import { FlowTable } from '../flow/flow-table.js';
+import { type FlowEndSink, FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import { EventEncoder } from '../output/event-record.js';
 import type { EventRing } from '../ring/event-ring.js';
-import { type ExceptionPolicy, Mode, Reason, Verdict } from '../ring/verdict.js';
+import { Mode, packAnswer, Reason, Side, Verdict } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
 import { TcpResult, TcpTracker } from '../stream/tcp-tracker.js';
+import { Policy, policyCode } from './policy.js';
+import { Act, RuleActions } from './rule-actions.js';
+import { canRewrite, fixChecksums } from './rewrite.js';
 
 /** What a detecting thread is made of, whichever run mode it lives in. */
 export interface EngineSetup {
@@ -34,22 +37,10 @@ const TURN_MASK = 15;
 /** At the end: how long a reader of the event ring may stand still before it is taken for gone, milliseconds. */
 const READER_PATIENCE = 2000;
 
-/** Codes of the rule actions, one byte per rule: no string is compared per match. */
-const enum Act {
-  Alert = 0,
-  Pass = 1,
-  Drop = 2,
-  /** A pass rule on addresses alone is looked at once per flow, so it speaks for the whole flow. */
-  PassFlow = 3,
-}
-
-const enum Policy {
-  Ignore = 0,
-  DropFlow = 1,
-  DropPacket = 2,
-  PassFlow = 3,
-  PassPacket = 4,
-}
+/** How often the packets of a rejected flow are answered. Numbers move while an answer is on its way: one may not do. */
+const MAX_ANSWERS = 8;
+/** FlowTable.answers: low two bits Side of the first packet's direction, the rest counts. */
+const ANSWER_ONE = 4;
 
 /**
  * One packet's way: decode -> defragment -> flow -> stream -> detect -> verdict.
@@ -61,23 +52,33 @@ const enum Policy {
 export class Engine {
   readonly packet = new Packet();
   reason: Reason = Reason.None;
+  /** The packet's netfilter mark becomes (its mark & ~markMask) | (mark & markMask). */
   mark = 0;
+  markMask = 0;
+  /** Who is told that the packet was rejected (src/ring/verdict.ts); 0: nobody. */
+  answer = 0;
   readonly flows: FlowTable;
   private readonly decoder: Decoder;
   private readonly defrag: Defragmenter;
   private readonly tcp: TcpTracker;
+  private readonly app: AppLayer;
   private readonly events: EventEncoder;
   private readonly counters: Float64Array;
   private readonly config: Config;
   private detector: Detector;
-  private actions: Uint8Array;
+  private actions: RuleActions;
   private readonly flowMemcapPolicy: Policy;
   private readonly defragMemcapPolicy: Policy;
   private readonly midstreamPolicy: Policy;
+  private readonly streamMemcapPolicy: Policy;
   private lastTick = -1;
   /** 1: more flows are due than have been looked at. */
   private behind = 0;
   private turn = 0;
+  /** 1: bytes of the packet were rewritten. */
+  private rewritten = 0;
+  private readonly bypassMark: number;
+  private readonly bypassMask: number;
   private readonly asleep = new Int32Array(1);
 
   constructor(setup: EngineSetup) {
@@ -96,14 +97,25 @@ export class Engine {
       counters,
     );
     this.defrag = new Defragmenter(config.defrag, counters);
-    this.flows = new FlowTable(config.flow, counters, this.events, { thread: setup.thread });
+    const ended: FlowEndSink = {
+      flowEnded: (flows, slot, reason) => {
+        this.app.flowEnded(slot);
+        this.events.flowEnded(flows, slot, reason);
+      },
+    };
+    this.flows = new FlowTable(config.flow, counters, ended, { thread: setup.thread });
     this.tcp = new TcpTracker(config.stream, this.flows, counters);
+    this.app = new AppLayer(this.flows, counters);
+    this.bypassMark = config.nfq.bypassMark;
+    this.bypassMask = config.nfq.bypassMask;
     this.flowMemcapPolicy = policyCode(config.flow.memcapPolicy);
     this.defragMemcapPolicy = policyCode(config.defrag.memcapPolicy);
     // `auto` would be drop-flow inline: every restart of a detection process would cut all connections.
     this.midstreamPolicy = config.stream.midstreamPolicy === 'auto' ? Policy.Ignore : policyCode(config.stream.midstreamPolicy);
+    // The sender repeats what is dropped for lack of room: nothing is lost, and nothing missed.
+    this.streamMemcapPolicy = config.stream.memcapPolicy === 'auto' ? Policy.DropPacket : policyCode(config.stream.memcapPolicy);
     this.detector = this.newDetector(setup.rules);
-    this.actions = actionCodes(setup.rules);
+    this.actions = new RuleActions(setup.rules);
   }
 
   /** Takes a new rule set between two packets; flows and their verdicts stay. */
@@ -111,7 +123,7 @@ export class Engine {
     const detector = this.newDetector(rules);
     this.detector.close();
     this.detector = detector;
-    this.actions = actionCodes(rules);
+    this.actions = new RuleActions(rules);
     this.events.ruleGeneration = generation;
   }
 
@@ -126,6 +138,7 @@ export class Engine {
     if (p.tsSec !== this.lastTick) this.tick(p.tsSec);
     else if (this.behind !== 0 && (this.turn & TURN_MASK) === 0) this.expire(EXPIRE_PER_TURN);
     this.reason = Reason.None;
+    this.mark = this.markMask = this.answer = this.rewritten = 0;
     p.tunnelDepth = 0;
     p.defragged = 0;
     this.defrag.completed = 0;
@@ -137,8 +150,11 @@ export class Engine {
       verdict = this.inspectLayer(p);
     }
     if (p.mode !== Mode.Ips) return Verdict.Pass;
-    if (verdict === Verdict.Drop && this.defrag.completed > 0) this.defrag.condemn(p.tsSec);
-    return verdict;
+    if (verdict === Verdict.Drop) {
+      if (this.defrag.completed > 0) this.defrag.condemn(p.tsSec);
+      return verdict;
+    }
+    return this.rewritten === 1 ? Verdict.Rewritten : verdict;
   }
 
   /** Clock-driven work: once per second of packet time, or when nothing arrives. */
@@ -187,6 +203,7 @@ export class Engine {
   /** Ends without waiting for room, and gives back what the addon holds. */
   close(): void {
     this.flows.endAll();
+    this.app.close();
     this.detector.close();
     this.defrag.close();
   }
@@ -195,6 +212,7 @@ export class Engine {
   private inspectLayer(p: Packet): Verdict {
     // A fragment has no flow: what is left of the packet before must not be taken for it.
     p.flow = -1;
+    p.appProto = 0;
     p.flowNew = 0;
     p.established = 0;
     p.direction = 0;
@@ -224,6 +242,7 @@ export class Engine {
     if (p.defragged === 1 && p.flowNew === 1 && p.mode === Mode.Ips && p.proto === IpProto.Tcp && (p.tcpFlags & TcpFlag.Syn) === 0)
       return this.drop(p, Reason.DefragError, -1);
     // A segment with a wrong checksum is looked at, but moves no session: no host takes it.
+    let transactions = 0;
     if (p.proto === IpProto.Tcp && (flags & FlowFlag.Dropped) === 0 && p.csumInvalid === 0) {
       const result = this.tcp.update(p);
       // A new session on the same tuple has a flow of its own now.
@@ -238,41 +257,125 @@ export class Engine {
         const verdict = this.byPolicy(p, this.midstreamPolicy, Reason.StreamMidstream);
         if (verdict !== Verdict.None) return verdict;
       }
+      // A FIN may end a last line that has no end of its own.
+      if (
+        (p.payloadLen > 0 || (p.tcpFlags & TcpFlag.Fin) !== 0) &&
+        result !== TcpResult.Invalid &&
+        (flags & (FlowFlag.Passed | FlowFlag.Bypassed)) === 0
+      ) {
+        transactions = this.app.update(p);
+        if (transactions === NO_ROOM) {
+          const verdict = this.byPolicy(p, this.streamMemcapPolicy, Reason.StreamMemcap);
+          if (verdict === Verdict.Drop) return verdict;
+          transactions = this.app.force(p);
+        }
+      }
+      p.appProto = flows.appProto[p.flow];
     }
+    if (flows.answers[p.flow] !== 0) this.rejectAgain(p);
     if ((flags & FlowFlag.Dropped) !== 0 && p.mode === Mode.Ips) return this.drop(p, Reason.FlowDropped, -1);
-    if ((flags & (FlowFlag.Passed | FlowFlag.Bypassed)) !== 0) return Verdict.Pass;
-    return this.detect(p);
+    if ((flags & FlowFlag.Bypassed) !== 0) return this.bypassed();
+    if ((flags & FlowFlag.Passed) !== 0) return Verdict.Pass;
+    const verdict = this.examine(p);
+    return verdict === Verdict.None ? this.examineTransactions(p, transactions) : verdict;
   }
 
+  /** A packet that has no flow, or none that decides about it. */
   private detect(p: Packet): Verdict {
-    const n = this.detector.inspect(p, this.flows);
-    return n === 0 ? Verdict.Pass : this.act(p, n);
+    return this.examine(p) === Verdict.Drop ? Verdict.Drop : Verdict.Pass;
   }
 
-  /** Carries out what the matching rules ask for. */
+  /** Rules on packets. None: nothing was decided. */
+  private examine(p: Packet): Verdict {
+    const n = this.detector.inspect(p, this.flows);
+    return n === 0 ? Verdict.None : this.act(p, n);
+  }
+
+  /** Rules on the application layer transactions that this packet completes. */
+  private examineTransactions(p: Packet, count: number): Verdict {
+    const { app, detector, flows } = this;
+    for (let i = 0; i < count; i++) {
+      app.select(i);
+      const n = detector.inspectTransaction(p, flows, app.buffers);
+      if (n === 0) continue;
+      const verdict = this.act(p, n);
+      if (verdict !== Verdict.None) return verdict;
+    }
+    return Verdict.Pass;
+  }
+
+  /** The bypass mark lets netfilter rules keep later packets of the flow out of the queue. */
+  private bypassed(): Verdict {
+    this.counters[Counter.Bypassed]++;
+    this.mark = (this.mark & ~this.bypassMask) | (this.bypassMark & this.bypassMask);
+    this.markMask |= this.bypassMask;
+    return Verdict.Pass;
+  }
+
+  /** Carries out what the matching rules ask for. None: the packet goes on to what else would look at it. */
   private act(p: Packet, n: number): Verdict {
     const { matches, silent } = this.detector;
-    const flows = this.flows;
+    const { flows, actions } = this;
+    const ips = p.mode === Mode.Ips;
     let dropRule = -1;
+    let sides = 0;
     for (let i = 0; i < n; i++) {
       const rule = matches[i];
-      const action = this.actions[rule];
+      const action = actions.action[rule];
+      const mask = actions.markMask[rule];
+      if (mask !== 0) {
+        this.mark = (this.mark & ~mask) | (actions.mark[rule] & mask);
+        this.markMask |= mask;
+      }
+      if (actions.bypass[rule] === 1 && p.flow >= 0) flows.bypass(p.flow);
       if (action === Act.Pass) return Verdict.Pass;
       if (action === Act.PassFlow) {
         if (p.flow >= 0) flows.flags[p.flow] |= FlowFlag.Passed;
         return Verdict.Pass;
       }
-      const drops = action === Act.Drop;
+      const drops = action >= Act.Drop;
+      sides |= actions.sides[rule];
       if (drops && dropRule < 0) dropRule = rule;
       if (silent[i] === 1) continue;
       this.counters[Counter.Alerts]++;
       if (p.flow >= 0) flows.flags[p.flow] |= FlowFlag.Alerted;
-      const ips = p.mode === Mode.Ips;
-      this.events.alert(p, flows, rule, drops && ips ? 1 : 0, drops ? (ips ? 1 : 2) : 0);
+      // A rejected packet counts as blocked even where it could only be answered (as in Suricata).
+      this.events.alert(p, flows, rule, drops && (ips || actions.sides[rule] !== 0) ? 1 : 0, drops ? (ips ? 1 : 2) : 0);
     }
-    if (dropRule < 0 || p.mode !== Mode.Ips) return Verdict.Pass;
-    if (p.flow >= 0) flows.drop(p.flow, Reason.Rule);
-    return this.drop(p, Reason.Rule, dropRule);
+    if (sides !== 0) this.reject(p, sides);
+    if (dropRule >= 0 && ips) {
+      if (p.flow >= 0) flows.drop(p.flow, Reason.Rule);
+      return this.drop(p, Reason.Rule, dropRule);
+    }
+    if (ips && this.detector.replacements > 0) this.rewrite(p);
+    if (p.flow >= 0 && (flows.flags[p.flow] & FlowFlag.Bypassed) !== 0) return this.bypassed();
+    return Verdict.None;
+  }
+
+  private rewrite(p: Packet): void {
+    if (canRewrite(p) && this.detector.rewrite(p) > 0 && fixChecksums(p)) this.rewritten = 1;
+  }
+
+  /** Has the sides told that the packet was rejected, now and for some packets of the flow to come. */
+  private reject(p: Packet, sides: number): void {
+    // What is inside a tunnel or was put together from fragments is not the frame that would be answered.
+    if (p.tunnelDepth > 0 || p.defragged !== 0 || p.ipOff < 0) return;
+    this.answer = packAnswer(sides, p.ipOff - p.off, p.ipHeaderLen);
+    if (p.flow >= 0) this.flows.answers[p.flow] = (p.direction === 0 ? sides : mirrored(sides)) | ANSWER_ONE;
+  }
+
+  /**
+   * A later packet of a rejected flow: its sender is told again, with the numbers this packet shows. Data that was on
+   * its way may have made the first reset too old (RFC 5961).
+   */
+  private rejectAgain(p: Packet): void {
+    // Nobody answers a reset (RFC 9293, 3.5.2).
+    if (p.proto === IpProto.Tcp && (p.tcpFlags & TcpFlag.Rst) !== 0) return;
+    const answers = this.flows.answers[p.flow];
+    const sender = p.direction === 0 ? Side.Source : Side.Destination;
+    if ((answers & sender) === 0 || answers >= MAX_ANSWERS * ANSWER_ONE || p.tunnelDepth > 0 || p.defragged !== 0) return;
+    this.answer = packAnswer(Side.Source, p.ipOff - p.off, p.ipHeaderLen);
+    this.flows.answers[p.flow] = answers + ANSWER_ONE;
   }
 
   private drop(p: Packet, reason: Reason, rule: number): Verdict {
@@ -291,7 +394,13 @@ export class Engine {
         return Verdict.Pass;
       case Policy.PassPacket:
         return Verdict.Pass;
+      case Policy.Bypass:
+        if (p.flow < 0) return Verdict.Pass;
+        this.flows.bypass(p.flow);
+        return this.bypassed();
+      case Policy.Reject:
       case Policy.DropFlow:
+        if (policy === Policy.Reject) this.reject(p, Side.Source);
         if (p.flow >= 0 && p.mode === Mode.Ips) this.flows.drop(p.flow, reason);
     }
     return p.mode === Mode.Ips ? this.drop(p, reason, -1) : Verdict.Pass;
@@ -311,27 +420,6 @@ export class Engine {
   }
 }
 
-function actionCodes(rules: Rule[]): Uint8Array {
-  return Uint8Array.from(rules, (rule) =>
-    rule.action === 'pass' ? (isIpOnly(rule) ? Act.PassFlow : Act.Pass) : rule.action === 'alert' ? Act.Alert : Act.Drop,
-  );
-}
-
-/** `auto` and `reject` come resolved by the configuration; without reject answers, reject is drop-flow. */
-function policyCode(policy: ExceptionPolicy): Policy {
-  switch (policy) {
-    case 'drop-flow':
-    case 'reject':
-    case 'auto':
-      return Policy.DropFlow;
-    case 'drop-packet':
-      return Policy.DropPacket;
-    case 'pass-flow':
-    case 'bypass':
-      return Policy.PassFlow;
-    case 'pass-packet':
-      return Policy.PassPacket;
-    case 'ignore':
-      return Policy.Ignore;
-  }
+function mirrored(sides: number): number {
+  return ((sides & Side.Source) << 1) | ((sides & Side.Destination) >> 1);
 }

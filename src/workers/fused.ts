@@ -54,10 +54,15 @@ class FusedLoop {
         this.process(n);
         continue;
       }
-      if (thread.draining) break;
+      thread.settle();
+      if (thread.draining) return;
       thread.wait(IDLE_MS);
     }
-    engine.finish();
+  }
+
+  /** Reports the flows that are left, at the pace of the logs. */
+  finish(): void {
+    this.engine.finish();
   }
 
   private process(n: number): void {
@@ -70,45 +75,52 @@ class FusedLoop {
     for (let i = 0; i < n; i++) {
       const f = i * FrameWord.Words;
       const source = sources[frames[f + FrameWord.Socket]];
-      const peer = source.peer;
       const region = frames[f + FrameWord.Region];
       const offset = frames[f + FrameWord.Offset];
       const length = frames[f + FrameWord.Captured];
       const flags = frames[f + FrameWord.Flags];
-      p.mem = region === source.ringRegion ? source.ring : source.overflow;
+      const ticket = source.admit(frames, f);
+      bytes += frames[f + FrameWord.Wire];
+      if (ticket < 0) continue;
+      p.mem = source.memory(region);
       p.region = region;
       p.off = offset;
       p.capLen = length;
       p.wireLen = frames[f + FrameWord.Wire];
-      bytes += p.wireLen;
-      p.linkType = 1;
+      p.linkType = frames[f + FrameWord.Link];
       p.tsSec = frames[f + FrameWord.Seconds];
       p.tsNsec = frames[f + FrameWord.Nanoseconds];
       p.source = source.index;
       p.mode = source.mode;
+      p.selective = source.selective;
       p.csumNotReady = (flags & FrameFlag.CsumSettled) !== 0 ? 1 : 0;
+      // What a queue hands over partial must come back complete: netfilter takes rewritten bytes as they are.
+      p.csumPartial = (flags & FrameFlag.CsumNotReady) !== 0 && source.selective === 0 ? 1 : 0;
       let verdict: Verdict = engine.inspect();
       let reason = engine.reason;
       if ((flags & FrameFlag.Truncated) !== 0) {
         c[Counter.Truncated]++;
-        if (peer !== undefined && verdict === Verdict.Pass) {
+        if (source.losesTruncated && verdict !== Verdict.Drop) {
           verdict = Verdict.Drop;
           reason = Reason.Truncated;
         }
       }
+      if (engine.answer !== 0) source.answer(engine.answer, ticket, p.mem, offset, length, p.tsSec);
       if (verdict === Verdict.Drop) {
         c[Counter.VerdictDrop]++;
         c[Counter.DropReason + reason]++;
+        source.drop(ticket);
         continue;
       }
       passed++;
-      if (peer !== undefined) peer.send(region, offset, length);
+      if (verdict === Verdict.Rewritten) source.forwardRewritten(ticket, region, offset, length, engine.mark, engine.markMask);
+      else source.pass(ticket, region, offset, length, engine.mark, engine.markMask);
     }
     c[Counter.ReceiveCalls]++;
     c[Counter.Packets] += n;
     c[Counter.Bytes] += bytes;
     c[Counter.VerdictPass] += passed;
-    thread.flush();
+    thread.flush(n < thread.batch);
     for (let i = 0; i < n; i++) {
       const f = i * FrameWord.Words;
       thread.latency(frames[f + FrameWord.Seconds], frames[f + FrameWord.Nanoseconds]);
@@ -121,4 +133,6 @@ const thread = new CaptureThread(data);
 const loop = new FusedLoop(thread, data, new RuleInbox(data.port, data.orders));
 thread.awaitStart();
 loop.run();
+// First: until a queue is given back, what comes meets a full one, whatever --queue-bypass says.
 thread.close();
+loop.finish();

@@ -25,6 +25,8 @@ export interface BridgeOptions {
   /** Default: the pair eth0/eth1, ips, with `threads`. */
   interfaces?: readonly Interface[];
   threads?: number;
+  /** Flags that name the sources of packets. Default: --af-packet. */
+  capture?: readonly string[];
   /** More YAML, at the top level. */
   yaml?: string;
   /** More types of eve-log, e.g. `alert: { payload: yes }`. Default: alert. */
@@ -32,6 +34,11 @@ export interface BridgeOptions {
   args?: readonly string[];
   /** Default: a new folder. */
   logs?: string;
+  /**
+   * suricata.yaml as somebody else wrote it, given the run's folder, where `rules` are `test.rules` and logs go to `log`.
+   * `args` is then the whole command line, given in that folder.
+   */
+  suricata?: (folder: string) => string;
 }
 
 export type Runmode = 'autofp' | 'workers';
@@ -82,10 +89,11 @@ export function writeFiles(options: BridgeOptions = {}): BridgeFiles {
       .map(([key, value], i) => `  ${i === 0 ? '-' : ' '} ${key}: ${value}\n`)
       .join('');
   const sluice = Object.entries(options.sluice ?? {}).map(([key, value]) => `  ${key}: ${value}\n`);
-  const config = join(own, 'sluice.yaml');
+  const config = join(own, options.suricata === undefined ? 'sluice.yaml' : 'suricata.yaml');
   writeFileSync(
     config,
-    `%YAML 1.1
+    options.suricata?.(own) ??
+      `%YAML 1.1
 ---
 af-packet:
 ${(options.interfaces ?? pair('ips', options.threads)).map(entry).join('')}
@@ -105,7 +113,8 @@ ${sluice.join('')}${options.yaml ?? ''}
   );
   const rules = join(own, 'test.rules');
   writeFileSync(rules, `${(options.rules ?? []).join('\n')}\n`);
-  const args = ['-c', config, '-S', rules, '-l', logs, '--af-packet', '--runmode', options.runmode ?? 'autofp', ...(options.args ?? [])];
+  if (options.suricata !== undefined) return { folder: own, config, rules, logs, args: [...(options.args ?? [])] };
+  const args = ['-c', config, '-S', rules, '-l', logs, ...(options.capture ?? ['--af-packet']), '--runmode', options.runmode ?? 'autofp', ...(options.args ?? [])];
   return { folder: own, config, rules, logs, args };
 }
 
@@ -141,7 +150,7 @@ export class Bridge {
   static async start(lab: Namespaces, options: BridgeOptions = {}): Promise<Bridge> {
     await Bridge.running.get(lab)?.kill();
     const files = writeFiles(options);
-    const bridge = new Bridge(lab, files, lab.spawn('bridge', SLUICE, files.args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+    const bridge = new Bridge(lab, files, lab.spawn('bridge', SLUICE, files.args, { cwd: files.folder, stdio: ['ignore', 'pipe', 'pipe'] }));
     Bridge.running.set(lab, bridge);
     try {
       await bridge.said(/Engine started/, START_MS);

@@ -1,3 +1,4 @@
+import { BUFFERS, Buffers } from '../../src/app-layer/buffers.js';
 import { IpProto, Packet } from '../../src/decode/packet.js';
 import { Detector } from '../../src/detect/detector.js';
 import type { Flows } from '../../src/detect/flows.js';
@@ -43,6 +44,7 @@ export interface PacketSpec {
   fragment?: boolean;
   defragged?: number;
   invalid?: number;
+  appProto?: number;
   /** No IP at all. */
   notIp?: boolean;
 }
@@ -64,6 +66,7 @@ export function packet(spec: PacketSpec = {}): Packet {
   p.direction = spec.direction ?? 0;
   p.established = spec.established ?? 0;
   p.invalid = spec.invalid ?? 0;
+  p.appProto = spec.appProto ?? 0;
   if (spec.notIp) return p;
   p.ipVersion = (spec.src ?? '').includes(':') ? 6 : 4;
   p.proto = spec.proto ?? IpProto.Udp;
@@ -86,6 +89,27 @@ export function packet(spec: PacketSpec = {}): Packet {
     p.dstPort = p.icmpCode;
   }
   return p;
+}
+
+/** Another registered memory, for the buffers of a transaction. */
+const TRANSACTION = new ArrayBuffer(1 << 16);
+const TRANSACTION_MEMORY = new Uint8Array(TRANSACTION);
+const TRANSACTION_REGION = native.region(TRANSACTION);
+
+/** Buffers of one transaction by name, as an application layer would leave them; those not named are absent. */
+export function buffers(named: Record<string, string | Uint8Array | undefined>): Buffers {
+  const found = new Buffers();
+  let at = PAD;
+  for (const [name, value] of Object.entries(named)) {
+    if (value === undefined) continue;
+    const bytes = typeof value === 'string' ? Buffer.from(value, 'latin1') : value;
+    TRANSACTION_MEMORY.fill(0x41, at - PAD, at);
+    TRANSACTION_MEMORY.set(bytes, at);
+    TRANSACTION_MEMORY.fill(0x61, at + bytes.length, at + bytes.length + PAD);
+    found.set(BUFFERS.find((b) => b.name === name)!.id, TRANSACTION_MEMORY, TRANSACTION_REGION, at, bytes.length);
+    at += bytes.length + 2 * PAD;
+  }
+  return found;
 }
 
 function setAddress(words: Int32Array, text: string): void {
@@ -126,7 +150,15 @@ export class Bench {
 
   /** sids that match, in the order reported; `~` before one that makes no alert. */
   sids(p: Packet): string {
-    const n = this.detector.inspect(p, this.flows);
+    return this.named(this.detector.inspect(p, this.flows));
+  }
+
+  /** The same for a transaction. */
+  transaction(p: Packet, found: Buffers): string {
+    return this.named(this.detector.inspectTransaction(p, this.flows, found));
+  }
+
+  private named(n: number): string {
     return Array.from(
       this.detector.matches.subarray(0, n),
       (r, i) => `${this.detector.silent[i] === 1 ? '~' : ''}${this.rules[r].sid}`,

@@ -1,4 +1,4 @@
-import type { ContentOption, PcreOption } from '../../src/rules/rule.js';
+import type { ContentOption, PcreOption, Rule } from '../../src/rules/rule.js';
 
 /**
  * The payload tests of a rule, read off the user guide ("Payload Keywords") as plainly as possible: tests in
@@ -6,16 +6,37 @@ import type { ContentOption, PcreOption } from '../../src/rules/rule.js';
  * property tests; slow on purpose. Regular expressions are JavaScript's own.
  */
 export function naivePayload(tests: (ContentOption | PcreOption)[], payload: Uint8Array): boolean {
-  return payload.length > 0 && from(tests, 0, 0, payload);
+  return payload.length > 0 && naivePositions(tests, payload) !== null;
+}
+
+/** The same of a rule on application layer buffers: each it names must be there, if only empty. */
+export function naiveTransaction(rule: Rule, payload: Uint8Array, buffers: Record<string, Uint8Array | undefined>): boolean {
+  const holds = rule.buffers.every(({ buffer, tests }) => {
+    const bytes = buffers[buffer];
+    return bytes !== undefined && naivePositions(tests, bytes) !== null;
+  });
+  return holds && (rule.payload.length === 0 || naivePayload(rule.payload, payload));
+}
+
+/** Where each test matches in the first assignment that satisfies all (earliest positions first; -1 for negated ones), or null. */
+export function naivePositions(tests: (ContentOption | PcreOption)[], bytes: Uint8Array): number[] | null {
+  return from(tests, 0, 0, bytes);
 }
 
 /** Do tests[i..] hold when the last positive match ended at `previous`? */
-function from(tests: (ContentOption | PcreOption)[], i: number, previous: number, payload: Uint8Array): boolean {
-  if (i === tests.length) return true;
+function from(tests: (ContentOption | PcreOption)[], i: number, previous: number, payload: Uint8Array): number[] | null {
+  if (i === tests.length) return [];
   const t = tests[i];
   const ends = t.kind === 'pcre' ? regexEnds(t, previous, payload) : contentEnds(t, previous, payload);
-  if (t.negated) return ends.length === 0 && from(tests, i + 1, previous, payload);
-  return ends.some((end) => from(tests, i + 1, end, payload));
+  if (t.negated) {
+    const rest = ends.length === 0 ? from(tests, i + 1, previous, payload) : null;
+    return rest === null ? null : [-1, ...rest];
+  }
+  for (const end of ends) {
+    const rest = from(tests, i + 1, end, payload);
+    if (rest !== null) return [t.kind === 'content' ? end - t.pattern.length : end, ...rest];
+  }
+  return null;
 }
 
 /** All places where a content may end. */

@@ -1,8 +1,12 @@
 /** The process that a Peer (peer.ts) runs inside a namespace: carries out calls that come by IPC. */
+import { NetfilterPeer } from './peer-netfilter.js';
 import { RawPeer, type StreamOptions } from './peer-raw.js';
 import { SocketPeer } from './peer-sockets.js';
+import { TalkPeer } from './peer-talk.js';
 
 const sockets = new SocketPeer();
+const talk = new TalkPeer();
+const netfilter = new NetfilterPeer();
 const raws = new Map<string, RawPeer>();
 
 function raw(iface: string): RawPeer {
@@ -27,7 +31,26 @@ const calls = {
   tcpEcho: sockets.tcpEcho.bind(sockets),
   udpServe: sockets.udpServe.bind(sockets),
   udpGot: sockets.udpGot.bind(sockets),
+  udpForget: sockets.udpForget.bind(sockets),
+  udpBurst: sockets.udpBurst.bind(sockets),
   udpSend: sockets.udpSend.bind(sockets),
+  talkServe: talk.talkServe.bind(talk),
+  talkOpen: talk.talkOpen.bind(talk),
+  talkDatagrams: talk.talkDatagrams.bind(talk),
+  talkSay: talk.talkSay.bind(talk),
+  talkFate: talk.talkFate.bind(talk),
+  talkAwait: talk.talkAwait.bind(talk),
+  talkClose: talk.talkClose.bind(talk),
+  queueOpen: netfilter.queueOpen.bind(netfilter),
+  queueAnswer: netfilter.answer.bind(netfilter),
+  queueStatistics: netfilter.queueStatistics.bind(netfilter),
+  logOpen: netfilter.logOpen.bind(netfilter),
+  logStatistics: netfilter.logStatistics.bind(netfilter),
+  sourceTake: netfilter.take.bind(netfilter),
+  sourceCloseIntake: netfilter.closeIntake.bind(netfilter),
+  sourceClose: netfilter.close.bind(netfilter),
+  rawSend: netfilter.rawSend.bind(netfilter),
+  linkSend: netfilter.linkSend.bind(netfilter),
 };
 export type Calls = typeof calls;
 

@@ -184,7 +184,7 @@ export class RawPeer {
 
   private poll(): void {
     for (;;) {
-      const n = native.packetReceive(this.handles, 1, this.received, MAX_BATCH);
+      const n = native.sourceReceive(this.handles, 1, this.received, MAX_BATCH);
       if (n === 0) return;
       for (let i = 0; i < n; i++) {
         const f = i * FrameWord.Words;

@@ -3,6 +3,8 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
+const BURST = 128;
+
 /** Ordinary sockets of a peer process: TCP and UDP as the kernel makes them, offloads and all. */
 export class SocketPeer {
   private readonly connections = new Map<string, Socket>();
@@ -18,9 +20,9 @@ export class SocketPeer {
     await once(server.listen(port, '::'), 'listening');
   }
 
-  /** Connects; returns the local port, 0 when it could not within `ms`. */
-  async tcpOpen(name: string, host: string, port: number, ms = 3000): Promise<number> {
-    const socket = connect({ host, port, noDelay: true });
+  /** Connects, from the address `from` if it is given; returns the local port, 0 when it could not within `ms`. */
+  async tcpOpen(name: string, host: string, port: number, ms = 3000, from?: string): Promise<number> {
+    const socket = connect({ host, port, noDelay: true, localAddress: from });
     socket.on('error', () => {});
     this.connections.set(name, socket);
     await within(ms, once(socket, 'connect')).catch(() => {});
@@ -106,6 +108,29 @@ export class SocketPeer {
 
   udpGot(): string[] {
     return this.datagrams;
+  }
+
+  udpForget(): void {
+    this.datagrams.length = 0;
+  }
+
+  /** Datagrams of so many ports, `0` to `count - 1` in turn. `from`: the local address. */
+  async udpBurst(host: string, port: number, count: number, ports = 1, from?: string): Promise<void> {
+    const sockets = Array.from({ length: ports }, () => createSocket(host.includes(':') ? 'udp6' : 'udp4'));
+    for (const socket of sockets) {
+      socket.bind(0, from);
+      await once(socket, 'listening');
+    }
+    const send = (i: number) =>
+      new Promise<void>((resolve, reject) => {
+        sockets[i % ports].send(`${i}`, port, host, (error) => (error ? reject(error) : resolve()));
+      });
+    // In parts: no burst may overrun a backlog on the way.
+    for (let at = 0; at < count; at += BURST) {
+      await Promise.all(Array.from({ length: Math.min(BURST, count - at) }, (_, i) => send(at + i)));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    for (const socket of sockets) socket.close();
   }
 
   /** One datagram from a fresh port, or from `from`. */

@@ -27,13 +27,13 @@ while (taken < total) {
   for (let at = ring.next(); at >= 0; at = ring.next()) {
     if (taken === dieAfter) process.kill(process.pid, 'SIGKILL');
     const r = at >> 2;
-    const sequence = words[r + Rec.PacketId];
+    const sequence = words[r + Rec.Seconds];
     const length = words[r + Rec.Captured];
     if (sequence !== taken) fail(`record ${taken} carries sequence ${sequence}`);
     for (let i = 0; i < length; i++)
       if (mem[at + RECORD_HEADER + i] !== pattern(sequence, i))
         fail(`record ${sequence} byte ${i} of ${length} is ${mem[at + RECORD_HEADER + i]}`);
-    ring.decide(at, (sequence % 2) + 1, sequence & 0xff, sequence);
+    ring.decide(at, (sequence % 2) + 1, sequence & 0xff, sequence, ~sequence, sequence + 1);
     taken++;
   }
   ring.publish();

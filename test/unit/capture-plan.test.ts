@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planCapture } from '../../src/capture/plan.js';
-import type { AfPacketInterface, Config } from '../../src/config/config.js';
+import { type PacketSourcePlan, planCapture } from '../../src/capture/plan.js';
+import type { AfPacketInterface, Config, NflogGroup } from '../../src/config/config.js';
 import { defaultConfig } from '../../src/config/load.js';
+import { SluiceError } from '../../src/errors.js';
 import type { InterfaceFacts } from '../../src/native.js';
 import { Mode } from '../../src/ring/verdict.js';
 
@@ -43,8 +44,15 @@ function pair(a: Partial<AfPacketInterface> = {}, b: Partial<AfPacketInterface> 
   ];
 }
 
-function config(afPacket: AfPacketInterface[]): Config {
-  return { ...defaultConfig(), afPacket };
+function config(afPacket: AfPacketInterface[], queues: number[] = [], groups: number[] = []): Config {
+  const defaults = defaultConfig();
+  return { ...defaults, afPacket, nfq: { ...defaults.nfq, queues }, nflog: groups.map(group) };
+}
+
+const group = (group: number): NflogGroup => ({ group, bufferSize: 18_432, qthreshold: 1, qtimeout: 100, maxSize: 20_000 });
+
+function packetSources(c: Config, facts: (name: string) => InterfaceFacts = () => FACTS): PacketSourcePlan[] {
+  return planCapture(c, facts).sources.filter((source) => source.kind === 'af-packet');
 }
 
 const refuses = (list: AfPacketInterface[], pattern: RegExp, facts: (name: string) => InterfaceFacts = () => FACTS) =>
@@ -54,16 +62,14 @@ const refuses = (list: AfPacketInterface[], pattern: RegExp, facts: (name: strin
   );
 
 test('a pair shares its threads, an IDS interface beside it has its own', () => {
-  const plan = planCapture(
-    config([...pair({ threads: 2 }, { threads: 2, copyMode: 'tap' }), entry('eth2', { clusterId: 5 })]),
-    () => FACTS,
-  );
+  const list = config([...pair({ threads: 2 }, { threads: 2, copyMode: 'tap' }), entry('eth2', { clusterId: 5 })]);
+  const plan = planCapture(list, () => FACTS);
   assert.deepEqual(
     plan.threads.map((t) => t.sources),
     [[0, 1], [0, 1], [2]],
   );
   assert.deepEqual(
-    plan.sources.map((s) => [s.peer, s.mode, s.vnet]),
+    packetSources(list).map((s) => [s.peer, s.mode, s.vnet]),
     [
       [1, Mode.Ips, true],
       [0, Mode.Ids, true],
@@ -88,7 +94,7 @@ test('start-up refusals name both sides and the mend in one line', () => {
 });
 
 test('a slot holds the MTU; jumbo frames do not make the ring endless', () => {
-  const at = (mtu: number) => planCapture(config(pair()), () => ({ ...FACTS, mtu })).sources[0];
+  const at = (mtu: number) => packetSources(config(pair()), () => ({ ...FACTS, mtu }))[0];
   assert.equal(at(1500).frameSize, 2048);
   assert.equal(at(9000).frameSize, 16384);
   assert.ok(at(9000).frameSize * at(9000).frameCount <= 256 << 20);
@@ -98,6 +104,84 @@ test('gso: no is kept, and said when the interface merges packets', () => {
   const c = config(pair());
   c.sluice = { ...c.sluice, gso: false };
   const plan = planCapture(c, () => FACTS);
-  assert.ok(plan.sources.every((s) => !s.vnet));
+  assert.ok(packetSources(c).every((s) => !s.vnet));
   assert.match(plan.warnings[0], /eth0.*ethtool -K eth0 gro off/);
+});
+
+test('queues are IPS, log groups IDS, one thread each; no interface is asked about', () => {
+  const plan = planCapture(config([], [0, 3], [2, 9]), () => assert.fail('no interface is in this run'));
+  assert.deepEqual(plan.sources, [
+    { kind: 'nfqueue', name: 'NFQ#0', mode: Mode.Ips, queue: 0 },
+    { kind: 'nfqueue', name: 'NFQ#3', mode: Mode.Ips, queue: 3 },
+    { kind: 'nflog', name: 'NFLOG#2', mode: Mode.Ids, log: group(2) },
+    { kind: 'nflog', name: 'NFLOG#9', mode: Mode.Ids, log: group(9) },
+  ]);
+  assert.deepEqual(plan.threads, [
+    { name: 'C#01', sources: [0] },
+    { name: 'C#02', sources: [1] },
+    { name: 'C#03', sources: [2] },
+    { name: 'C#04', sources: [3] },
+  ]);
+  assert.deepEqual(plan.warnings, []);
+});
+
+test('mixed mode: a pair, an IDS interface, queues and groups in one plan, the mode with each source', () => {
+  const plan = planCapture(
+    config([...pair({ threads: 2 }, { threads: 2 }), entry('eth2', { clusterId: 5, threads: 2 })], [0, 1], [2]),
+    () => FACTS,
+  );
+  assert.deepEqual(
+    plan.sources.map((s) => [s.name, s.kind, s.mode]),
+    [
+      ['eth0', 'af-packet', Mode.Ips],
+      ['eth1', 'af-packet', Mode.Ips],
+      ['eth2', 'af-packet', Mode.Ids],
+      ['NFQ#0', 'nfqueue', Mode.Ips],
+      ['NFQ#1', 'nfqueue', Mode.Ips],
+      ['NFLOG#2', 'nflog', Mode.Ids],
+    ],
+  );
+  assert.deepEqual(
+    plan.threads.map((t) => t.sources),
+    [[0, 1], [0, 1], [2], [2], [3], [4], [5]],
+  );
+  assert.deepEqual(
+    plan.threads.map((t) => t.name),
+    ['C#01', 'C#02', 'C#03', 'C#04', 'C#05', 'C#06', 'C#07'],
+  );
+});
+
+test('as many sources as wanted, up to what one process can serve', () => {
+  const queues = (count: number) => Array.from({ length: count }, (_, i) => i);
+  const plan = planCapture(
+    config(
+      [],
+      queues(200),
+      queues(56).map((i) => i + 1),
+    ),
+    () => FACTS,
+  );
+  assert.equal(plan.threads.length, 256);
+  assert.equal(new Set(plan.threads.map((t) => t.name)).size, 256);
+  assert.equal(new Set(plan.sources.map((s) => s.name)).size, 256);
+  assert.throws(
+    () => planCapture(config([entry('eth0', { threads: 2 })], queues(254), [1]), () => FACTS),
+    (error: Error) => {
+      assert.ok(error instanceof SluiceError && error.code === 'SLUICE_CONFIG', error.stack);
+      assert.match(
+        error.message,
+        /^257 capture threads \(1 interfaces, 254 queues, 1 log groups\), 256 is the most; give fewer queues with -q/,
+      );
+      assert.ok(!error.message.includes('\n'));
+      return true;
+    },
+  );
+});
+
+test('host-mode router: answers of an IDS interface are routed, those of a bridge never', () => {
+  const routed = (hostMode: Config['hostMode']) =>
+    packetSources({ ...config([...pair(), entry('eth2', { clusterId: 5 })]), hostMode }).map((s) => s.routed);
+  assert.deepEqual(routed('auto'), [false, false, false]);
+  assert.deepEqual(routed('sniffer-only'), [false, false, false]);
+  assert.deepEqual(routed('router'), [false, false, true]);
 });

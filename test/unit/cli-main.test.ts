@@ -41,10 +41,10 @@ test('-V holds the version of package.json', () => {
 test('an answered question is exit status 0', () => {
   for (const [flag, expected] of [
     ['--help', /Usage: sluice/],
-    ['--build-info', /NFQUEUE: +no \(not built yet\)/],
+    ['--build-info', /^Features: .*NFQ.*^ {2}NFQueue support: {25}yes\n {2}NFLOG support: {27}yes$/ms],
     ['--list-keywords', /^- content$/m],
-    ['--list-runmodes', /autofp/],
-    ['--list-app-layer-protos', /No application-layer protocol is built yet/],
+    ['--list-runmodes', /^\| AF_PACKET .*^\| NFQ .*^\| NFLOG .*^\| PCAP_FILE /ms],
+    ['--list-app-layer-protos', /^ftp$/m],
   ] as const) {
     const { status, stdout, stderr } = sluice(flag);
     assert.equal(status, 0, flag + stderr);
@@ -57,7 +57,12 @@ test('a wrong command line is one line on stderr and exit status 1', () => {
     [['--foo'], /unknown flag --foo/],
     [[], /no source of packets/],
     [['-r', 'x', '-i', 'y'], /more than one run mode/],
-    [['-q', '0'], /NFQUEUE is not built yet/],
+    [['-q', '65536'], /-q 65536: the highest queue is 65535/],
+    [['-q', '3:1'], /the range runs backwards; write it as -q 1:3/],
+    [['--nflog=0'], /group 0 belongs to the kernel/],
+    [['-r', 'x', '-q', '0'], /more than one run mode/],
+    [['-q', '0', '-nflog', '-c', write('plain.yaml', '')], /--nflog: no group is configured; add .* or name one: --nflog=2/],
+    [['-q', '0', '-c', write('repeat.yaml', 'nfq: { mode: repeat }')], /nfq: mode is repeat, .*set repeat-mark: 1/],
     [['-r', 'x', '-c', '/gone.yaml'], /\/gone\.yaml: no such file/],
     [['-r', 'x', '-c', write('plain.yaml', ''), 'port', '22'], /BPF filters are not built yet/],
     [['-T', '-l', '/gone/log'], /logging folder \/gone\/log does not exist/],
@@ -117,6 +122,24 @@ test('-T: a bad configuration, a bridge that cannot be, an unknown key', () => {
   const unknown = sluice('-T', '-c', write('unknown.yaml', 'bogus: 1\n'));
   assert.equal(unknown.status, 0, unknown.stderr);
   assert.match(unknown.stderr, /^Warning: sluice: .*unknown\.yaml:1: unknown key 'bogus' is ignored$/m);
+});
+
+test('-T checks what -q and --nflog would use, and the rest of the file as well', () => {
+  const rules = write('none.rules', '');
+  const test = (yaml: string, ...argv: string[]) => sluice('-T', '-S', rules, '-c', write('netfilter.yaml', yaml), ...argv);
+  const sound = test('nflog: [ { group: 2 } ]\nnfq:\n  mode: accept\n', '-q', '0', '-nflog');
+  assert.equal(sound.status, 0, sound.stderr);
+  for (const [yaml, argv, message] of [
+    ['nfq: { mode: repeat }', [], /nfq: mode is repeat/],
+    ['nflog: [ { group: 0 } ]', [], /nflog\.0\.group is 0, which belongs to the kernel/],
+    ['nfq: { mode: accept }', ['--nflog'], /no group is configured/],
+    ['af-packet: [ { interface: a, copy-mode: ips } ]', ['-q', '0'], /a has copy-mode ips but no copy-iface/],
+  ] as const) {
+    const { status, stderr } = test(yaml, ...argv);
+    assert.equal(status, 1, yaml);
+    assert.equal(lines(stderr).length, 1, stderr);
+    assert.match(stderr, message);
+  }
 });
 
 test('-T without -c tests the shipped configuration', () => {

@@ -27,6 +27,10 @@ af-packet:
   - { interface: a1, cluster-id: 97, copy-mode: ips, copy-iface: a0, threads: auto }
   - { interface: w0, cluster-id: 96, threads: 1 }
   - { interface: default, cluster-id: 98, threads: 4, ring-size: 512 }
+nflog:
+  - { group: 2, qtimeout: 7 }
+  - { group: 4 }
+  - { group: default, qthreshold: 5 }
 `,
 );
 
@@ -47,7 +51,7 @@ const refuses = (message: RegExp, ...argv: string[]) =>
 
 test('--af-packet uses all entries, threads resolved, equal on a pair', () => {
   const { config, source, runAs, pidFile } = setup('--af-packet');
-  assert.equal(source, 'af-packet');
+  assert.equal(source, 'live');
   assert.deepEqual(
     config.afPacket.map((one) => [one.interface, one.threads]),
     [
@@ -68,6 +72,53 @@ test('-i: a configured entry, with its peer; an unknown one gets an IDS entry fr
   const [, , made] = setup('-i', 'a0', '--af-packet=z9').config.afPacket;
   assert.deepEqual([made.interface, made.copyMode, made.copyIface, made.threads, made.ringSize], ['z9', 'none', '', 4, 512]);
   assert.notEqual(made.clusterId, 98, 'the default cluster-id is taken by a0');
+});
+
+test('-q and --nflog: what the command line asks for, and nothing else', () => {
+  const asked = (...argv: string[]) => {
+    const { config, source } = setup(...argv);
+    assert.equal(source, 'live');
+    return [config.afPacket.map((one) => one.interface), config.nfq.queues, config.nflog.map((one) => one.group)];
+  };
+  assert.deepEqual(asked('-q', '0'), [[], [0], []]);
+  assert.deepEqual(asked('-q', '2:3', '-q', '0', '-q', '3'), [[], [0, 2, 3], []]);
+  assert.deepEqual(asked('--nflog'), [[], [], [2, 4]]);
+  assert.deepEqual(asked('-nflog=9', '--nflog=4'), [[], [], [9, 4]]);
+  assert.deepEqual(asked('--nflog', '--nflog=9'), [[], [], [2, 4, 9]]);
+  assert.deepEqual(asked('-q', '0', '-nflog', '-v'), [[], [0], [2, 4]]);
+  assert.deepEqual(asked('-i', 'w0', '-q', '0', '--nflog=2'), [['w0'], [0], [2]]);
+  assert.deepEqual(asked('--af-packet', '-q', '0:1', '--nflog'), [
+    ['a0', 'a1', 'w0'],
+    [0, 1],
+    [2, 4],
+  ]);
+  assert.deepEqual(asked('--af-packet', '-i', 'z9', '-i', 'w0'), [['a0', 'a1', 'w0', 'z9'], [], []]);
+  assert.deepEqual(asked('--af-packet'), [['a0', 'a1', 'w0'], [], []]);
+  const [two, nine] = setup('--nflog=2', '--nflog=9').config.nflog;
+  assert.deepEqual(two, { group: 2, bufferSize: 18_432, qthreshold: 5, qtimeout: 7, maxSize: 20_000 });
+  assert.deepEqual(nine, { group: 9, bufferSize: 18_432, qthreshold: 5, qtimeout: 100, maxSize: 20_000 }, 'from the default entry');
+});
+
+test('-q needs no af-packet section, --nflog a group', () => {
+  const bare = ['--set', 'af-packet=', '--set', 'nflog='];
+  const { config } = setup('-q', '0', '--nflog=5', ...bare);
+  assert.deepEqual([config.afPacket, config.nfq.queues, config.nflog.map((one) => one.group)], [[], [0], [5]]);
+  refuses(
+    /suricata\.yaml: --nflog: no group is configured; add 'nflog: \[ \{ group: 2 \} \]', or name one: --nflog=2$/,
+    '--nflog',
+    ...bare,
+  );
+  refuses(/af-packet: no interface is configured/, '-q', '0', '--af-packet', ...bare);
+  // A bridge that cannot be is no obstacle to a queue.
+  assert.deepEqual(setup('-q', '0', '--set', 'af-packet.0.copy-iface=gone').config.afPacket, []);
+});
+
+test('what would go round for ever is refused once there are queues', () => {
+  refuses(/nfq: mode is repeat, .*set repeat-mark: 1/, '-q', '0', '--set', 'nfq.mode=repeat');
+  refuses(/route-queue 3, which -q reads as well/, '-q', '0:3', '--set', 'nfq.mode=route', '--set', 'nfq.route-queue=3');
+  setup('-q', '0:2', '--set', 'nfq.mode=route', '--set', 'nfq.route-queue=3');
+  refuses(/runmode single reads capture files only; use autofp or workers/, '-q', '0', '--runmode', 'single');
+  assert.equal(setup('-q', '0', '--runmode', 'workers').config.runmode, 'workers');
 });
 
 test('-r: single unless --runmode says otherwise, absolute paths', () => {

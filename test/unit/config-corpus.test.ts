@@ -36,6 +36,8 @@ test('etc/sluice.yaml says the defaults: an empty file differs only where the sh
   const shipped = loadConfig(join(PACKAGE_ROOT, 'etc/sluice.yaml')).config;
   const plain = loadConfig(empty).config;
   for (const key of [
+    'nfq',
+    'hostMode',
     'stats',
     'flow',
     'stream',
@@ -81,7 +83,7 @@ const KEYS =
   'vars address-groups port-groups HOME_NET af-packet interface default threads cluster-id copy-mode copy-iface outputs fast eve-log stats enabled types alert drop flow ' +
   'memcap memcap-policy hash-size flow-timeouts tcp new stream inline midstream midstream-policy defrag decoder vxlan teredo ports exception-policy detect thresholds threading ' +
   'cpu-affinity worker-cpu-set cpu pcre match-limit rule-files default-rule-path classification-file default-log-dir runmode logging console file level run-as user sluice metrics ' +
-  'port include __proto__ constructor 0 1 a.b a_b';
+  'port nfq nflog group mode repeat-mark batchcount host-mode include __proto__ constructor 0 1 a.b a_b';
 const VALUES =
   'yes no auto 1 0 -1 64kb 99999999999999999999 any all $HOME_NET [80 80] drop-flow pass-packet bypass cluster_flow ips eth0 eth1 ~ null *.yaml 0-3'.split(
     ' ',

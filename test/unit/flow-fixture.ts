@@ -100,7 +100,10 @@ export interface PacketFields {
   ack?: number;
   window?: number;
   payload?: number;
+  /** The payload itself. */
+  data?: Uint8Array;
   mode?: Mode;
+  selective?: number;
 }
 
 const shared = new Packet();
@@ -108,7 +111,8 @@ const shared = new Packet();
 /** One packet object, filled anew for every call as decode does. */
 export function packet(f: PacketFields): Packet {
   const p = shared;
-  p.mem = new Uint8Array(0);
+  p.mem = f.data ?? new Uint8Array(0);
+  p.payloadOff = 0;
   p.transportOff = -1;
   p.ipVersion = f.version ?? 4;
   p.src.fill(0);
@@ -134,7 +138,8 @@ export function packet(f: PacketFields): Packet {
   p.tcpAck = (f.ack ?? 0) | 0;
   p.tcpWindow = f.window ?? 8192;
   p.tcpHeaderLen = p.proto === IpProto.Tcp ? 20 : 0;
-  p.payloadLen = f.payload ?? 0;
+  p.payloadLen = f.data?.length ?? f.payload ?? 0;
+  p.selective = f.selective ?? 0;
   p.mode = f.mode ?? Mode.Ips;
   p.established = 0;
   return p;
@@ -159,6 +164,7 @@ export class Conversation {
   readonly tracker: TcpTracker;
   sec = START;
   mode: Mode = Mode.Ips;
+  selective = 0;
   /** The packet as it came out. */
   p = shared;
 
@@ -177,7 +183,7 @@ export class Conversation {
     return this.send({ src: 0x0a000002, dst: 0x0a000001, sport: 80, dport: 40000, flags, seq, ack, payload, ...more });
   }
   send(fields: PacketFields): number {
-    this.p = packet({ proto: IpProto.Tcp, sec: this.sec, mode: this.mode, ...fields });
+    this.p = packet({ proto: IpProto.Tcp, sec: this.sec, mode: this.mode, selective: this.selective, ...fields });
     this.flows.lookup(this.p);
     return this.tracker.update(this.p);
   }

@@ -185,6 +185,26 @@ test('a SYN+ACK first: its receiver is the client, where such sessions are picke
   }
 });
 
+test('a SYN+ACK that netfilter rules chose: its receiver is the client, whatever the table says', () => {
+  const { flows } = newTable();
+  const p = packet({ proto: IpProto.Tcp, sport: 80, dport: 40000, flags: S | A, selective: 1 });
+  assert.equal(flows.srcPort(flows.lookup(p)), 40000);
+  assert.equal(p.direction, 1);
+});
+
+test('a new flow has nothing of the application layer and the answers of the flow before it in its slot', () => {
+  const { flows } = newTable();
+  const first = flows.lookup(packet({ sport: 1 }));
+  flows.appProto[first] = 2;
+  flows.appProbe[first] = 255;
+  flows.appState[first] = 7;
+  flows.answers[first] = 99;
+  flows.endAll();
+  const second = flows.lookup(packet({ sport: 2 }));
+  assert.equal(second, first);
+  assert.deepEqual([flows.appProto[second], flows.appProbe[second], flows.appState[second], flows.answers[second]], [0, 0, 0, 0]);
+});
+
 test('flow ids are unique over slots used again and over threads, and safe integers', () => {
   const seen = new Set<number>();
   for (const thread of [0, 1, 127]) {

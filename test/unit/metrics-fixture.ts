@@ -2,12 +2,14 @@ import { BLOCK_BYTES } from '../../src/metrics/counters.js';
 import type { MetricsSources } from '../../src/metrics/registry.js';
 import { CounterBlocks } from '../../src/metrics/snapshot.js';
 
-/** One capture thread and two workers over plain memory. */
+/** A capture thread, two workers, then threads of a netfilter queue and of a log group, over plain memory. */
 export function blocks(): CounterBlocks {
-  return new CounterBlocks(new ArrayBuffer(3 * BLOCK_BYTES), [
+  return new CounterBlocks(new ArrayBuffer(5 * BLOCK_BYTES), [
     { name: 'C#01', kind: 'capture', interface: 'eth0' },
     { name: 'W#01', kind: 'detect' },
     { name: 'W#02', kind: 'detect' },
+    { name: 'C#02', kind: 'capture', interface: 'NFQ#0' },
+    { name: 'C#03', kind: 'capture', interface: 'NFLOG#2' },
   ]);
 }
 
@@ -25,6 +27,7 @@ export function sources(over: Partial<MetricsSources> = {}): MetricsSources {
     lostLines: () => ({ 'eve.json': 3 }),
     invalidRecords: () => 4,
     up: () => true,
+    queueLimit: 4096,
     ...over,
   };
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SluiceError } from '../../src/errors.js';
-import { Counter, latencyBucket } from '../../src/metrics/counters.js';
+import { BATCH_BOUNDS, BLOCK_BYTES, Counter, latencyBucket } from '../../src/metrics/counters.js';
+import { keeps } from '../../src/metrics/definitions.js';
 import { buildRegistry } from '../../src/metrics/registry.js';
 import { startMetrics } from '../../src/metrics/server.js';
 import { CounterBlocks } from '../../src/metrics/snapshot.js';
+import { statusPage } from '../../src/metrics/status-page.js';
 import { Reason } from '../../src/ring/verdict.js';
 import { sources } from './metrics-fixture.js';
 
@@ -45,6 +47,117 @@ test('a scrape reads shared memory as it is now', async () => {
   } finally {
     await server.close();
   }
+});
+
+test('netfilter: queue series for queues, log series for groups, from the start', async () => {
+  const s = sources();
+  const queue = s.blocks.threads[3].counters;
+  const before = (await buildRegistry(s).metrics()).split('\n');
+  const at = (lines: string[], name: string) => lines.filter((line) => line.startsWith(`sluice_${name}`));
+  assert.deepEqual(at(before, 'nfqueue_depth_packets{'), ['sluice_nfqueue_depth_packets{thread="C#02",interface="NFQ#0"} 0']);
+  assert.deepEqual(at(before, 'nfqueue_fail_open_total{'), ['sluice_nfqueue_fail_open_total{thread="C#02",interface="NFQ#0"} 0']);
+  assert.deepEqual(at(before, 'nflog_lost_total{'), ['sluice_nflog_lost_total{thread="C#03",interface="NFLOG#2"} 0']);
+  assert.deepEqual(at(before, 'netlink_overruns_total{'), [
+    'sluice_netlink_overruns_total{thread="C#02",interface="NFQ#0"} 0',
+    'sluice_netlink_overruns_total{thread="C#03",interface="NFLOG#2"} 0',
+  ]);
+  assert.equal(at(before, 'rejects_total{').length, 3 * 3);
+  for (const [counter, value] of [
+    [Counter.QueueDepth, 17],
+    [Counter.QueueDrops, 1],
+    [Counter.QueueUserDrops, 2],
+    [Counter.Overruns, 3],
+    [Counter.FailOpen, 4],
+    [Counter.VerdictMessages, 6],
+    [Counter.VerdictErrors, 7],
+    [Counter.Rewritten, 8],
+    [Counter.RejectsSent, 9],
+    [Counter.RejectsLimited, 10],
+    [Counter.RejectsFailed, 11],
+    [Counter.BatchSize, 5],
+    [Counter.BatchSize + 3, 2],
+    [Counter.BatchSizeEnd - 1, 1],
+    [Counter.BatchSizeSum, 316],
+  ])
+    queue[counter] = value;
+  s.blocks.threads[4].counters[Counter.LogLost] = 5;
+  s.blocks.threads[1].counters[Counter.Bypassed] = 12;
+  s.blocks.threads[1].counters[Counter.AppFtpFlows] = 13;
+  s.blocks.threads[2].counters[Counter.AppFtpTransactions] = 14;
+  const after = (await buildRegistry(s).metrics()).split('\n');
+  const place = 'thread="C#02",interface="NFQ#0"';
+  for (const line of [
+    `sluice_nfqueue_depth_packets{${place}} 17`,
+    'sluice_nfqueue_limit_packets 4096',
+    `sluice_nfqueue_drops_total{${place},kind="queue_full"} 1`,
+    `sluice_nfqueue_drops_total{${place},kind="receive_buffer"} 2`,
+    `sluice_netlink_overruns_total{${place}} 3`,
+    `sluice_nfqueue_fail_open_total{${place}} 4`,
+    'sluice_nflog_lost_total{thread="C#03",interface="NFLOG#2"} 5',
+    `sluice_nfqueue_verdict_messages_total{${place}} 6`,
+    `sluice_nfqueue_verdict_errors_total{${place}} 7`,
+    `sluice_rewritten_packets_total{${place}} 8`,
+    `sluice_rejects_total{${place},result="sent"} 9`,
+    `sluice_rejects_total{${place},result="limited"} 10`,
+    `sluice_rejects_total{${place},result="failed"} 11`,
+    `sluice_nfqueue_batch_packets_bucket{${place},le="1"} 5`,
+    `sluice_nfqueue_batch_packets_bucket{${place},le="4"} 5`,
+    `sluice_nfqueue_batch_packets_bucket{${place},le="8"} 7`,
+    `sluice_nfqueue_batch_packets_bucket{${place},le="255"} 7`,
+    `sluice_nfqueue_batch_packets_bucket{${place},le="+Inf"} 8`,
+    `sluice_nfqueue_batch_packets_sum{${place}} 316`,
+    `sluice_nfqueue_batch_packets_count{${place}} 8`,
+    'sluice_bypassed_packets_total{thread="W#01"} 12',
+    'sluice_app_layer_flows_total{thread="W#01",proto="ftp"} 13',
+    'sluice_app_layer_transactions_total{thread="W#02",proto="ftp"} 14',
+  ])
+    assert.ok(after.includes(line), `${line} is missing`);
+  assert.equal(at(after, 'nfqueue_batch_packets_bucket').length, BATCH_BOUNDS.length + 1);
+  assert.deepEqual(at((await buildRegistry(sources({ queueLimit: 0 })).metrics()).split('\n'), 'nfqueue_limit_packets '), []);
+});
+
+test('which threads keep which metrics', () => {
+  assert.deepEqual(
+    ['NFQ#0', 'NFQ#65535', 'NFLOG#2', 'eth0', 'eth0-eth1', 'xNFQ#0', ''].map((name) =>
+      (['capture', 'queue', 'log', 'netfilter', 'detect', 'any'] as const).filter((kind) => keeps(kind, 'capture', name)).join(' '),
+    ),
+    [
+      'capture queue netfilter any',
+      'capture queue netfilter any',
+      'capture log netfilter any',
+      'capture any',
+      'capture any',
+      'capture any',
+      'capture any',
+    ],
+  );
+  assert.deepEqual(
+    [keeps('queue', 'detect', 'NFQ#0'), keeps('detect', 'detect', ''), keeps('capture', 'detect', '')],
+    [false, true, false],
+  );
+});
+
+test('the status page has a line per queue and per log group', async () => {
+  const s = sources();
+  const queue = s.blocks.threads[3].counters;
+  queue[Counter.Packets] = 12_345;
+  queue[Counter.QueueDepth] = 40;
+  queue[Counter.BatchSize + 4] = 2;
+  queue[Counter.BatchSizeSum] = 25;
+  queue[Counter.QueueDrops] = 1;
+  queue[Counter.QueueUserDrops] = 2;
+  queue[Counter.Overruns] = 3;
+  queue[Counter.FailOpen] = 4;
+  s.blocks.threads[4].counters[Counter.LogLost] = 6;
+  const page = statusPage(s);
+  const row = (cells: string[]) => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+  assert.ok(page.includes(row(['NFQ#0', 'C#02', '12,345', '40 of 4,096', '12.5', '1', '2', '3', '4'])), page);
+  assert.ok(page.includes(row(['NFLOG#2', 'C#03', '0', '6', '0'])));
+  assert.match(page, /fail-open\)<\/th><td class="bad">4</);
+  assert.match(page, /Lost by netfilter queues<\/th><td class="bad">3</);
+  const names = [{ name: 'C#01', kind: 'capture' as const, interface: 'eth0' }];
+  const bridge = statusPage(sources({ blocks: new CounterBlocks(new ArrayBuffer(BLOCK_BYTES), names) }));
+  assert.ok(!bridge.includes('<h2>Netfilter'));
 });
 
 test('healthz says ok, or 503 and who is down', async () => {

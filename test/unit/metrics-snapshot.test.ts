@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BLOCK_BYTES, Counter, LATENCY_BUCKETS, latencyBucket, latencyBucketTop } from '../../src/metrics/counters.js';
-import { CounterBlocks, cumulate, LATENCY_BOUNDS } from '../../src/metrics/snapshot.js';
+import { BATCH_BOUNDS, BLOCK_BYTES, Counter, LATENCY_BUCKETS, latencyBucket, latencyBucketTop } from '../../src/metrics/counters.js';
+import { batchCounts, CounterBlocks, cumulate, LATENCY_BOUNDS } from '../../src/metrics/snapshot.js';
 import { blocks } from './metrics-fixture.js';
 
 test('totals add up, a maximum stays a maximum', () => {
@@ -87,6 +87,15 @@ test('the Prometheus buckets are cumulative and never count a verdict too early'
   assert.ok(cumulative.every((n, i) => i === 0 || n >= cumulative[i - 1]));
 });
 
+test('batch sizes: cumulative, the last bucket only in the count', () => {
+  const b = blocks();
+  const c = b.threads[3].counters;
+  assert.ok(Counter.BatchSizeSum < Counter.Count && BATCH_BOUNDS.length === Counter.BatchSizeEnd - Counter.BatchSize - 1);
+  for (let i = 0; i < 10; i++) c[Counter.BatchSize + i] = 1 << i;
+  c[Counter.BatchSizeSum] = 99_999;
+  assert.deepEqual(batchCounts(c), { cumulative: [1, 3, 7, 15, 31, 63, 127, 255, 511], count: 1023, sum: 99_999 });
+});
+
 test('the snapshot for the stats writers', () => {
   const b = blocks();
   b.threads[2].counters[Counter.Alerts] = 4;
@@ -98,6 +107,8 @@ test('the snapshot for the stats writers', () => {
       ['C#01', 0],
       ['W#01', 0],
       ['W#02', 4],
+      ['C#02', 0],
+      ['C#03', 0],
     ],
   );
 });

@@ -113,6 +113,8 @@ export function rule(over: Partial<Rule> = {}): Rule {
     noalert: false,
     header: [],
     payload: [],
+    buffers: [],
+    bypass: false,
     file: 'test.rules',
     line: 1,
     text: '',

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 process.env.TZ = 'UTC';
 
+import { APP_PROTO_NAMES, AppProto } from '../../src/app-layer/buffers.js';
 import { FlowEnd, FlowFlag, FlowState } from '../../src/flow/codes.js';
 import { communityId } from '../../src/output/community-id.js';
 import { eveAlert, eveDrop, eveFlow } from '../../src/output/eve.js';
@@ -159,6 +160,44 @@ test('eve drop: IPv4 and TCP header, reason, verdict, the alert behind it', () =
   assert.deepEqual(reject('reject'), { action: 'drop', 'reject-target': 'to_client', reject: ['tcp-reset'] });
   assert.equal(reject('rejectdst')['reject-target'], 'to_server');
   assert.equal(reject('rejectboth')['reject-target'], 'both');
+});
+
+test('reject: blocked in both modes, [Drop] inline, [wDrop] where Sluice only listens', () => {
+  const reject = rule({ action: 'reject', sid: 7 });
+  for (const [dropFlag, mark] of [
+    [1, '[Drop]'],
+    [2, '[wDrop]'],
+  ] as const) {
+    const e = alertRecord(dropFlag, undefined, 1);
+    assert.ok(fastLine(e, reject).includes(` ${mark} [**] [1:7:1] `));
+    assert.equal(JSON.parse(eveAlert(e, reject, eveConfig(), 'NFQ#0')).alert.action, 'blocked');
+  }
+  assert.equal(JSON.parse(eveAlert(alertRecord(2), wdrop, eveConfig(), 'NFLOG#2')).alert.action, 'allowed');
+});
+
+test('eve: the queue or log group a packet came from is its in_iface', () => {
+  for (const name of ['NFQ#0', 'NFLOG#2']) assert.equal(JSON.parse(eveAlert(alertRecord(), rule(), eveConfig(), name)).in_iface, name);
+});
+
+test('eve: app_proto in alert, drop and flow, where Suricata has it; absent while unknown', () => {
+  const lines = (proto: AppProto) => {
+    const b = bench();
+    const p = tcpPacket();
+    b.flows.lookup(p);
+    b.flows.appProto[p.flow] = proto;
+    b.encoder.alert(p, b.flows, 0, 0, 0);
+    b.encoder.drop(p, b.flows, Reason.Rule, 0);
+    b.encoder.flowEnded(b.flows, p.flow, FlowEnd.Timeout);
+    const config = eveConfig();
+    return [eveAlert(b.take(), rule(), config, ''), eveDrop(b.take(), rule(), config, ''), eveFlow(b.take(), config, '')];
+  };
+  for (const line of lines(AppProto.Unknown)) assert.ok(!('app_proto' in JSON.parse(line)), line);
+  for (const line of lines(AppProto.Failed)) assert.equal(JSON.parse(line).app_proto, 'failed');
+  const [alert, drop, flow] = lines(AppProto.Ftp);
+  assert.match(alert, /\},"app_proto":"ftp","direction":"to_server","flow":\{/);
+  assert.match(drop, /"pkt_src":"wire\/pcap","app_proto":"ftp","direction":"to_server","drop":\{/);
+  assert.match(flow, /"proto":"TCP","app_proto":"ftp","flow":\{/);
+  assert.equal(APP_PROTO_NAMES.length, AppProto.Count);
 });
 
 test('eve drop: UDP, ICMP echo and IPv6 have their own fields; a packet without IP only the reason', () => {

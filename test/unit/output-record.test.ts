@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { AppProto } from '../../src/app-layer/buffers.js';
 import { Packet } from '../../src/decode/packet.js';
 import { FlowEnd, FlowFlag, TcpState } from '../../src/flow/codes.js';
 import { Counter } from '../../src/metrics/counters.js';
@@ -149,6 +150,21 @@ test('a flow record carries the flow, seen from its client', () => {
   assert.deepEqual([e.tsSec, e.lastSec, e.tcpFlagsTs, e.pktsToServer], [p.tsSec + 60, p.tsSec, 2, 1]);
 });
 
+test('alert, drop and flow carry the application protocol of the flow, and 0 without a flow', () => {
+  const b = bench();
+  const p = tcpPacket();
+  b.encoder.alert(p, b.flows, 0, 0, 0);
+  assert.equal(b.take().appProto, AppProto.Unknown);
+  b.flows.lookup(p);
+  for (let proto = 0; proto < AppProto.Count; proto++) {
+    b.flows.appProto[p.flow] = proto;
+    b.encoder.alert(p, b.flows, 0, 0, 0);
+    b.encoder.drop(p, b.flows, Reason.Rule, 0);
+    b.encoder.flowEnded(b.flows, p.flow, FlowEnd.Timeout);
+    assert.deepEqual([b.take().appProto, b.take().appProto, b.take().appProto], [proto, proto, proto]);
+  }
+});
+
 test('a full ring counts the loss and goes on', () => {
   const b = bench({ packet: false }, 1024);
   const p = tcpPacket();
@@ -225,6 +241,8 @@ test('the decoder refuses what is no record, and never throws', () => {
     [At.BytesToServer, [0, 0, 0, 0, 0, 0, 0xf0, 0xff]],
     [At.PayloadLen, [255, 255, 255, 255]],
     [At.PacketLen, [255, 255, 255, 255]],
+    [At.AppProto, [AppProto.Count]],
+    [At.AppProto, [255]],
   ];
   for (const [offset, values] of spoilt) {
     const bad = good.slice();

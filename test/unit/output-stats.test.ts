@@ -67,6 +67,37 @@ test('eve stats: nested by the dots, deltas since the record before, threads, ru
   assert.equal(typeof second.stats.detect.alert, 'number');
 });
 
+test("netfilter: the names, Suricata's where it has them", () => {
+  const s = snapshot(0);
+  const expected: [string, number][] = [
+    ['nfq.depth', Counter.QueueDepth],
+    ['nfq.queue_dropped', Counter.QueueDrops],
+    ['nfq.user_dropped', Counter.QueueUserDrops],
+    ['nfq.fail_open', Counter.FailOpen],
+    ['nfq.verdict_messages', Counter.VerdictMessages],
+    ['nfq.verdict_packets', Counter.BatchSizeSum],
+    ['nfq.verdict_errors', Counter.VerdictErrors],
+    ['nflog.lost', Counter.LogLost],
+    ['netlink.overruns', Counter.Overruns],
+    ['flow_bypassed.local_pkts', Counter.Bypassed],
+    ['app_layer.flow.ftp', Counter.AppFtpFlows],
+    ['app_layer.tx.ftp', Counter.AppFtpTransactions],
+    ['ips.accepted', Counter.VerdictPass],
+    ['ips.blocked', Counter.VerdictDrop],
+    ['ips.rejected', Counter.RejectsSent],
+    ['ips.replaced', Counter.Rewritten],
+    ['ips.reject_limited', Counter.RejectsLimited],
+    ['ips.reject_failed', Counter.RejectsFailed],
+  ];
+  for (const [i, [, counter]] of expected.entries()) s.threads[0].counters[counter] = 100 + i;
+  const table = statsTable(s, { totals: true, threads: false, nullValues: false });
+  for (const [i, [name]] of expected.entries())
+    assert.ok(table.includes(`${name.padEnd(45)} | Total                     | ${100 + i}`), name);
+  const { stats } = JSON.parse(new EveStats({ totals: true, threads: false, deltas: false }).line(s));
+  assert.deepEqual([stats.app_layer, stats.flow_bypassed], [{ flow: { ftp: 110 }, tx: { ftp: 111 } }, { local_pkts: 109 }]);
+  assert.deepEqual([stats.ips.rejected, stats.ips.replaced, stats.nfq.depth], [114, 115, 100]);
+});
+
 test('no counter name is given twice', () => {
   const names = STAT_NAMES.map((s) => s.name);
   assert.equal(new Set(names).size, names.length);

@@ -51,7 +51,7 @@ type Shared = ReturnType<typeof shared>;
 function push({ mem, words, ring }: Shared, sequence: number, length: number): boolean {
   const index = ring.reserve(length);
   if (index < 0) return false;
-  words[(ring.at >> 2) + Rec.PacketId] = sequence;
+  words[(ring.at >> 2) + Rec.Seconds] = sequence;
   ring.source[index] = sequence;
   for (let i = 0; i < length; i++) mem[ring.at + RECORD_HEADER + i] = pattern(sequence, i);
   return true;
@@ -89,12 +89,14 @@ test('two processes, random sizes, over a hundred laps: every byte, every verdic
       assert.equal(ring.source[i], collected);
       assert.equal(words[r + Rec.Verdict], (ring.epoch << 8) | ((collected % 2) + 1));
       assert.equal(words[r + Rec.Mark], collected);
+      assert.equal(words[r + Rec.MarkMask], ~collected);
+      assert.equal(words[r + Rec.Answer], collected + 1);
       collected++;
     }
     ring.release(done);
     if (done === 0) {
       Atomics.store(words, 0, 1);
-      if (ring.completed() === 0) native.packetWait(new Int32Array(0), 0, event, 100);
+      if (ring.completed() === 0) native.sourceWait(new Int32Array(0), 0, event, 100);
       Atomics.store(words, 0, 0);
     }
   }
@@ -140,7 +142,7 @@ test('a late writer of an old epoch decides nothing', () => {
   ring.reset();
   push(s, 1, 64);
   ring.publish();
-  late.decide(at, 1, 0, 0);
+  late.decide(at, 1, 0, 0, 0, 0);
   late.publish();
   assert.equal(ring.completed(), 0);
   const word = words[(ring.recordAt[ring.first] >> 2) + Rec.Verdict];
@@ -177,12 +179,12 @@ test('full is refused, never overwritten; the room comes back (property)', () =>
         ring.publish();
         if (worker.refresh())
           for (let at = worker.next(); at >= 0; at = worker.next()) {
-            const id = words[(at >> 2) + Rec.PacketId];
+            const id = words[(at >> 2) + Rec.Seconds];
             assert.equal(id, expected);
             const length = lengths.get(id) ?? -1;
             assert.equal(words[(at >> 2) + Rec.Captured], length);
             for (let i = 0; i < length; i++) if (mem[at + RECORD_HEADER + i] !== pattern(id, i)) assert.fail(`record ${id} byte ${i}`);
-            worker.decide(at, 1, 0, 0);
+            worker.decide(at, 1, 0, 0, 0, 0);
             expected++;
           }
         worker.publish();
@@ -210,7 +212,7 @@ test('head and done wrap around 32 bits', () => {
     assert.ok(worker.refresh());
     const at = worker.next();
     assert.ok(at >= 0);
-    worker.decide(at, 1, 0, 0);
+    worker.decide(at, 1, 0, 0, 0, 0);
     worker.publish();
     assert.equal(ring.completed(), 1);
     ring.release(1);

@@ -228,7 +228,7 @@ describe('pcre', () => {
     ['pcre:"abc";', 'pcre', /expression/],
     ['pcre:"/";', 'pcre', /expression/],
     ['pcre:"//i";', 'pcre', /empty/],
-    ['pcre:"/a/R";', 'pcre', /none/],
+    ['pcre:"/a/R";', 'pcre', /same buffer, and there is none/],
     ['pcre:"/a/U";', 'pcre', /flag U needs an application layer/],
     ['pcre:"/a/iH";', 'pcre', /flag H needs an application layer/],
     ['pcre:"/a/O";', 'pcre', /flag O is not supported/],

@@ -59,7 +59,7 @@ describe('rule text', () => {
         sid: 2,
       },
       { file: 'a.rules', line: 3, option: 'frob', reason: 'unknown keyword "frob"', sid: 3 },
-      { file: 'a.rules', line: 4, option: '', reason: 'unknown action "rubbish", use alert, pass or drop', sid: 0 },
+      { file: 'a.rules', line: 4, option: '', reason: 'unknown action "rubbish", use alert, pass, drop or reject', sid: 0 },
     ]);
   });
 

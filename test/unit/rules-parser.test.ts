@@ -27,7 +27,7 @@ describe('rule header', () => {
     assert.equal(a.src, b.dst);
   });
 
-  for (const action of ['alert', 'pass', 'drop', 'DROP']) {
+  for (const action of ['alert', 'pass', 'drop', 'DROP', 'reject', 'rejectsrc', 'rejectdst', 'RejectBoth']) {
     it(`action ${action}`, () => assert.equal(parse(`${action} ip any any -> any any (sid:1;)`).action, action.toLowerCase()));
   }
   const protos = ['ip', 'ipv4', 'ipv6', 'tcp', 'tcp-pkt', 'tcp-stream', 'udp', 'icmp', 'icmpv4', 'icmpv6', 'sctp', 'pkthdr'];
@@ -53,8 +53,7 @@ describe('rule header', () => {
     ['alert tcp any $NOWHERE -> any any (sid:1;)', /\$NOWHERE is not defined/],
     ['block tcp any any -> any any (sid:1;)', /unknown action "block"/],
     ['config tcp any any -> any any (sid:1;)', /config is not supported yet/],
-    ['reject tcp any any -> any any (sid:1;)', /reject is refused: reject answers are not built yet/],
-    ['rejectboth tcp any any -> any any (sid:1;)', /reject answers are not built yet/],
+    ['rejectall tcp any any -> any any (sid:1;)', /unknown action "rejectall", use alert, pass, drop or reject/],
     ['alert http any any -> any any (sid:1;)', /^protocol http needs its application layer, which this version does not have yet$/],
     ['alert ftp-data any any -> any any (sid:1;)', /needs its application layer/],
     ['alert arp any any -> any any (sid:1;)', /arp is not supported yet/],
@@ -90,6 +89,8 @@ function onlyRuleErrors(text: string): void {
 const SEEDS = [
   'alert tcp $HOME_NET any -> [10.0.0.0/8,!10.1.0.0/16] [80:90,!85] (msg:"x\\; y"; flow:established,to_server; content:"a|0d 0A|b"; nocase; offset:1; depth:9; content:!"c"; distance:-1; within:4; pcre:"/a\\/b/Rsmi"; threshold: type limit, track by_src, count 1, seconds 60; reference:url,a.b; metadata:k v, l w; classtype:misc-attack; sid:1; rev:2;)',
   'drop ip ![fe80::/10,1.1.1.1-1.1.1.9] any <> any any (ip_proto:!6; ttl:1<>5; dsize:>4; content:"abcd"; fast_pattern:1,2; priority:3; gid:4; noalert; sid:9;)',
+  'reject ftp any any -> any 21 (flow:to_server; content:"ab"; pkt_data; ftp.command ;content:"USER"; ftp.command_data; content:"anonymous";nocase; fast_pattern; pcre:"/x/Ri"; bypass; nfq_set_mark:0x10/0xff; sid:4;)',
+  'alert tcp any any -> any any (content:"abc"; replace:"x|00|z"; offset:1; content:"d"; distance:1; replace:"e"; sid:5;)',
   'pass icmp any any -> any any (itype:8; icode:!0; flags:SA+,CE; content:"x"; startswith; endswith; rawbytes; sid:3;)',
 ];
 const TOKENS = [
@@ -127,6 +128,7 @@ describe('hostile rules', () => {
     const piece = fc.oneof(
       fc.constantFrom(...TOKENS),
       fc.constantFrom('content', 'pcre', 'msg', 'sid', 'flow', 'flags', 'threshold', 'metadata', 'depth'),
+      fc.constantFrom('replace', 'ftp.command', 'pkt_data', 'nfq_set_mark', 'bypass'),
       fc.string({ maxLength: 4 }),
     );
     const text = fc.array(piece, { maxLength: 30 }).map((parts) => `alert tcp any any -> any any (${parts.join('')})`);

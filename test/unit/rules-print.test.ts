@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { BUFFERS } from '../../src/app-layer/buffers.js';
 import { parseAddresses } from '../../src/rules/addresses.js';
 import { parsePorts } from '../../src/rules/ports.js';
 import { printRule } from '../../src/rules/print.js';
 import type {
+  BufferTests,
   ContentOption,
   HeaderOption,
   NumberTest,
@@ -143,9 +145,38 @@ const threshold: fc.Arbitrary<ThresholdOption> = fc.record({
   seconds: fc.integer({ min: 1, max: 0xffffffff }),
 });
 
-const rule: fc.Arbitrary<Rule> = fc.record(
+/** Each buffer at most once, none empty. */
+const buffers: fc.Arbitrary<BufferTests[]> = fc
+  .shuffledSubarray(BUFFERS.map((spec) => spec.name))
+  .chain((names) =>
+    fc.tuple(
+      ...names.map((buffer) =>
+        fc
+          .array(fc.oneof(content, pcre), { minLength: 1, maxLength: 3 })
+          .map((tests): BufferTests => ({ buffer, tests: consistent(tests, 3, false) })),
+      ),
+    ),
+  );
+const word32 = fc.integer({ min: -0x80000000, max: 0x7fffffff });
+
+/** A rule on packets with `replace`, or one on an application layer: what the two may not have together is taken out. */
+function specialised(rule: Rule, app: 'none' | 'header' | 'implied', found: BufferTests[], patch: Uint8Array): Rule {
+  if (app === 'none') {
+    const stream = rule.header.some((o) => o.kind === 'flow' && o.stream === 'only_stream');
+    for (const [i, t] of rule.payload.entries()) {
+      if (t.kind === 'content' && !t.negated && !stream && i % 2 === 0) t.replace = t.pattern.map((b, k) => b ^ patch[k % patch.length]);
+    }
+    return rule;
+  }
+  const header = rule.header.filter((o) => o.kind === 'flow');
+  for (const o of header) o.direction = 'to_server';
+  const special: Rule = { ...rule, header, buffers: found };
+  return app === 'header' ? { ...special, proto: 'tcp', appProto: 'ftp' } : special;
+}
+
+const plain: fc.Arbitrary<Rule> = fc.record(
   {
-    action: fc.constantFrom<RuleAction>('alert', 'pass', 'drop'),
+    action: fc.constantFrom<RuleAction>('alert', 'pass', 'drop', 'reject', 'rejectsrc', 'rejectdst', 'rejectboth'),
     proto: fc.constantFrom<RuleProto>('ip', 'ipv4', 'ipv6'),
     src: addresses.map((x) => parseAddresses(x, CONTEXT.addressGroups)),
     srcPorts: ports.map((x) => parsePorts(x, {})),
@@ -171,6 +202,9 @@ const rule: fc.Arbitrary<Rule> = fc.record(
     payload: fc
       .tuple(fc.array(fc.oneof(content, pcre), { maxLength: 5 }), fc.nat(5), fc.boolean())
       .map(([list, fast, chop]) => consistent(list, fast, chop)),
+    buffers: fc.constant([]),
+    bypass: fc.boolean(),
+    nfqMark: fc.record({ mark: word32, mask: word32 }),
     threshold,
     file: fc.constant('test.rules'),
     line: fc.constant(1),
@@ -197,12 +231,23 @@ const rule: fc.Arbitrary<Rule> = fc.record(
       'noalert',
       'header',
       'payload',
+      'buffers',
+      'bypass',
       'file',
       'line',
       'text',
     ],
   },
 );
+
+const rule = fc
+  .tuple(
+    plain,
+    fc.constantFrom('none' as const, 'header' as const, 'implied' as const),
+    buffers,
+    fc.uint8Array({ minLength: 1, maxLength: 4 }),
+  )
+  .map(([r, app, found, patch]) => specialised(r, app, found, patch));
 
 describe('printed rules', () => {
   it('parse back to an equal rule, and print the same again', () => {

@@ -57,9 +57,9 @@ describe('ET Open', { skip }, () => {
     const expected: number[] = [];
     let rules = 0;
     text.split('\n').forEach((line, i) => {
-      if (!/^(alert|drop|pass) /.test(line)) return;
+      if (!/^(alert|drop|pass|reject\w*) /.test(line)) return;
       rules++;
-      if (/^\w+ (tcp|udp|icmp|ip|tcp-pkt) /.test(line) && keywordsOf(line).every((name) => OPTIONS.has(name))) expected.push(i + 1);
+      if (/^\w+ (tcp|udp|icmp|ip|tcp-pkt|ftp) /.test(line) && keywordsOf(line).every((name) => OPTIONS.has(name))) expected.push(i + 1);
     });
     t.diagnostic(`${set.rules.length} of ${rules} rules loaded, ${Math.round(rules / seconds)} rules/s`);
     assert.ok(expected.length > 1500, `${expected.length} rules are expected to load`);

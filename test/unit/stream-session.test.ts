@@ -261,3 +261,19 @@ test('any packets whatever: no crash, states within their range, established onl
     { numRuns: 300 },
   );
 });
+
+test('a bypassed session is not followed; a new SYN on its tuple begins a flow that is inspected, unless it was dropped', () => {
+  for (const dropped of [false, true]) {
+    const t = new Conversation();
+    t.open();
+    t.flows.bypass(t.p.flow);
+    if (dropped) t.flows.drop(t.p.flow, 1);
+    assert.equal(t.c(R, 77), TcpResult.Ok);
+    assert.deepEqual([t.state, t.flowState], [TcpState.Established, FlowState.Bypassed]);
+    t.c(S, 1000);
+    assert.equal(t.p.flowNew, 0, 'a repeated SYN');
+    t.c(S, 90000);
+    assert.deepEqual([t.p.flowNew, t.flowState], dropped ? [0, FlowState.Bypassed] : [1, FlowState.New]);
+    assert.equal((t.flows.flags[t.p.flow] & FlowFlag.Bypassed) !== 0, dropped);
+  }
+});

@@ -5,7 +5,7 @@ import type { OptionTable, RuleState } from './option.js';
 
 const U32 = 0xffffffff;
 
-/** Keywords that do not look at traffic (user guide, "Meta Keywords" and "Thresholding Keywords"). */
+/** Keywords that do not look at traffic (user guide, "Meta Keywords", "Thresholding Keywords", "Bypass Keyword"; nfq_set_mark). */
 export const META_OPTIONS: OptionTable = {
   msg: {
     value: 'required',
@@ -54,6 +54,13 @@ export const META_OPTIONS: OptionTable = {
       state.rule.noalert = true;
     },
   },
+  bypass: {
+    value: 'none',
+    apply(state) {
+      state.rule.bypass = true;
+    },
+  },
+  nfq_set_mark: { value: 'required', once: true, apply: nfqSetMark },
 };
 
 /** `\" \; \: \\`; a backslash before anything else is dropped, as Suricata does. */
@@ -136,4 +143,16 @@ function threshold(state: RuleState, value: string): void {
     count: parseInteger('threshold', fields.get('count') ?? '', 1, U32),
     seconds: parseInteger('threshold', fields.get('seconds') ?? '', 1, U32),
   };
+}
+
+const MARK = /^(0x[0-9a-f]{1,8}|0|[1-9]\d{0,9})(?:\s*\/\s*(0x[0-9a-f]{1,8}|0|[1-9]\d{0,9}))?$/i;
+
+/** `value` or `value/mask`, decimal or 0x hex, 32 bits each; without a mask all bits are set. */
+function nfqSetMark(state: RuleState, value: string): void {
+  const match = MARK.exec(value);
+  if (match === null) throw new RuleError('nfq_set_mark', `takes mark/mask, decimal or 0x hex, got "${shorten(value)}"`);
+  const mark = Number(match[1]);
+  const mask = match[2] === undefined ? U32 : Number(match[2]);
+  if (mark > U32 || mask > U32) throw new RuleError('nfq_set_mark', `${value} is out of range, mark and mask have 32 bits`);
+  state.rule.nfqMark = { mark: mark | 0, mask: mask | 0 };
 }

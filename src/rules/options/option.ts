@@ -1,12 +1,14 @@
 import type { RuleContext } from '../context.js';
-import type { ContentOption, Rule } from '../rule.js';
+import type { ContentOption, PcreOption, Rule } from '../rule.js';
 import { RuleError } from '../rule-error.js';
 
 /** What the handlers of a rule's options share: the rule as far as it is read. */
 export interface RuleState {
   rule: Rule;
   context: RuleContext;
-  /** The content that modifiers apply to; undefined before the first. */
+  /** The sticky buffer that content and pcre go to now; '' = the packet's payload. */
+  buffer: string;
+  /** The content that modifiers apply to; undefined before the first of the buffer. */
   content: ContentOption | undefined;
   /** Keywords seen so far. */
   seen: Set<string>;
@@ -31,6 +33,16 @@ export interface OptionSpec {
 }
 
 export type OptionTable = Record<string, OptionSpec>;
+
+/** The tests of the buffer that is set now. */
+export function currentTests({ rule, buffer }: RuleState): (ContentOption | PcreOption)[] {
+  return buffer === '' ? rule.payload : rule.buffers.find((b) => b.buffer === buffer)!.tests;
+}
+
+/** Every test of the rule on bytes, the payload's first. */
+export function allTests(rule: Rule): (ContentOption | PcreOption)[] {
+  return rule.buffers.length === 0 ? rule.payload : [rule.payload, ...rule.buffers.map((b) => b.tests)].flat();
+}
 
 /** The content a modifier stands behind. */
 export function contentBefore(state: RuleState, name: string): ContentOption {

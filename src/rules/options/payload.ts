@@ -1,7 +1,7 @@
 import type { ContentOption, PcreOption } from '../rule.js';
 import { RuleError } from '../rule-error.js';
 import { parseInteger, shorten, trim } from '../text.js';
-import { contentBefore, type OptionTable, type RuleState } from './option.js';
+import { allTests, contentBefore, currentTests, type OptionTable, type RuleState } from './option.js';
 
 /** Most bytes of one content. */
 export const MAX_CONTENT = 65535;
@@ -20,13 +20,14 @@ export const PAYLOAD_OPTIONS: OptionTable = {
   distance: { value: 'required', apply: (state, value) => position(state, 'distance', value, -MAX_RELATIVE, MAX_RELATIVE) },
   within: { value: 'required', apply: (state, value) => position(state, 'within', value, 1, MAX_RELATIVE) },
   fast_pattern: { value: 'optional', apply: fastPattern },
+  replace: { value: 'required', quoted: 'yes', apply: replace },
   pcre: { value: 'required', quoted: 'maybe', negatable: true, apply: pcre },
 };
 
 function content(state: RuleState, value: string, negated: boolean): void {
   const option: ContentOption = {
     kind: 'content',
-    pattern: decodePattern(value),
+    pattern: decodePattern('content', value),
     negated,
     nocase: false,
     startswith: false,
@@ -35,46 +36,46 @@ function content(state: RuleState, value: string, negated: boolean): void {
     fastPatternOnly: false,
     rawbytes: false,
   };
-  state.rule.payload.push(option);
+  currentTests(state).push(option);
   state.content = option;
 }
 
-/** Bytes of a content: literal text, `|hex hex|`, and the escapes `\" \; \: \\`. */
-function decodePattern(value: string): Uint8Array {
+/** Bytes of a content or replace: literal text, `|hex hex|`, and the escapes `\" \; \: \\`. */
+function decodePattern(name: string, value: string): Uint8Array {
   const out = new Uint8Array(value.length);
   let length = 0;
   for (let i = 0; i < value.length; i++) {
     const char = value.charCodeAt(i);
     if (char === 0x7c) {
       const end = value.indexOf('|', i + 1);
-      if (end < 0) throw new RuleError('content', 'has a | without its closing |; write |7C| for the character itself');
-      length = decodeHex(value, i + 1, end, out, length);
+      if (end < 0) throw new RuleError(name, 'has a | without its closing |; write |7C| for the character itself');
+      length = decodeHex(name, value, i + 1, end, out, length);
       i = end;
     } else if (char === 0x5c) {
       i++;
       if (i >= value.length || !'";:\\'.includes(value[i])) {
-        throw new RuleError('content', `"\\${value[i] ?? ''}" is no escape: only \\" \\; \\: \\\\ are, use |hex| for other bytes`);
+        throw new RuleError(name, `"\\${value[i] ?? ''}" is no escape: only \\" \\; \\: \\\\ are, use |hex| for other bytes`);
       }
       out[length++] = value.charCodeAt(i);
     } else if (char === 0x22) {
-      throw new RuleError('content', 'has a quote inside its quotes: write \\" or |22|');
+      throw new RuleError(name, 'has a quote inside its quotes: write \\" or |22|');
     } else {
       out[length++] = char;
     }
   }
-  if (length === 0) throw new RuleError('content', 'is empty');
-  if (length > MAX_CONTENT) throw new RuleError('content', `has ${length} bytes, at most ${MAX_CONTENT} are allowed`);
+  if (length === 0) throw new RuleError(name, 'is empty');
+  if (length > MAX_CONTENT) throw new RuleError(name, `has ${length} bytes, at most ${MAX_CONTENT} are allowed`);
   return out.slice(0, length);
 }
 
-function decodeHex(value: string, from: number, to: number, out: Uint8Array, at: number): number {
+function decodeHex(name: string, value: string, from: number, to: number, out: Uint8Array, at: number): number {
   let length = at;
   let high = -1;
   for (let i = from; i < to; i++) {
     const char = value.charCodeAt(i);
     if (char === 0x20 || char === 0x2c) continue;
     const digit = hexDigit(char);
-    if (digit < 0) throw new RuleError('content', `"${value[i]}" is no hex digit in |${shorten(value.slice(from, to))}|`);
+    if (digit < 0) throw new RuleError(name, `"${value[i]}" is no hex digit in |${shorten(value.slice(from, to))}|`);
     if (high < 0) {
       high = digit;
     } else {
@@ -82,7 +83,7 @@ function decodeHex(value: string, from: number, to: number, out: Uint8Array, at:
       high = -1;
     }
   }
-  if (high >= 0) throw new RuleError('content', `|${shorten(value.slice(from, to))}| has an odd number of hex digits`);
+  if (high >= 0) throw new RuleError(name, `|${shorten(value.slice(from, to))}| has an odd number of hex digits`);
   return length;
 }
 
@@ -107,9 +108,24 @@ function position(state: RuleState, field: 'offset' | 'depth' | 'distance' | 'wi
   option[field] = parseInteger(field, value, min, max);
 }
 
+/** User guide, "replace": the same number of bytes, so that nothing behind it moves; only the packet itself can be rewritten. */
+function replace(state: RuleState, value: string): void {
+  if (state.buffer !== '') {
+    throw new RuleError('replace', `rewrites the packet: it cannot follow a content of ${state.buffer}, put it behind one of the payload`);
+  }
+  const option = contentBefore(state, 'replace');
+  if (option.replace !== undefined) throw new RuleError('replace', 'is given twice for one content');
+  if (option.negated) throw new RuleError('replace', 'cannot be used with a negated content: there is nothing to replace');
+  const bytes = decodePattern('replace', value);
+  if (bytes.length !== option.pattern.length) {
+    throw new RuleError('replace', `has ${bytes.length} bytes, its content ${option.pattern.length}: both must have the same length`);
+  }
+  option.replace = bytes;
+}
+
 function fastPattern(state: RuleState, value: string): void {
   const option = contentBefore(state, 'fast_pattern');
-  for (const other of state.rule.payload) {
+  for (const other of allTests(state.rule)) {
     if (other.kind === 'content' && other.fastPattern) throw new RuleError('fast_pattern', 'can stand on only one content of a rule');
   }
   option.fastPattern = true;
@@ -153,7 +169,7 @@ function pcre(state: RuleState, value: string, negated: boolean): void {
   }
   const wrong = state.context.checkPcre?.(option.pattern, option.flags) ?? '';
   if (wrong !== '') throw new RuleError('pcre', `does not compile: ${wrong}`);
-  state.rule.payload.push(option);
+  currentTests(state).push(option);
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The payload tests of one rule as generated code.
+ * The tests of a rule on one buffer as generated code. The packet's payload is a buffer like any other.
  *
  * Contents and regular expressions form chains: an absolute one begins a chain, each relative one
  * (distance, within, R) continues it. The rule matches when every chain has some assignment of positions, so
@@ -37,72 +37,53 @@
  *   }
  *
  * What keeps this linear: a test's window depends only on where the test before it ended, so a position
- * that failed once fails for ever (`t1`), and windows only move right: a chain costs O(payload) per test.
- * A test whose window reaches to the end of the payload ends the rule when it fails. After a regular
+ * that failed once fails for ever (`t1`), and windows only move right: a chain costs O(buffer) per test.
+ * A test whose window reaches to the end of the buffer ends the rule when it fails. After a regular
  * expression windows may move left; there the budget of search.ts bounds the retries.
+ *
+ * A content with `replace` has a variable of the function, q0, q1, ...: where a chain succeeds, the positions
+ * of that assignment are stored there, and recorded when the whole rule has matched (matcher.ts).
  */
-import type { ContentOption, PcreOption, Rule } from '../rules/rule.js';
+import type { ContentOption, PcreOption } from '../rules/rule.js';
+import { chainsOf, single, type Test, unbounded, type Window, window } from './chains.js';
 import { type Code, num } from './codegen.js';
 import { equals, equalsNocase, find, findNocase, regex, regexStart, shiftTable } from './search.js';
 
-type Test = ContentOption | PcreOption;
-
-export function isRelative(t: Test): boolean {
-  return t.kind === 'pcre' ? t.relative : t.distance !== undefined || t.within !== undefined;
+/** Where a buffer lies, as source text. */
+export interface BufferSource {
+  mem: string;
+  region: string;
+  off: string;
+  len: string;
 }
 
-interface Chain {
-  /** Relative ones at the head are relative to the start of the payload. */
-  tests: Test[];
-  cost: number;
+/** What the tests of a rule share. */
+export interface EmitContext {
+  code: Code;
+  /** Gives a handle. */
+  compileRegex: (t: PcreOption) => number;
+  /** Contents whose position is wanted, and the variable for it; declared by the caller. */
+  positions: Map<Test, string>;
 }
 
-/** Splits the tests into independent chains, cheapest first. */
-export function chainsOf(tests: Test[]): Chain[] {
-  const chains: Chain[] = [];
-  let current: Test[] | null = null;
-  const alone = (t: Test) => chains.push({ tests: [t], cost: 0 });
-  for (const t of tests) {
-    // fast_pattern:only is not part of the order: it must occur, and moves nothing.
-    const apart = t.negated || (t.kind === 'content' && t.fastPatternOnly);
-    if (!isRelative(t) && apart) alone(t);
-    else if (isRelative(t) && current !== null) current.push(t);
-    else if (t.negated) alone(t);
-    else {
-      current = [t];
-      chains.push({ tests: current, cost: 0 });
-    }
-  }
-  for (const chain of chains) {
-    for (const t of chain.tests) chain.cost += t.kind === 'pcre' ? 1000 : single(t) ? 1 : 10;
-  }
-  return chains.sort((a, b) => a.cost - b.cost);
-}
-
-/** Bytes a payload needs at least for the rule to match. */
-export function minimumLength(rule: Rule): number {
-  let length = rule.payload.length > 0 ? 1 : 0;
-  for (const t of rule.payload) {
-    if (t.kind === 'content' && !t.negated) length = Math.max(length, t.pattern.length + (isRelative(t) ? 0 : (t.offset ?? 0)));
-  }
-  return length;
-}
-
-/** Emits code that returns 0 from the rule's function unless all payload tests hold. `compileRegex` gives a handle. */
-export function emitPayload(code: Code, rule: Rule, compileRegex: (t: PcreOption) => number): void {
-  code.line('const mem = p.mem, o = p.payloadOff, end = o + p.payloadLen;');
-  const chains = chainsOf(rule.payload);
-  for (let c = 0; c < chains.length; c++) new ChainEmitter(code, chains[c].tests, c, compileRegex).emit();
-  code.line('if (x.budget < 0) return 0;');
+/** Emits code that returns 0 from the rule's function unless all tests hold. Declares mem, o and end. */
+export function emitBuffer(context: EmitContext, source: BufferSource, tests: Test[]): void {
+  context.code.line(`const mem = ${source.mem}, o = ${source.off}, end = o + ${source.len};`);
+  const chains = chainsOf(tests);
+  for (let c = 0; c < chains.length; c++) new ChainEmitter(context, source.region, chains[c].tests, c).emit();
 }
 
 class ChainEmitter {
+  private readonly code: Code;
+
   constructor(
-    private readonly code: Code,
+    private readonly context: EmitContext,
+    private readonly region: string,
     private readonly tests: Test[],
     private readonly chain: number,
-    private readonly compileRegex: (t: PcreOption) => number,
-  ) {}
+  ) {
+    this.code = context.code;
+  }
 
   emit(): void {
     const { code, tests, chain } = this;
@@ -135,9 +116,9 @@ class ChainEmitter {
    * the chain when they hold and falls through (or returns 0) when not.
    */
   private level(k: number, base: string): void {
-    const { code, tests, chain } = this;
+    const { code, tests } = this;
     if (k === tests.length) {
-      code.line(`break chain${num(chain)};`);
+      this.success();
       return;
     }
     const t = tests[k];
@@ -147,6 +128,22 @@ class ChainEmitter {
       code.close();
     } else if (t.kind === 'pcre') this.regexLevel(k, t, base);
     else this.contentLevel(k, t, base);
+  }
+
+  /** Some position of this chain is wanted. */
+  private keeps(): boolean {
+    return this.tests.some((t) => this.context.positions.has(t));
+  }
+
+  /** All tests of the chain hold: keeps the positions wanted and leaves it. */
+  private success(): void {
+    for (let k = 0; k < this.tests.length; k++) this.keep(this.tests[k], `s${num(k)}`);
+    this.code.line(`break chain${num(this.chain)};`);
+  }
+
+  private keep(t: Test, at: string): void {
+    const name = this.context.positions.get(t);
+    if (name !== undefined) this.code.line(`${name} = ${at};`);
   }
 
   private contentLevel(k: number, t: ContentOption, base: string): void {
@@ -162,10 +159,15 @@ class ChainEmitter {
       code.close();
       return;
     }
-    // Not found up to the end of the payload: no other choice of the tests before can help.
+    // Not found up to the end of the buffer: no other choice of the tests before can help.
     const final = k === 0 || (unbounded(t) && this.monotone(k));
     if (k === tests.length - 1) {
-      code.line(`if (${this.search(t, w.from, w.to)} >= 0) break chain${num(chain)};`);
+      if (this.keeps()) {
+        code.line(`const s${n} = ${this.search(t, w.from, w.to)};`);
+        code.open(`if (s${n} >= 0) {`);
+        this.success();
+        code.close();
+      } else code.line(`if (${this.search(t, w.from, w.to)} >= 0) break chain${num(chain)};`);
       if (final) code.line('return 0;');
       return;
     }
@@ -184,11 +186,13 @@ class ChainEmitter {
   }
 
   private regexLevel(k: number, t: PcreOption, base: string): void {
-    const { code, tests, chain } = this;
+    const { code, tests } = this;
     const n = num(k);
     const b = t.relative ? base : 'o';
     if (k === tests.length - 1) {
-      code.line(`if (${this.run(t, b, '0')} >= 0) break chain${num(chain)};`);
+      code.open(`if (${this.run(t, b, '0')} >= 0) {`);
+      this.success();
+      code.close();
       return;
     }
     code.line(`let s${n} = 0;`);
@@ -213,13 +217,18 @@ class ChainEmitter {
       if (single(t)) {
         code.line(`const ${at} = ${w.only};`);
         code.line(`if (!(${this.stands(t, at, w)})) return 0;`);
+        this.keep(t, at);
+      } else if (this.keeps()) {
+        code.line(`const ${at} = ${this.search(t, w.from, w.to)};`);
+        code.line(`if (${at} < 0) return 0;`);
+        this.keep(t, at);
       } else code.line(`if (${this.search(t, w.from, w.to)} < 0) return 0;`);
     }
   }
 
   private run(t: PcreOption, base: string, start: string): string {
     const { code } = this;
-    return `${code.constant(regex)}(x, ${num(this.compileRegex(t))}, p.region, ${base}, end - ${base}, ${start})`;
+    return `${code.constant(regex)}(x, ${num(this.context.compileRegex(t))}, ${this.region}, ${base}, end - ${base}, ${start})`;
   }
 
   /** Condition: the negated test's pattern is not there. */
@@ -251,58 +260,4 @@ class ChainEmitter {
     } else conditions.push(`${code.constant(t.nocase ? equalsNocase : equals)}(mem, ${at}, ${code.constant(bytes)})`);
     return conditions.join(' && ');
   }
-}
-
-interface Window {
-  /** First and last position where the pattern may begin. */
-  from: string;
-  to: string;
-  /** The one position worth looking at, when there is only one. */
-  only: string;
-}
-
-/** The pattern can stand in one place only, given the end of the test before. */
-function single(t: ContentOption): boolean {
-  if (t.endswith || t.startswith) return true;
-  return isRelative(t) ? t.within === t.pattern.length : t.depth === t.pattern.length;
-}
-
-/** The window ends where the payload does: what is not found from one position is not found from a later one. */
-function unbounded(t: ContentOption): boolean {
-  return isRelative(t) && t.within === undefined && t.depth === undefined && !t.startswith && !t.endswith;
-}
-
-/**
- * User guide, "Payload Keywords": offset and depth count from the start of the payload (depth from offset),
- * distance from the end of the match before, within from there plus distance; a start before the payload is
- * the payload's start.
- */
-function window(t: ContentOption, base: string): Window {
-  const m = t.pattern.length;
-  const low = ['o'];
-  const high = ['end'];
-  let only = '';
-  if (isRelative(t)) {
-    const distance = t.distance ?? 0;
-    const start = distance === 0 ? base : `${base} + ${num(distance)}`;
-    low.push(start);
-    only = start;
-    if (t.within !== undefined) high.push(`${base} + ${num(distance + t.within)}`);
-  }
-  if (t.offset !== undefined && t.offset !== 0) low.push(`o + ${num(t.offset)}`);
-  if (t.depth !== undefined) {
-    high.push(`o + ${num((t.offset ?? 0) + t.depth)}`);
-    if (!isRelative(t)) only = `o + ${num(t.offset ?? 0)}`;
-  }
-  if (t.startswith) {
-    high.push(`o + ${num(m)}`);
-    only = 'o';
-  }
-  if (t.endswith) only = `end - ${num(m)}`;
-  const least = high.length === 1 ? high[0] : `Math.min(${high.join(', ')})`;
-  return {
-    from: low.length === 1 ? low[0] : `Math.max(${low.join(', ')})`,
-    to: `${least} - ${num(m)}`,
-    only,
-  };
 }

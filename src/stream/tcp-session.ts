@@ -1,0 +1,137 @@
+import { type Packet, TcpFlag } from '../decode/packet.js';
+import { FlowState, TcpState } from '../flow/codes.js';
+import { type FlowTable, L4 } from '../flow/flow-table.js';
+import { Mode } from '../ring/verdict.js';
+import { TcpResult } from './tcp-result.js';
+
+/** TCP sessions after their handshake: windows, RST, FIN. What TcpTracker hands on. */
+export class TcpSession {
+  constructor(private readonly flows: FlowTable) {}
+
+  /** Established and later. */
+  follow(p: Packet, slot: number, state: number): number {
+    const flags = p.tcpFlags;
+    const flows = this.flows;
+    const l4 = flows.l4;
+    const mine = slot * L4.Words + p.direction;
+    const peer = slot * L4.Words + (p.direction ^ 1);
+    if ((flags & TcpFlag.Rst) !== 0) {
+      // RFC 5961: only the number the receiver expects ends a session; any other in its window is challenged. A listener
+      // that lost packets takes the window for it. Inline that would let a RST that the server does not obey, and a
+      // SYN after it, make us forget a session that goes on.
+      const from = l4[peer + L4.Ack];
+      const over = (p.tcpSeq - from) | 0;
+      const expected = p.tcpSeq === l4[mine + L4.Next] || over === 0;
+      if (!expected && (p.mode === Mode.Ips || over < 0 || over > this.windowOf(peer))) return TcpResult.Invalid;
+      this.setState(slot, TcpState.Closed);
+      return TcpResult.Ok;
+    }
+    if ((flags & TcpFlag.Syn) !== 0) {
+      // A repeated SYN or SYN+ACK is harmless; any other is challenged by the receiver, not obeyed.
+      return p.tcpSeq === l4[mine + L4.Isn] ? TcpResult.Ok : TcpResult.Invalid;
+    }
+    if (!this.inWindow(p, slot)) return this.outOfWindow(p, slot);
+    if ((flags & TcpFlag.Ack) !== 0) {
+      const ahead = (p.tcpAck - l4[mine + L4.Ack]) | 0;
+      if (ahead > this.windowOf(mine) + 1) return this.outOfWindow(p, slot);
+      if (ahead >= 0) {
+        l4[mine + L4.Ack] = p.tcpAck;
+        l4[mine + L4.Window] = p.tcpWindow << (p.direction === 0 ? flows.tcpScaleTs[slot] : flows.tcpScaleTc[slot]);
+        // More acknowledged than we saw: the capture lost packets, the endpoint did not.
+        if (((p.tcpAck - l4[peer + L4.Next]) | 0) > 0) l4[peer + L4.Next] = p.tcpAck;
+      }
+    }
+    const next = (p.tcpSeq + p.payloadLen) | 0;
+    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
+    if (state !== TcpState.Established || (flags & TcpFlag.Fin) !== 0) this.close(p, slot, state);
+    return TcpResult.Ok;
+  }
+
+  private windowOf(at: number): number {
+    const window = this.flows.l4[at + L4.Window];
+    return window > 0 ? window : 1;
+  }
+
+  /** Nothing beyond what the receiver has room for (a zero window may be probed with one byte). Old data is welcome. */
+  inWindow(p: Packet, slot: number): boolean {
+    const peer = slot * L4.Words + (p.direction ^ 1);
+    const last = (p.tcpSeq + p.payloadLen) | 0;
+    return ((last - this.flows.l4[peer + L4.Ack]) | 0) <= this.windowOf(peer);
+  }
+
+  /**
+   * Inline the packet is refused, and nothing changes. A listener (IDS) may have lost packets that the endpoints got:
+   * it moves on to the new numbers, after which packets with the old ones count as old data, still inspected.
+   */
+  private outOfWindow(p: Packet, slot: number): number {
+    if (p.mode === Mode.Ips) return TcpResult.Invalid;
+    const l4 = this.flows.l4;
+    const mine = slot * L4.Words + p.direction;
+    const peer = slot * L4.Words + (p.direction ^ 1);
+    const next = (p.tcpSeq + p.payloadLen) | 0;
+    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
+    if (((p.tcpSeq - l4[peer + L4.Ack]) | 0) > 0) l4[peer + L4.Ack] = p.tcpSeq;
+    if ((p.tcpFlags & TcpFlag.Ack) !== 0) {
+      if (((p.tcpAck - l4[mine + L4.Ack]) | 0) > 0) l4[mine + L4.Ack] = p.tcpAck;
+      if (((p.tcpAck - l4[peer + L4.Next]) | 0) > 0) l4[peer + L4.Next] = p.tcpAck;
+    }
+    return TcpResult.Invalid;
+  }
+
+  /** FIN, and the ACKs that follow it. */
+  private close(p: Packet, slot: number, state: number): void {
+    if ((p.tcpFlags & TcpFlag.Fin) !== 0) {
+      this.fin(p, slot, state);
+      return;
+    }
+    if ((p.tcpFlags & TcpFlag.Ack) === 0) return;
+    const l4 = this.flows.l4;
+    const at = slot * L4.Words;
+    const acksAll = p.tcpAck === l4[at + (p.direction ^ 1) + L4.Next];
+    if (!acksAll) return;
+    if (state === TcpState.FinWait1 && p.direction === 0) this.setState(slot, TcpState.FinWait2);
+    else if (state === TcpState.Closing) this.setState(slot, TcpState.TimeWait);
+    else if (state === TcpState.LastAck && p.direction === 0) this.setState(slot, TcpState.Closed);
+    else if (state === TcpState.TimeWait) this.setState(slot, TcpState.Closed);
+  }
+
+  /** The states are the server's: its own FIN leads to fin_wait1, the client's to close_wait. */
+  fin(p: Packet, slot: number, state: number): void {
+    const l4 = this.flows.l4;
+    const at = slot * L4.Words;
+    const mine = at + p.direction;
+    // The FIN takes a number of its own; a repeated one took it before.
+    const next = (p.tcpSeq + p.payloadLen + 1) | 0;
+    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
+    if (p.direction === 0) {
+      if (state === TcpState.Established) this.setState(slot, TcpState.CloseWait);
+      else if (state === TcpState.FinWait2) this.setState(slot, TcpState.TimeWait);
+      else if (state === TcpState.FinWait1) {
+        const acked = (p.tcpFlags & TcpFlag.Ack) !== 0 && p.tcpAck === l4[at + 1 + L4.Next];
+        this.setState(slot, acked ? TcpState.TimeWait : TcpState.Closing);
+      }
+    } else if (state === TcpState.Established) this.setState(slot, TcpState.FinWait1);
+    else if (state === TcpState.CloseWait) this.setState(slot, TcpState.LastAck);
+  }
+
+  /** One direction alone is seen: no acknowledgement to check against. */
+  oneside(p: Packet, slot: number): number {
+    const l4 = this.flows.l4;
+    const mine = slot * L4.Words + p.direction;
+    const next = (p.tcpSeq + p.payloadLen + ((p.tcpFlags & TcpFlag.Fin) !== 0 ? 1 : 0)) | 0;
+    if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
+    if ((p.tcpFlags & TcpFlag.Rst) !== 0) {
+      if (p.tcpSeq !== l4[mine + L4.Next]) return TcpResult.Invalid;
+      this.setState(slot, TcpState.Closed);
+    } else if ((p.tcpFlags & TcpFlag.Fin) !== 0) this.setState(slot, TcpState.Closed);
+    return TcpResult.Ok;
+  }
+
+  /** The TCP state and the flow state that goes with it. */
+  setState(slot: number, state: TcpState): void {
+    this.flows.tcpState[slot] = state;
+    if (state < TcpState.Established) return;
+    const closed = state === TcpState.TimeWait || state === TcpState.LastAck || state === TcpState.Closed;
+    this.flows.setState(slot, closed ? FlowState.Closed : FlowState.Established);
+  }
+}

@@ -1,0 +1,69 @@
+import { makeRouter } from '../../src/lab/router.js';
+import { type BridgeOptions, Bridge } from './bridge.js';
+import type { ExecResult, Namespaces, Side } from './netns.js';
+import { RAW_DESTINATION, RAW_SOURCE } from './peer-raw.js';
+
+/**
+ * The routed lab, in which the frames of raw peers are routed as well: the router has the address they are sent to, and what it
+ * forwards to the server carries an address that the raw peer there knows for one of ours. Streams and attacks (10.99.1.1 to
+ * 10.99.1.2) so cross the FORWARD hook. Nothing answers them.
+ */
+export async function makeQueueLab(lab: Namespaces): Promise<void> {
+  await run(lab, 'bridge', 'ip', ['link', 'set', 'eth0', 'address', RAW_DESTINATION]);
+  await run(lab, 'bridge', 'ip', ['link', 'set', 'eth1', 'address', RAW_SOURCE]);
+  await makeRouter(lab);
+  // The server's answers to datagrams nobody listens for would be looked for by ARP.
+  await run(lab, 'server', 'ip', ['neigh', 'add', '10.99.1.1', 'lladdr', RAW_SOURCE, 'dev', 'eth0', 'nud', 'permanent']);
+  const mac = (await run(lab, 'server', 'cat', ['/sys/class/net/eth0/address'])).stdout.trim();
+  await run(lab, 'bridge', 'ip', ['neigh', 'add', '10.99.1.2', 'lladdr', mac, 'dev', 'eth1', 'nud', 'permanent']);
+}
+
+export async function run(lab: Namespaces, side: Side, command: string, args: readonly string[]): Promise<ExecResult> {
+  const done = await lab.exec(side, command, args);
+  if (done.code !== 0) throw new Error(`${command} ${args.join(' ')}: ${done.stderr}`);
+  return done;
+}
+
+/** The FORWARD chain consists of these rules, e.g. `-p udp -j NFQUEUE --queue-num 0`. */
+export async function forwardRules(lab: Namespaces, ...rules: string[]): Promise<void> {
+  await run(lab, 'bridge', 'iptables', ['-F', 'FORWARD']);
+  for (const rule of rules) await run(lab, 'bridge', 'iptables', ['-A', 'FORWARD', ...rule.split(' ')]);
+}
+
+export const QUEUED = '-i eth0 -p udp -j NFQUEUE --queue-num 0';
+
+/** Sluice at queue 0, or at the sources of `options.capture`. */
+export function startQueue(lab: Namespaces, options: BridgeOptions = {}): Promise<Bridge> {
+  return Bridge.start(lab, { capture: ['-q', '0'], ...options });
+}
+
+export interface KernelQueue {
+  queue: number;
+  port: number;
+  depth: number;
+  /** Because the queue was full, because the receive buffer was. */
+  dropped: number;
+  userDropped: number;
+  lastId: number;
+}
+
+/** What the kernel knows of the queues in use: one line each of /proc/net/netfilter/nfnetlink_queue. */
+export async function kernelQueues(lab: Namespaces, side: Side = 'bridge'): Promise<KernelQueue[]> {
+  const text = (await run(lab, side, 'cat', ['/proc/net/netfilter/nfnetlink_queue'])).stdout;
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const [queue, port, depth, , , dropped, userDropped, lastId] = line.trim().split(/\s+/).map(Number);
+      return { queue, port, depth, dropped, userDropped, lastId };
+    });
+}
+
+/** Groups of nfnetlink_log in use; the kernel lists none that are free. */
+export async function kernelGroups(lab: Namespaces): Promise<number[]> {
+  const text = (await run(lab, 'bridge', 'cat', ['/proc/net/netfilter/nfnetlink_log'])).stdout;
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => Number(line.trim().split(/\s+/)[0]));
+}
