@@ -21,6 +21,8 @@ export class QueueSource extends Source {
   private readonly repeatMark: number;
   private readonly repeatMask: number;
   private readonly failOpen: boolean;
+  /** Packets that fail-open let through so far. */
+  private passedOpen = 0;
   // By ticket
   private readonly mark: Int32Array;
   private readonly lead: Int32Array;
@@ -136,7 +138,12 @@ export class QueueSource extends Source {
     counters[Counter.QueueDrops] += kernel[QueueStat.Dropped] - before[QueueStat.Dropped];
     counters[Counter.QueueUserDrops] += kernel[QueueStat.UserDropped] - before[QueueStat.UserDropped];
     counters[Counter.Overruns] += kernel[QueueStat.Overruns] - before[QueueStat.Overruns];
-    if (this.failOpen) counters[Counter.FailOpen] += kernel[QueueStat.Missing] - before[QueueStat.Missing];
+    // Every packet the receive buffer refuses is one that netfilter lets through; ids that are missing show only with the next.
+    if (this.failOpen) {
+      const passed = Math.max(kernel[QueueStat.Missing], kernel[QueueStat.Overruns]);
+      counters[Counter.FailOpen] += passed - this.passedOpen;
+      this.passedOpen = passed;
+    }
     before.set(kernel);
   }
 
