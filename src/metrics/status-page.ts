@@ -73,7 +73,8 @@ export function statusPage(sources: MetricsSources): string {
   const threads = all.map((t) => [
     t.name,
     t.interface,
-    number(t.counters[Counter.Packets] + t.counters[Counter.DetectPackets]),
+    // In run mode workers a thread has both, of the same packets.
+    number(Math.max(t.counters[Counter.Packets], t.counters[Counter.DetectPackets])),
     number(t.counters[Counter.KernelDrops]),
     number(t.counters[Counter.RingFull]),
     number(t.counters[Counter.FlowsActive]),
