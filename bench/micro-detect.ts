@@ -77,7 +77,7 @@ export const prefilter: Group = {
           const out = new Int32Array(count);
           const p = payloadPacket(memory, 0, length);
           return () => {
-            for (let i = 0; i < BATCH; i++) filter.collect(p, p.region, i * STEP, length, out, 0);
+            for (let i = 0; i < BATCH; i++) filter.collect(p, p.mem, p.region, i * STEP, length, out, 0);
           };
         });
       }

@@ -111,7 +111,7 @@ export class Worker {
       const r = at >> 2;
       const end = at + RECORD_HEADER + words[r + Rec.Captured] - 1;
       this.sum = (this.sum + words[r + Rec.Flags] + words[r + Rec.Nanoseconds] + mem[at + RECORD_HEADER] + mem[end]) | 0;
-      ring.decide(at, Verdict.Pass, Reason.None, 0);
+      ring.decide(at, Verdict.Pass, Reason.None, 0, 0, 0);
       if ((++n & (RING_BATCH - 1)) === 0) ring.publish();
     }
     ring.publish();
@@ -252,7 +252,7 @@ export class TwoProcesses {
       collected += done;
       if (done > 0 || sent > 0) continue;
       Atomics.store(words, CAPTURE_FLAG, 1);
-      if (capture.ring.completed() === 0) native.packetWait(this.none, 0, this.event, 100);
+      if (capture.ring.completed() === 0) native.sourceWait(this.none, 0, this.event, 100);
       Atomics.store(words, CAPTURE_FLAG, 0);
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <linux/filter.h>
 #include <linux/netfilter/nfnetlink_log.h>
 
 namespace sluice {
@@ -49,7 +50,13 @@ int LogSocket::close_intake(std::string* step) {
   const nfulnl_msg_config_cmd command{NFULNL_CFG_CMD_UNBIND};
   message.put(NFULA_CFG_CMD, &command, sizeof command);
   message.end();
-  return send_all(message.data(), message.size());
+  if (const int r = send_all(message.data(), message.size()); r < 0) return r;
+  // The kernel has sent what it had gathered, or has refused, if the process has given up its rights since: then the
+  // group goes on, and whoever drains this socket would never be done.
+  *step = "SO_ATTACH_FILTER";
+  sock_filter reject_all[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+  const sock_fprog program{1, reject_all};
+  return setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0 ? 0 : -errno;
 }
 
 }  // namespace sluice

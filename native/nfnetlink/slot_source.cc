@@ -22,9 +22,10 @@ int set(int fd, int level, int name, const T& value) {
 
 }  // namespace
 
+// The socket first: until it is closed, its queue refuses what comes.
 SlotSource::~SlotSource() {
-  if (buffer_ != nullptr) munmap(buffer_, buffer_bytes());
   if (fd_ >= 0) close(fd_);
+  if (buffer_ != nullptr) munmap(buffer_, buffer_bytes());
 }
 
 int SlotSource::open_socket(int receive_buffer, std::string* step) {

@@ -7,6 +7,7 @@ import { IpProto, Packet, TcpFlag } from '../decode/packet.js';
 import { Detector } from '../detect/detector.js';
 import { FlowFlag, NoFlow } from '../flow/codes.js';
 import { type FlowEndSink, FlowTable } from '../flow/flow-table.js';
+import { isIcmpV4Error } from '../flow/icmp.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import { EventEncoder } from '../output/event-record.js';
@@ -369,8 +370,8 @@ export class Engine {
    * its way may have made the first reset too old (RFC 5961).
    */
   private rejectAgain(p: Packet): void {
-    // Nobody answers a reset (RFC 9293, 3.5.2).
-    if (p.proto === IpProto.Tcp && (p.tcpFlags & TcpFlag.Rst) !== 0) return;
+    // Nobody answers a reset (RFC 9293, 3.5.2), or an ICMP error, which belongs to the flow it tells of (RFC 1122, 3.2.2).
+    if (p.proto === IpProto.Tcp ? (p.tcpFlags & TcpFlag.Rst) !== 0 : p.proto === IpProto.Icmp && isIcmpV4Error(p.icmpType)) return;
     const answers = this.flows.answers[p.flow];
     const sender = p.direction === 0 ? Side.Source : Side.Destination;
     if ((answers & sender) === 0 || answers >= MAX_ANSWERS * ANSWER_ONE || p.tunnelDepth > 0 || p.defragged !== 0) return;

@@ -32,6 +32,8 @@ export interface BridgeOptions {
   /** More types of eve-log, e.g. `alert: { payload: yes }`. Default: alert. */
   alert?: string;
   args?: readonly string[];
+  /** Leaves what runs in this lab alone. */
+  beside?: boolean;
   /** Default: a new folder. */
   logs?: string;
   /**
@@ -126,8 +128,8 @@ export function runToEnd(lab: Namespaces, options: BridgeOptions, through: reado
 
 /** Sluice, bridging. */
 export class Bridge {
-  /** The one of each lab, so that a test that failed does not take the next one with it. */
-  private static readonly running = new WeakMap<Namespaces, Bridge>();
+  /** Those of each lab, so that a test that failed does not take the next one with it. */
+  private static readonly running = new WeakMap<Namespaces, Bridge[]>();
   output = '';
   private ended: string | undefined;
 
@@ -148,10 +150,11 @@ export class Bridge {
 
   /** Resolves once it says `Engine started`. */
   static async start(lab: Namespaces, options: BridgeOptions = {}): Promise<Bridge> {
-    await Bridge.running.get(lab)?.kill();
+    const others = Bridge.running.get(lab) ?? [];
+    if (options.beside !== true) for (const other of others.splice(0)) await other.kill();
     const files = writeFiles(options);
     const bridge = new Bridge(lab, files, lab.spawn('bridge', SLUICE, files.args, { cwd: files.folder, stdio: ['ignore', 'pipe', 'pipe'] }));
-    Bridge.running.set(lab, bridge);
+    Bridge.running.set(lab, [...others, bridge]);
     try {
       await bridge.said(/Engine started/, START_MS);
     } catch (error) {

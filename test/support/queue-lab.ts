@@ -1,6 +1,7 @@
-import { makeRouter } from '../../src/lab/router.js';
-import { type BridgeOptions, Bridge } from './bridge.js';
-import type { ExecResult, Namespaces, Side } from './netns.js';
+import { makeRouter, ROUTED } from '../../src/lab/router.js';
+import { Bridge, type BridgeOptions } from './bridge.js';
+import { run } from './netfilter.js';
+import type { Namespaces, Side } from './netns.js';
 import { RAW_DESTINATION, RAW_SOURCE } from './peer-raw.js';
 
 /**
@@ -9,25 +10,19 @@ import { RAW_DESTINATION, RAW_SOURCE } from './peer-raw.js';
  * 10.99.1.2) so cross the FORWARD hook. Nothing answers them.
  */
 export async function makeQueueLab(lab: Namespaces): Promise<void> {
-  await run(lab, 'bridge', 'ip', ['link', 'set', 'eth0', 'address', RAW_DESTINATION]);
-  await run(lab, 'bridge', 'ip', ['link', 'set', 'eth1', 'address', RAW_SOURCE]);
+  await run(lab, 'bridge', `ip link set eth0 address ${RAW_DESTINATION}`);
+  await run(lab, 'bridge', `ip link set eth1 address ${RAW_SOURCE}`);
   await makeRouter(lab);
-  // The server's answers to datagrams nobody listens for would be looked for by ARP.
-  await run(lab, 'server', 'ip', ['neigh', 'add', '10.99.1.1', 'lladdr', RAW_SOURCE, 'dev', 'eth0', 'nud', 'permanent']);
-  const mac = (await run(lab, 'server', 'cat', ['/sys/class/net/eth0/address'])).stdout.trim();
-  await run(lab, 'bridge', 'ip', ['neigh', 'add', '10.99.1.2', 'lladdr', mac, 'dev', 'eth1', 'nud', 'permanent']);
-}
-
-export async function run(lab: Namespaces, side: Side, command: string, args: readonly string[]): Promise<ExecResult> {
-  const done = await lab.exec(side, command, args);
-  if (done.code !== 0) throw new Error(`${command} ${args.join(' ')}: ${done.stderr}`);
-  return done;
+  // The server's answers to datagrams that nobody takes go nowhere.
+  await run(lab, 'server', `ip neigh add 10.99.1.1 lladdr ${RAW_DESTINATION} dev eth0 nud permanent`);
+  const mac = await run(lab, 'server', 'cat /sys/class/net/eth0/address');
+  await run(lab, 'bridge', `ip neigh add ${ROUTED.server} lladdr ${mac.trim()} dev eth1 nud permanent`);
 }
 
 /** The FORWARD chain consists of these rules, e.g. `-p udp -j NFQUEUE --queue-num 0`. */
 export async function forwardRules(lab: Namespaces, ...rules: string[]): Promise<void> {
-  await run(lab, 'bridge', 'iptables', ['-F', 'FORWARD']);
-  for (const rule of rules) await run(lab, 'bridge', 'iptables', ['-A', 'FORWARD', ...rule.split(' ')]);
+  await run(lab, 'bridge', 'iptables -w -F FORWARD');
+  for (const rule of rules) await run(lab, 'bridge', `iptables -w -A FORWARD ${rule}`);
 }
 
 export const QUEUED = '-i eth0 -p udp -j NFQUEUE --queue-num 0';
@@ -49,7 +44,7 @@ export interface KernelQueue {
 
 /** What the kernel knows of the queues in use: one line each of /proc/net/netfilter/nfnetlink_queue. */
 export async function kernelQueues(lab: Namespaces, side: Side = 'bridge'): Promise<KernelQueue[]> {
-  const text = (await run(lab, side, 'cat', ['/proc/net/netfilter/nfnetlink_queue'])).stdout;
+  const text = await run(lab, side, 'cat /proc/net/netfilter/nfnetlink_queue');
   return text
     .split('\n')
     .filter((line) => line.trim() !== '')
@@ -61,7 +56,7 @@ export async function kernelQueues(lab: Namespaces, side: Side = 'bridge'): Prom
 
 /** Groups of nfnetlink_log in use; the kernel lists none that are free. */
 export async function kernelGroups(lab: Namespaces): Promise<number[]> {
-  const text = (await run(lab, 'bridge', 'cat', ['/proc/net/netfilter/nfnetlink_log'])).stdout;
+  const text = await run(lab, 'bridge', 'cat /proc/net/netfilter/nfnetlink_log');
   return text
     .split('\n')
     .filter((line) => line.trim() !== '')

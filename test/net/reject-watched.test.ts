@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import { makeRouter, ROUTED } from '../../src/lab/router.js';
+import { Bridge, RUNMODES } from '../support/bridge.js';
+import { skipWithoutNamespaces, useNamespaces } from '../support/netns.js';
+import { Peer } from '../support/peer.js';
+import { ALL_WORDS, checkLogs, divert, divertNothing, REJECT_RULES, TALK_PORT, talkIsRejected } from '../support/rejected.js';
+
+const CHAINS = ['INPUT', 'OUTPUT', 'FORWARD'];
+
+describe('reject of packets that are only watched (IDS)', { skip: skipWithoutNamespaces }, () => {
+  const lab = useNamespaces();
+  let client: Peer;
+  let router: Peer;
+  let server: Peer;
+
+  test('a router, and somebody who talks in each namespace', async () => {
+    await makeRouter(lab);
+    client = await Peer.start(lab, 'client');
+    router = await Peer.start(lab, 'bridge');
+    server = await Peer.start(lab, 'server');
+    await router.do('talkServe', TALK_PORT);
+    await server.do('talkServe', TALK_PORT);
+  });
+
+  const ways = () => [
+    { hook: 'FORWARD', client, server, host: ROUTED.server, host6: ROUTED.server6, from: ROUTED.client, from6: ROUTED.client6 },
+    { hook: 'INPUT', client, server: router, host: ROUTED.left, host6: ROUTED.left6, from: ROUTED.client, from6: ROUTED.client6 },
+    { hook: 'OUTPUT', client: router, server, host: ROUTED.server, host6: ROUTED.server6, from: ROUTED.right, from6: ROUTED.right6 },
+  ];
+  type Way = ReturnType<typeof ways>[number];
+
+  async function everything(t: TestContext, what: string, { client, server, host, host6, from, from6 }: Way): Promise<void> {
+    const talk = { client, server, delivered: true };
+    for (const word of ALL_WORDS) {
+      await talkIsRejected(t, `${what}, IPv4`, word, { ...talk, host });
+      await talkIsRejected(t, `${what}, IPv6`, word, { ...talk, host: host6 });
+      await talkIsRejected(t, `${what}, IPv4, from the server`, word, { ...talk, host, from: 'server' });
+      await talkIsRejected(t, `${what}, IPv6, from the server`, word, { ...talk, host: host6, from: 'server' });
+      await talkIsRejected(t, `${what}, UDP over IPv4`, word, { ...talk, proto: 'udp', host, clientHost: from });
+      await talkIsRejected(t, `${what}, UDP over IPv6`, word, { ...talk, proto: 'udp', host: host6, clientHost: from6 });
+    }
+  }
+
+  async function finish(bridge: Bridge): Promise<void> {
+    await checkLogs(bridge, [1, 2, 3, 4, 11, 12, 13, 14, 21, 22, 23, 24], 'ids');
+    assert.deepEqual(bridge.eve('drop'), []);
+    assert.equal(await bridge.metric('rejects_total', { result: 'limited' }), 0);
+    assert.equal(await bridge.metric('rejects_total', { result: 'failed' }), 0);
+    const stopped = await bridge.stop();
+    assert.equal(stopped.status, '0', bridge.output);
+    assert.equal(stopped.dropped, 0);
+  }
+
+  for (const runmode of RUNMODES) {
+    test(`${runmode}: NFLOG: the packet goes on, and the connection ends`, async (t) => {
+      await divert(lab, CHAINS, 'NFLOG --nflog-group 2');
+      const bridge = await Bridge.start(lab, { runmode, capture: ['--nflog=2'], rules: REJECT_RULES });
+      for (const way of ways()) await everything(t, `NFLOG in ${way.hook}`, way);
+      await finish(bridge);
+      await divertNothing(lab);
+    });
+
+    test(`${runmode}: an interface of the router, host-mode: router`, async (t) => {
+      const bridge = await Bridge.start(lab, {
+        runmode,
+        capture: ['-i', 'eth0'],
+        interfaces: [{ interface: 'eth0', threads: 1 }],
+        yaml: 'host-mode: router\n',
+        rules: REJECT_RULES,
+      });
+      await everything(t, 'router', ways()[0]);
+      await finish(bridge);
+    });
+  }
+});
