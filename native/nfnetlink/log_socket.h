@@ -24,8 +24,8 @@ class LogSocket final : public SlotSource {
 
   // 0, or -errno with the failing step; errors as QueueSocket::open.
   int open(const LogOptions& options, std::string* step);
-  // Gives the group back: the kernel sends what it has gathered, then no more. Without CAP_NET_ADMIN no more comes either,
-  // and what it has gathered is lost.
+  // Gives the group back: the kernel sends what it has gathered, then no more. Without CAP_NET_ADMIN no more comes
+  // either, and what it has gathered is lost.
   int close_intake(std::string* step) override;
 
  private:

@@ -5,9 +5,9 @@ import { BLOCK_BYTES, BLOCK_FLOATS, Counter, LATENCY_BUCKETS, latencyBucket } fr
 import { native } from '../native.js';
 import { type ArenaLayout, Control, captureFlag, controlBytes, heartbeatWord } from '../ring/arena.js';
 import { FrameWord, MAX_BATCH } from './frames.js';
-import type { CapturePlan } from './plan.js';
 import { LogSource } from './log-source.js';
 import { PacketSource } from './packet-source.js';
+import type { CapturePlan } from './plan.js';
 import { QueueSource } from './queue-source.js';
 import { Responder } from './reject.js';
 import type { Source } from './source.js';

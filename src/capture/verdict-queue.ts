@@ -10,7 +10,8 @@
  *
  * Packets decided at the head join the run that is open; another verdict, another mark, `batchCount` packets, a queue
  * that ran dry or the deadline close it. When the head stays undecided past the deadline (one worker is slow), the
- * packets behind it are answered one by one. A rewritten packet is answered by itself at once, with its bytes.
+ * packets behind it are answered one by one. A rewritten packet is answered by itself at once, with its bytes. Whatever
+ * overtakes the head, of two decided packets the earlier one leaves first: packets of a flow stay in order.
  *
  * Packets are slots in a list in the order of their ids: next[], previous[] (-1: none), the free ones on a stack.
  */
@@ -90,7 +91,7 @@ export class VerdictQueue {
 
   /** The next packet of the queue. Returns its ticket, 0 to window - 1. The caller leaves no more than `window` undecided. */
   add(id: number): number {
-    if (this.freeCount === 0) this.overtake();
+    if (this.freeCount === 0) this.overtake(-1);
     if (this.freeCount === 0) throw new RangeError('verdict queue: more packets undecided than its window holds');
     const ticket = this.free[--this.freeCount];
     this.ids[ticket] = id;
@@ -115,8 +116,9 @@ export class VerdictQueue {
     if (ticket === this.head) this.advance();
   }
 
-  /** Answers with other bytes: a message of its own, which may overtake the packets before it. */
+  /** Answers with other bytes: a message of its own, which overtakes the undecided packets before it. */
   decideRewritten(ticket: number, verdict: number, mark: number, hasMark: number, region: number, offset: number, length: number): void {
+    this.overtake(ticket);
     this.message(this.ids[ticket], 0, verdict, mark, hasMark, region, offset, length);
     this.sent(1);
     const wasHead = ticket === this.head;
@@ -179,12 +181,13 @@ export class VerdictQueue {
     if (!this.overdue(this.lastSweepSec, this.lastSweepUs)) return;
     this.lastSweepSec = this.now[0];
     this.lastSweepUs = (this.now[1] / 1000) | 0;
-    this.overtake();
+    this.overtake(-1);
   }
 
-  /** The head is slow: answers what is decided behind it, one by one. */
-  private overtake(): void {
-    for (let ticket = this.head; ticket >= 0 && this.behind > 0; ) {
+  /** Answers what is decided: the open run, then what waits behind the head as far as the packet `end` (-1: all), one by one. */
+  private overtake(end: number): void {
+    if (this.runCount > 0) this.close();
+    for (let ticket = this.head; ticket >= 0 && ticket !== end && this.behind > 0; ) {
       const next = this.next[ticket];
       if (this.decided[ticket] === 1) {
         this.message(this.ids[ticket], 0, this.verdicts[ticket], this.marks[ticket], this.hasMark[ticket], 0, 0, 0);

@@ -1,15 +1,15 @@
 import { Worker } from 'node:worker_threads';
+import { MAX_BATCH } from '../capture/frames.js';
 import type { SourcePlan } from '../capture/plan.js';
 import { SluiceError } from '../errors.js';
 import { native } from '../native.js';
-import { MAX_BATCH } from '../capture/frames.js';
 import { Control, controlBytes } from '../ring/arena.js';
 import { RING_WINDOW } from '../ring/packet-ring.js';
 import type { FusedThreadData } from '../workers/fused.js';
 import { RuleOutbox } from '../workers/rule-inbox.js';
-import { names, openError } from './open-error.js';
 import { childProcess, giveUp, giveUpRights, tell } from './child-process.js';
 import { Fd, type Init, type ToChild } from './messages.js';
+import { names, openError } from './open-error.js';
 
 /**
  * The capture process: opens the sockets, one thread after the other so that socket i is member i of

@@ -16,8 +16,8 @@ import { Mode, packAnswer, Reason, Side, Verdict } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
 import { TcpResult, TcpTracker } from '../stream/tcp-tracker.js';
 import { Policy, policyCode } from './policy.js';
-import { Act, RuleActions } from './rule-actions.js';
 import { canRewrite, fixChecksums } from './rewrite.js';
+import { Act, RuleActions } from './rule-actions.js';
 
 /** What a detecting thread is made of, whichever run mode it lives in. */
 export interface EngineSetup {

@@ -147,10 +147,20 @@ describe('mixed mode: sources of every kind in one run', { skip: skipWithoutName
       );
 
       const packets = await packetsBySource(bridge);
-      assert.deepEqual(Object.keys(packets).filter((name) => name !== '').sort(), ['NFLOG#2', 'NFLOG#9', 'NFQ#0', 'NFQ#7', 'eth0-eth1', 'ids0']);
+      assert.deepEqual(
+        Object.keys(packets)
+          .filter((name) => name !== '')
+          .sort(),
+        ['NFLOG#2', 'NFLOG#9', 'NFQ#0', 'NFQ#7', 'eth0-eth1', 'ids0'],
+      );
       for (const name of ['NFLOG#2', 'NFLOG#9', 'NFQ#0', 'NFQ#7']) assert.equal(packets[name], 3, name);
       const rows = await statusRows(lab);
-      for (const row of [/^NFQ#0 \| C#\d+ \| 3 \| \d+ of 8,192 \|/, /^NFQ#7 \| C#\d+ \| 3 \|/, /^NFLOG#2 \| C#\d+ \| 3 \| 0 \| 0$/, /^NFLOG#9 \|/])
+      for (const row of [
+        /^NFQ#0 \| C#\d+ \| 3 \| \d+ of 8,192 \|/,
+        /^NFQ#7 \| C#\d+ \| 3 \|/,
+        /^NFLOG#2 \| C#\d+ \| 3 \| 0 \| 0$/,
+        /^NFLOG#9 \|/,
+      ])
         assert.ok(
           rows.some((one) => row.test(one)),
           `${row} in\n${rows.join('\n')}`,

@@ -24,7 +24,10 @@ import { type ExecResult, skipWithoutNamespaces, useNamespaces, waitFor } from '
  */
 const RULES = ['drop tcp any any -> any any (msg:"fake agent"; flow:established,to_server; content:"User-Agent|3a| BadAgent"; sid:1;)'];
 
-const yaml = (runmode: string, midstream: 'yes' | 'no' = 'no') => (folder: string) => `%YAML 1.1
+const yaml =
+  (runmode: string, midstream: 'yes' | 'no' = 'no') =>
+  (folder: string) =>
+    `%YAML 1.1
 ---
 runmode: ${runmode}
 stream: { midstream: ${midstream} }

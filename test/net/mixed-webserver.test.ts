@@ -22,7 +22,8 @@ const RULES = [
   'drop tcp any any -> any any (msg:"attack without flow"; content:"/etc/shadow"; sid:2;)',
 ];
 
-const config = (runmode: Runmode) => (folder: string) => `%YAML 1.1
+const config = (runmode: Runmode) => (folder: string) =>
+  `%YAML 1.1
 ---
 runmode: ${runmode}
 default-rule-path: ${folder}
@@ -146,7 +147,11 @@ describe('mixed mode: a web server that must not be cut off', { skip: skipWithou
       assert.equal(stopped.status, '0', bridge.output);
       assert.match(bridge.output, /Engine started: 2 capture threads/);
       const value = (name: string, thread: string) =>
-        Number(new RegExp(`^${name.replaceAll('.', '\\.')} +\\| ${thread} +\\| (\\d+)$`, 'm').exec(bridge.log('stats.log').split('Date:').at(-1)!)?.[1]);
+        Number(
+          new RegExp(`^${name.replaceAll('.', '\\.')} +\\| ${thread} +\\| (\\d+)$`, 'm').exec(
+            bridge.log('stats.log').split('Date:').at(-1)!,
+          )?.[1],
+        );
       assert.equal(value('nfq.verdict_packets', 'Total'), value('capture.packets', 'C#01'));
       assert.ok(value('capture.packets', 'C#02') > 10);
       for (const name of ['nfq.queue_dropped', 'nfq.user_dropped', 'nfq.fail_open', 'nfq.verdict_errors', 'nflog.lost', 'netlink.overruns'])
@@ -177,9 +182,21 @@ describe('mixed mode: a web server that must not be cut off', { skip: skipWithou
         Array.from({ length: 20 }, (_, i) => `200 ${i === 0 ? 1 : 0} ${i % 2 === 0 ? BODY.length : big.length}`),
         'all in one connection',
       );
-      const whole = await lab.exec('client', 'sha256sum', Array.from({ length: 10 }, (_, i) => join(folder, `big-${i}`)));
+      const whole = await lab.exec(
+        'client',
+        'sha256sum',
+        Array.from({ length: 10 }, (_, i) => join(folder, `big-${i}`)),
+      );
       const digest = createHash('sha256').update(big).digest('hex');
-      assert.deepEqual(new Set(whole.stdout.trim().split('\n').map((line) => line.split(' ')[0])), new Set([digest]));
+      assert.deepEqual(
+        new Set(
+          whole.stdout
+            .trim()
+            .split('\n')
+            .map((line) => line.split(' ')[0]),
+        ),
+        new Set([digest]),
+      );
       await waitFor(() => reported(bridge).length >= 10, { what: 'ten attacks to be reported' });
       const stopped = await bridge.stop();
       assert.equal(stopped.status, '0', bridge.output);

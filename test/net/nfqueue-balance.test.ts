@@ -39,7 +39,11 @@ describe('several queues', { skip: skipWithoutNamespaces }, () => {
   for (const runmode of RUNMODES) {
     test(`${runmode}: -q 0 -q 1: each queue has what its rule sends there`, async () => {
       await clearRules(lab);
-      await rules(lab, '-A FORWARD -p udp --dport 7001 -j NFQUEUE --queue-num 0', '-A FORWARD -p tcp --dport 7000 -j NFQUEUE --queue-num 1');
+      await rules(
+        lab,
+        '-A FORWARD -p udp --dport 7001 -j NFQUEUE --queue-num 0',
+        '-A FORWARD -p tcp --dport 7000 -j NFQUEUE --queue-num 1',
+      );
       const bridge = await Bridge.start(lab, { runmode, capture: ['-q', '0', '-q', '1'], rules: RULES });
       await client.do('udpBurst', ROUTED.server, 7001, 100);
       await arrived(100);
@@ -91,7 +95,11 @@ describe('several queues', { skip: skipWithoutNamespaces }, () => {
     await client.do('udpBurst', ROUTED.server, 7001, 2000, 100);
     await arrived(2000);
     const spread = await Promise.all(QUEUES.map((queue) => packetsOf(bridge, queue)));
-    assert.deepEqual(spread.toSorted((a, b) => b - a), [2000, 0, 0, 0], `packets per queue: ${spread}`);
+    assert.deepEqual(
+      spread.toSorted((a, b) => b - a),
+      [2000, 0, 0, 0],
+      `packets per queue: ${spread}`,
+    );
     const workers = (await bridge.series('detect_packets_total')).map(({ value }) => value);
     assert.equal(workers.length, 2);
     assert.equal(workers[0] + workers[1], 2000);

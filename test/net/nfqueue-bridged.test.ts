@@ -65,7 +65,11 @@ describe('bridged traffic in a queue', { skip: skipWithoutNamespaces }, () => {
           if (vlan) await tagged(t, runmode);
         } finally {
           await clearRules(lab);
-          await lab.exec('bridge', 'sysctl', ['-q', '-w', ...['iptables', 'ip6tables'].map((tool) => `net.bridge.bridge-nf-call-${tool}=0`)]);
+          await lab.exec('bridge', 'sysctl', [
+            '-q',
+            '-w',
+            ...['iptables', 'ip6tables'].map((tool) => `net.bridge.bridge-nf-call-${tool}=0`),
+          ]);
           await lab.exec('bridge', 'nft', ['delete', 'table', 'bridge', 't']);
         }
       });
@@ -83,7 +87,15 @@ describe('bridged traffic in a queue', { skip: skipWithoutNamespaces }, () => {
       await waitFor(async () => (await server.do('udpGot')).includes(`good ${host}`), { what: `the datagram to ${host}` });
     }
     assert.deepEqual(await server.do('udpGot'), [`good ${ADDRESS.server}`, `good ${ADDRESS.server6}`]);
-    const reset = await lab.exec('client', 'curl', ['-q', '--noproxy', '*', '-sS', '--max-time', '5', `http://${ADDRESS.server}:7000/unwanted`]);
+    const reset = await lab.exec('client', 'curl', [
+      '-q',
+      '--noproxy',
+      '*',
+      '-sS',
+      '--max-time',
+      '5',
+      `http://${ADDRESS.server}:7000/unwanted`,
+    ]);
     assert.equal(reset.code, 56, `curl was to see a reset: ${reset.stderr}`);
     await waitFor(() => bridge.eve('alert').length >= 5, { what: 'five alerts' });
     const stopped = await bridge.stop();

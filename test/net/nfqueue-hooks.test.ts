@@ -36,7 +36,11 @@ describe('netfilter hooks', { skip: skipWithoutNamespaces }, () => {
     for (const { hook, from, to, hosts } of HOOKS)
       test(`${runmode}: ${hook}: good traffic passes, a drop rule blocks`, async () => {
         await clearRules(lab);
-        await rules(lab, `-I ${hook} -p tcp --dport 7000 -j NFQUEUE --queue-num 5`, `-I ${hook} -p udp --dport 7001 -j NFQUEUE --queue-num 5`);
+        await rules(
+          lab,
+          `-I ${hook} -p tcp --dport 7000 -j NFQUEUE --queue-num 5`,
+          `-I ${hook} -p udp --dport 7001 -j NFQUEUE --queue-num 5`,
+        );
         const bridge = await Bridge.start(lab, { runmode, capture: ['-q', '5'], rules: RULES });
         await peers[to].do('udpForget');
         for (const host of hosts) {
@@ -60,10 +64,12 @@ describe('netfilter hooks', { skip: skipWithoutNamespaces }, () => {
         assert.equal(stopped.status, '0', bridge.output);
         assert.equal(stopped.packets, stopped.passed + stopped.dropped);
         const alerts = bridge.eve('alert');
-        assert.deepEqual(
-          alerts.map((one) => `${one.alert.signature_id} ${one.dest_ip.includes(':') ? 'IPv6' : 'IPv4'}`).sort(),
-          ['1 IPv4', '1 IPv6', '2 IPv4', '2 IPv6'],
-        );
+        assert.deepEqual(alerts.map((one) => `${one.alert.signature_id} ${one.dest_ip.includes(':') ? 'IPv6' : 'IPv4'}`).sort(), [
+          '1 IPv4',
+          '1 IPv6',
+          '2 IPv4',
+          '2 IPv6',
+        ]);
         for (const one of [...alerts, ...bridge.eve('drop')]) assert.equal(one.in_iface, 'NFQ#5');
         for (const one of alerts) assert.equal(one.alert.action, 'blocked');
         assert.equal(bridge.fast('[Drop]').length, 4);

@@ -93,11 +93,17 @@ describe('netfilter marks', { skip: skipWithoutNamespaces }, () => {
       }
       await waitFor(() => bridge.eve('alert').length >= 4, { what: 'four alerts' });
       assert.equal((await bridge.stop()).status, '0', bridge.output);
-      assert.deepEqual(bridge.eve('alert').map((one) => one.alert.signature_id).sort(), [1, 1, 2, 2]);
+      assert.deepEqual(
+        bridge
+          .eve('alert')
+          .map((one) => one.alert.signature_id)
+          .sort(),
+        [1, 1, 2, 2],
+      );
     });
   }
 
-  test('bypass without netfilter\'s help: the packets still come, and pass uninspected', async () => {
+  test("bypass without netfilter's help: the packets still come, and pass uninspected", async () => {
     await clearRules(lab);
     await rules(lab, '-A FORWARD -p tcp -j NFQUEUE');
     const bridge = await Bridge.start(lab, {

@@ -53,7 +53,12 @@ describe('what becomes of a packet that may pass', { skip: skipWithoutNamespaces
 
     test(`${runmode}: repeat: marked, once more through the chain, and on to the rules behind`, async () => {
       await clearRules(lab);
-      await rules(lab, '-A FORWARD -m mark ! --mark 1/1 -j NFQUEUE --queue-num 0', '-A FORWARD -m mark --mark 1/1 -j ACCEPT', '-A FORWARD -j DROP');
+      await rules(
+        lab,
+        '-A FORWARD -m mark ! --mark 1/1 -j NFQUEUE --queue-num 0',
+        '-A FORWARD -m mark --mark 1/1 -j ACCEPT',
+        '-A FORWARD -j DROP',
+      );
       const bridge = await Bridge.start(lab, { runmode, capture: ['-q', '0'], rules: RULES, yaml: REPEAT });
       const packets = await traffic();
       let accepted = 0;

@@ -60,7 +60,8 @@ describe('replace', { skip: skipWithoutNamespaces }, () => {
           const echo = await client.do('tcpSay', 'long', LONG);
           assert.equal(echo, LONG.replace('secret', 'public'), `${host}: long text`);
           assert.ok(await client.do('tcpClose', 'long'), host);
-          for (const text of ['a secret', 'plain', 'an odd secret', `${'z'.repeat(3000)} secret in fragments`]) await client.do('udpSend', host, 7001, text);
+          for (const text of ['a secret', 'plain', 'an odd secret', `${'z'.repeat(3000)} secret in fragments`])
+            await client.do('udpSend', host, 7001, text);
         }
         await waitFor(async () => (await server.do('udpGot')).length >= 8, { what: 'the datagrams' });
         const got = await server.do('udpGot');
@@ -68,12 +69,13 @@ describe('replace', { skip: skipWithoutNamespaces }, () => {
         const expected = ['a public', 'plain', 'an odd public', `${'z'.repeat(3000)} secret in fragments`];
         assert.deepEqual(got.toSorted(), [...expected, ...expected].sort());
         assert.equal(await refused(), before, 'checksums that the kernel refused');
-        assert.ok((await bridge.metric('rewritten_packets_total')) >= 2 * (2 + 1 + 1 + 1 + 2));
+        // There and back, the odd one, the long text, two datagrams; for either family.
+        assert.ok((await bridge.metric('rewritten_packets_total')) >= 2 * (2 + 1 + 1 + 2));
         const stopped = await bridge.stop();
         assert.equal(stopped.status, '0', bridge.output);
         assert.equal(stopped.passed, stopped.packets);
         const stats = bridge.eve('stats').at(-1).stats;
-        if (gso === 'yes') assert.ok(stats.decoder.max_pkt_size > 15_000, `max_pkt_size ${stats.decoder.max_pkt_size}`);
+        if (gso === 'yes') assert.ok(stats.decoder.max_pkt_size > 1514, `max_pkt_size ${stats.decoder.max_pkt_size}`);
         else assert.ok(stats.decoder.max_pkt_size <= 1500, `max_pkt_size ${stats.decoder.max_pkt_size}`);
         for (const one of bridge.eve('alert')) assert.equal(one.alert.action, 'allowed');
       });

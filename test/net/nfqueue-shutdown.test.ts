@@ -45,7 +45,10 @@ describe('SIGTERM: all that is queued is answered before the queue is given back
         t.diagnostic(`${missing} of ${sent} missing (${refused} counted as refused), longest gap ${maxGapMs.toFixed(1)} ms`);
         assert.equal(stopped.status, '0', bridge.output);
         assert.equal(stopped.passed, stopped.packets);
-        assert.deepEqual({ disordered, user_dropped, verdict_errors, left }, { disordered: 0, user_dropped: 0, verdict_errors: 0, left: 0 });
+        assert.deepEqual(
+          { disordered, user_dropped, verdict_errors, left },
+          { disordered: 0, user_dropped: 0, verdict_errors: 0, left: 0 },
+        );
         assert.ok(received > stopped.passed, 'others passed by themselves afterwards');
         assert.ok(missing >= refused, 'what was refused is missing');
         // All in one moment, and that is short.

@@ -38,7 +38,13 @@ describe('reject of queued packets', { skip: skipWithoutNamespaces }, () => {
         for (const word of ALL_WORDS) await talkIsRejected(t, `${chain}, IPv6`, word, { client, server, host: host6, delivered: false });
         for (const word of ['word-source', 'word-both'] as const) {
           await talkIsRejected(t, `${chain}, IPv4, from the server`, word, { client, server, host, from: 'server', delivered: false });
-          await talkIsRejected(t, `${chain}, IPv6, from the server`, word, { client, server, host: host6, from: 'server', delivered: false });
+          await talkIsRejected(t, `${chain}, IPv6, from the server`, word, {
+            client,
+            server,
+            host: host6,
+            from: 'server',
+            delivered: false,
+          });
         }
       }
       await checkLogs(bridge, [1, 2, 3, 4, 11, 14], 'ips');

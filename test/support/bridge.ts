@@ -116,7 +116,18 @@ ${sluice.join('')}${options.yaml ?? ''}
   const rules = join(own, 'test.rules');
   writeFileSync(rules, `${(options.rules ?? []).join('\n')}\n`);
   if (options.suricata !== undefined) return { folder: own, config, rules, logs, args: [...(options.args ?? [])] };
-  const args = ['-c', config, '-S', rules, '-l', logs, ...(options.capture ?? ['--af-packet']), '--runmode', options.runmode ?? 'autofp', ...(options.args ?? [])];
+  const args = [
+    '-c',
+    config,
+    '-S',
+    rules,
+    '-l',
+    logs,
+    ...(options.capture ?? ['--af-packet']),
+    '--runmode',
+    options.runmode ?? 'autofp',
+    ...(options.args ?? []),
+  ];
   return { folder: own, config, rules, logs, args };
 }
 
@@ -153,7 +164,11 @@ export class Bridge {
     const others = Bridge.running.get(lab) ?? [];
     if (options.beside !== true) for (const other of others.splice(0)) await other.kill();
     const files = writeFiles(options);
-    const bridge = new Bridge(lab, files, lab.spawn('bridge', SLUICE, files.args, { cwd: files.folder, stdio: ['ignore', 'pipe', 'pipe'] }));
+    const bridge = new Bridge(
+      lab,
+      files,
+      lab.spawn('bridge', SLUICE, files.args, { cwd: files.folder, stdio: ['ignore', 'pipe', 'pipe'] }),
+    );
     Bridge.running.set(lab, [...others, bridge]);
     try {
       await bridge.said(/Engine started/, START_MS);

@@ -42,7 +42,14 @@ export function queueLine(pid: number, queue = 0): QueueLine | undefined {
 }
 
 /** Packets counted by the rule of a chain whose listing contains `what`; fails when there is no such rule. */
-export async function counted(lab: Namespaces, side: Side, what: string, chain: string, table = 'filter', tool = 'iptables'): Promise<number> {
+export async function counted(
+  lab: Namespaces,
+  side: Side,
+  what: string,
+  chain: string,
+  table = 'filter',
+  tool = 'iptables',
+): Promise<number> {
   const list = await run(lab, side, `${tool} -w -t ${table} -vnxL ${chain}`);
   const line = list.split('\n').find((one) => /^\s*\d/.test(one) && one.includes(what));
   assert.ok(line !== undefined, `no rule with '${what}' in\n${list}`);

@@ -59,7 +59,11 @@ export async function talkIsRejected(t: TestContext, what: string, word: Word, t
 }
 
 /** How long until the last of those that are to be told knows, milliseconds. */
-async function once(what: string, word: Word, { proto = 'tcp', client, server, host, clientHost, from = 'client', delivered }: Talk): Promise<number> {
+async function once(
+  what: string,
+  word: Word,
+  { proto = 'tcp', client, server, host, clientHost, from = 'client', delivered }: Talk,
+): Promise<number> {
   const name = `${what}, ${word}`;
   const local = proto === 'tcp' ? await openTcp(client, server, host) : await openUdp(client, server, host, clientHost!);
   const [sender, receiver] = from === 'client' ? [client, server] : [server, client];
@@ -128,7 +132,8 @@ export async function divert(lab: Namespaces, chains: readonly string[], target:
   for (const command of ['iptables', 'ip6tables'])
     for (const chain of chains)
       for (const proto of ['tcp', 'udp'])
-        for (const port of ['--dport', '--sport']) await inBridge(lab, `${command} -A ${chain} -p ${proto} ${port} ${TALK_PORT} -j ${target}`);
+        for (const port of ['--dport', '--sport'])
+          await inBridge(lab, `${command} -A ${chain} -p ${proto} ${port} ${TALK_PORT} -j ${target}`);
 }
 
 export async function divertNothing(lab: Namespaces): Promise<void> {

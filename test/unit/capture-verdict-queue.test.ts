@@ -118,6 +118,27 @@ test('a rewritten packet overtakes, with its bytes, and leaves the others in ord
   assert.equal(kernel.waiting.length, 0);
 });
 
+test('of two decided packets the earlier one leaves first', () => {
+  const left = (kernel: Kernel) => [...kernel.answered.keys()];
+  const late = setUp(64);
+  const [a, b, c] = [late.add(), late.add(), late.add()];
+  late.queue.decide(a.ticket, Nf.Accept, 0, 0);
+  late.queue.flush(false);
+  late.queue.decide(c.ticket, Nf.Accept, 0, 0);
+  late.now[1] += 1_000_000;
+  late.queue.flush(false);
+  assert.deepEqual(left(late.kernel), [a.id, c.id], 'the open run before what overtakes');
+  assert.deepEqual(late.kernel.waiting, [b.id]);
+
+  const rewritten = setUp(64);
+  const [d, e, f, g] = [rewritten.add(), rewritten.add(), rewritten.add(), rewritten.add()];
+  for (const p of [d, f]) rewritten.queue.decide(p.ticket, Nf.Accept, 0, 0);
+  rewritten.queue.decideRewritten(g.ticket, Nf.Accept, 0, 0, 3, 100, 40);
+  rewritten.queue.flush(false);
+  assert.deepEqual(left(rewritten.kernel), [d.id, f.id, g.id], 'so before what is rewritten');
+  assert.deepEqual(rewritten.kernel.waiting, [e.id]);
+});
+
 test('decided packets never fill the window: it bounds the undecided ones', () => {
   const { kernel, queue, add } = setUp(64, 8);
   const head = add();
@@ -175,6 +196,12 @@ test('property: whatever the order of decisions, every packet gets its own verdi
       queue.flush(true);
       assert.equal(kernel.waiting.length, 0);
       assert.deepEqual(new Map([...kernel.answered].sort((a, b) => a[0] - b[0])), new Map([...wanted].sort((a, b) => a[0] - b[0])));
+      const left = new Map([...kernel.answered.keys()].map((id, place) => [id, place]));
+      const order = [...wanted.keys()];
+      order.forEach((id, i) => {
+        for (const later of order.slice(i + 1))
+          assert.ok(later < id || left.get(id)! < left.get(later)!, `${id} was decided before ${later}`);
+      });
       assert.equal(counters[Counter.BatchSizeSum], wanted.size);
       assert.equal(counters[Counter.VerdictMessages], kernel.messages);
       assert.equal(queue.waiting, 0);
