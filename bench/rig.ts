@@ -134,6 +134,7 @@ export abstract class Rig {
     const arrived = this.received() - received;
     const growth = Object.entries(counts()).map(([name, value]) => [name, value - before[name]]);
     return {
+      'sent kpps': sent / seconds / 1000,
       kpps: arrived / seconds / 1000,
       'loss %': (100 * Math.max(0, sent - arrived)) / sent,
       'µs/packet': ((after.user + after.system - cpu.user - cpu.system) / arrived) * 1e6,

@@ -30,8 +30,8 @@ describe('a queue whose processes die or hang', { skip: skipWithoutNamespaces },
   const arrived = async () => (await server.do('frames', 'eth0')).map((frame) => Buffer.from(frame).toString('latin1', 42));
   const attacksThrough = async () => (await arrived()).filter((text) => text === 'attack').length;
 
+  // The policy is for workers: it must not matter here.
   for (const runmode of RUNMODES)
-    // The policy is for workers: it must not matter here.
     for (const bypass of [false, true])
       test(`${runmode}: kill -9 of the capture process under traffic, ${bypass ? 'with' : 'without'} --queue-bypass`, async (t) => {
         await forwardRules(lab, bypass ? `${QUEUED} --queue-bypass` : QUEUED);
