@@ -1,10 +1,15 @@
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
+import { FrameWord } from './frames.js';
 import type { LogSourcePlan } from './plan.js';
 import type { Responder } from './reject.js';
 import { Source } from './source.js';
 
 const LEAST_BUFFER = 4 << 20;
+
+/** A ticket is the two ports of the bridge that a frame crosses, 0 for what crosses none: port in << 15 | port out. */
+const PORT_SHIFT = 15;
+const PORT_MASK = 0x7fff;
 
 /** One NFLOG group: copies of packets that go their way regardless. Always IDS. */
 export class LogSource extends Source {
@@ -39,8 +44,11 @@ export class LogSource extends Source {
     return this.buffer;
   }
 
-  admit(): number {
-    return 0;
+  admit(frames: Int32Array, f: number): number {
+    const inDevice = frames[f + FrameWord.InDevice];
+    const outDevice = frames[f + FrameWord.OutDevice];
+    if (frames[f + FrameWord.Lead] === 0 || inDevice > PORT_MASK || outDevice > PORT_MASK) return 0;
+    return (inDevice << PORT_SHIFT) | outDevice;
   }
 
   pass(): void {}
@@ -49,8 +57,10 @@ export class LogSource extends Source {
 
   drop(): void {}
 
-  answer(word: number, _ticket: number, mem: Uint8Array, offset: number, length: number, seconds: number): void {
-    this.responder.respondRouted(mem, offset, offset + length, word, 1, seconds, 0);
+  answer(word: number, ticket: number, mem: Uint8Array, offset: number, length: number, seconds: number): void {
+    const end = offset + length;
+    if (ticket === 0) this.responder.respondRouted(mem, offset, end, word, 1, seconds, 0);
+    else this.responder.respondLinkByIndex(mem, offset, end, word, 1, seconds, ticket >> PORT_SHIFT, ticket & PORT_MASK);
   }
 
   flush(): boolean {
