@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { makeRouter, ROUTED } from '../../src/lab/router.js';
 import { Bridge, RUNMODES } from '../support/bridge.js';
-import { clearNetfilter, packetsBySource, reported, typed } from '../support/gateway.js';
+import { clearNetfilter, freshClients, packetsBySource, reportedOnce, typed } from '../support/gateway.js';
 import { type ExecResult, skipWithoutNamespaces, useNamespaces, waitFor } from '../support/netns.js';
 
 /**
@@ -57,14 +57,12 @@ nflog:
 `;
 
 const SERVER = `require('node:http').createServer((request, response) => response.end('a page\\n')).listen(80)`;
-const SECOND_CLIENT = '10.99.0.77';
 
 describe('mixed mode: suspicious addresses go from the log group to the queue', { skip: skipWithoutNamespaces }, () => {
   const lab = useNamespaces();
 
-  test('a gateway, a web server, and two clients', async () => {
+  test('a gateway and a web server', async () => {
     await makeRouter(lab);
-    assert.equal((await lab.exec('client', 'ip', ['addr', 'add', `${SECOND_CLIENT}/24`, 'dev', 'eth0'])).code, 0);
     lab.spawn('server', process.execPath, ['-e', SERVER], { stdio: 'ignore' });
     await waitFor(async () => (await lab.exec('server', 'ss', ['-Hltn', 'sport = :80'])).stdout !== '', { what: 'port 80' });
   });
@@ -82,15 +80,9 @@ describe('mixed mode: suspicious addresses go from the log group to the queue', 
     const { code, stdout } = await visit(from, agent, 1);
     assert.deepEqual([code, stdout], [28, ''], 'no answer');
   };
-  const alerts = (bridge: Bridge, from: string) =>
-    bridge
-      .eve('alert')
-      .filter((record) => record.src_ip === from)
-      .map((record) => `${record.in_iface} ${record.alert.action}`);
-
   for (const runmode of RUNMODES) {
     test(`${runmode}: ipset: logged only, then blocked once its address is in the set, then logged only again`, async () => {
-      await clearNetfilter(lab);
+      const [client, other] = await freshClients(lab, 2);
       await typed(
         lab,
         'iptables -A FORWARD -j NFLOG --nflog-group 10',
@@ -104,36 +96,37 @@ describe('mixed mode: suspicious addresses go from the log group to the queue', 
         suricata: yaml(runmode),
         args: ['-c', 'suricata.yaml', '-q', '0', '-nflog', '-v'],
       });
-      const { client } = ROUTED;
-      for (const from of [client, SECOND_CLIENT]) {
+      for (const from of [client, other]) {
         await answered(from, 'Mozilla');
         await answered(from, 'BadAgent');
       }
-      await waitFor(() => reported(bridge).length >= 2, { what: 'both to be reported' });
-      assert.deepEqual(reported(bridge), ['NFLOG#10 allowed', 'NFLOG#10 allowed']);
+      await waitFor(() => reportedOnce(bridge).length >= 2, { what: 'both to be reported' });
+      assert.deepEqual(reportedOnce(bridge).sort(), ['NFLOG#10 allowed', 'NFLOG#10 allowed']);
       assert.equal((await packetsBySource(bridge))['NFQ#0'], 0);
 
       await typed(lab, `ipset add suspiciousip ${client}`);
       await refused(client, 'BadAgent');
       await answered(client, 'Mozilla');
-      await answered(SECOND_CLIENT, 'BadAgent');
-      await waitFor(() => alerts(bridge, client).length >= 2 && alerts(bridge, SECOND_CLIENT).length >= 2, { what: 'each once more' });
-      assert.deepEqual(alerts(bridge, client).slice(0, 2), ['NFLOG#10 allowed', 'NFQ#0 blocked']);
-      assert.deepEqual(alerts(bridge, SECOND_CLIENT), ['NFLOG#10 allowed', 'NFLOG#10 allowed']);
+      await answered(other, 'BadAgent');
+      await waitFor(() => reportedOnce(bridge, client).length >= 2 && reportedOnce(bridge, other).length >= 2, { what: 'each once more' });
+      assert.deepEqual(reportedOnce(bridge, client).slice(0, 2), ['NFLOG#10 allowed', 'NFQ#0 blocked']);
+      assert.deepEqual(reportedOnce(bridge, other), ['NFLOG#10 allowed', 'NFLOG#10 allowed']);
 
       await typed(lab, `ipset del suspiciousip ${client}`);
       await answered(client, 'BadAgent');
-      await waitFor(() => alerts(bridge, client).at(-1) === 'NFLOG#10 allowed', { what: 'the log group again' });
+      await waitFor(() => reportedOnce(bridge, client).filter((one) => one === 'NFLOG#10 allowed').length >= 2, {
+        what: 'the log group again',
+      });
       const stopped = await bridge.stop();
       assert.equal(stopped.status, '0', bridge.output);
-      assert.ok(bridge.fast('[Drop]').length >= 1 && bridge.fast('[wDrop]').length === 4, bridge.log('fast.log'));
+      assert.ok(bridge.fast('[Drop]').length >= 1 && bridge.fast('[wDrop]').length >= 4, bridge.log('fast.log'));
       for (const line of bridge.fast('[Drop]')) assert.match(line, new RegExp(`${client.replaceAll('.', '\\.')}:`));
       assert.ok(stopped.dropped >= 1);
       for (const record of bridge.eve('drop')) assert.equal(record.in_iface, 'NFQ#0');
     });
 
     test(`${runmode}: a connection that was only logged is blocked in its middle, once its address is in the set`, async () => {
-      await clearNetfilter(lab);
+      const [client] = await freshClients(lab, 1);
       await typed(
         lab,
         'iptables -A FORWARD -j NFLOG --nflog-group 10',
@@ -151,7 +144,7 @@ describe('mixed mode: suspicious addresses go from the log group to the queue', 
       const script = `const http = require('node:http');
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 require('node:readline').createInterface({ input: process.stdin }).on('line', (name) => {
-  http.get({ host: '${ROUTED.server}', agent, headers: { 'User-Agent': name } }, (response) => {
+  http.get({ host: '${ROUTED.server}', localAddress: '${client}', agent, headers: { 'User-Agent': name } }, (response) => {
     response.resume().on('end', () => console.log(name, response.statusCode, response.req.reusedSocket));
   }).on('error', (error) => console.log(name, error.code));
 });`;
@@ -165,13 +158,13 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (n
       await waitFor(() => said === 'Mozilla 200 false\n', { what: 'the first page' });
       ask('BadAgent');
       await waitFor(() => said.endsWith('BadAgent 200 true\n'), { what: 'the second page' });
-      await waitFor(() => reported(bridge).length >= 1, { what: 'the report' });
-      await typed(lab, `ipset add suspiciousip ${ROUTED.client}`);
+      await waitFor(() => reportedOnce(bridge).length >= 1, { what: 'the report' });
+      await typed(lab, `ipset add suspiciousip ${client}`);
       ask('Opera');
       await waitFor(() => said.endsWith('Opera 200 true\n'), { what: 'the third page, by the queue' });
       assert.ok((await packetsBySource(bridge))['NFQ#0'] > 0);
       ask('BadAgent');
-      await waitFor(() => reported(bridge).includes('NFQ#0 blocked'), { what: 'the attack to be blocked', timeoutMs: 5000 });
+      await waitFor(() => reportedOnce(bridge).includes('NFQ#0 blocked'), { what: 'the attack to be blocked', timeoutMs: 5000 });
       assert.equal(said.split('\n').length, 4, said);
       child.kill('SIGKILL');
       assert.equal((await bridge.stop()).status, '0', bridge.output);
@@ -179,7 +172,7 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (n
   }
 
   test("nft's sets and log groups, as far as this kernel has them: who is in the set is watched by another group", async () => {
-    await clearNetfilter(lab);
+    const [client, other] = await freshClients(lab, 2);
     await typed(
       lab,
       'nft add table filter',
@@ -191,15 +184,21 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (n
       'nft add rule filter forward log group 10 # send the rest of traffic through nflog',
     );
     const bridge = await Bridge.start(lab, { rules: RULES, capture: ['--nflog=2', '--nflog=10', '--nflog=11'] });
-    await answered(ROUTED.client, 'BadAgent');
-    await waitFor(() => reported(bridge).length >= 2, { what: 'the alerts of two groups' });
-    assert.deepEqual(reported(bridge), ['NFLOG#10 allowed', 'NFLOG#2 allowed']);
-    await typed(lab, `nft add element filter suspiciousip { ${ROUTED.client} }`);
-    await answered(ROUTED.client, 'BadAgent');
-    await answered(SECOND_CLIENT, 'BadAgent');
-    await waitFor(() => reported(bridge).length >= 5, { what: 'the alerts of all groups' });
+    await answered(client, 'BadAgent');
+    await waitFor(() => reportedOnce(bridge).length >= 2, { what: 'the alerts of two groups' });
+    assert.deepEqual(reportedOnce(bridge).sort(), ['NFLOG#10 allowed', 'NFLOG#2 allowed']);
+    await typed(lab, `nft add element filter suspiciousip { ${client} }`);
+    await answered(client, 'BadAgent');
+    await answered(other, 'BadAgent');
+    await waitFor(() => reportedOnce(bridge).length >= 5, { what: 'the alerts of all groups' });
     assert.equal((await bridge.stop()).status, '0', bridge.output);
-    assert.deepEqual(reported(bridge), ['NFLOG#10 allowed', 'NFLOG#10 allowed', 'NFLOG#11 allowed', 'NFLOG#2 allowed', 'NFLOG#2 allowed']);
+    assert.deepEqual(reportedOnce(bridge).sort(), [
+      'NFLOG#10 allowed',
+      'NFLOG#10 allowed',
+      'NFLOG#11 allowed',
+      'NFLOG#2 allowed',
+      'NFLOG#2 allowed',
+    ]);
   });
 
   test("the slides' lines that no tool takes any more: still so", async () => {

@@ -7,7 +7,7 @@ import { after, describe, test } from 'node:test';
 import { makeRouter, ROUTED } from '../../src/lab/router.js';
 import { BODY, startWebServer } from '../../src/lab/traffic.js';
 import { Bridge, RUNMODES, type Runmode } from '../support/bridge.js';
-import { clearNetfilter, packetsBySource, reported, statusRows, typed } from '../support/gateway.js';
+import { freshClients, packetsBySource, reported, statusRows, typed } from '../support/gateway.js';
 import { type ExecResult, skipWithoutNamespaces, useNamespaces, waitFor } from '../support/netns.js';
 
 /**
@@ -95,12 +95,14 @@ describe('mixed mode: a web server that must not be cut off', { skip: skipWithou
     await waitFor(async () => (await lab.exec('server', 'ss', ['-Hltn', 'sport = :8081'])).stdout !== '', { what: 'port 8081' });
   });
 
+  let from = '';
+
   const curl = (seconds: number, ...args: string[]): Promise<ExecResult> =>
-    lab.exec('client', 'curl', ['-q', '--noproxy', '*', '-sS', '--max-time', String(seconds), ...args]);
+    lab.exec('client', 'curl', ['-q', '--noproxy', '*', '-sS', '--interface', from, '--max-time', String(seconds), ...args]);
 
   for (const runmode of RUNMODES) {
     test(`${runmode}: attacks on port 80 are answered and logged, attacks on port 8081 are blocked`, async () => {
-      await clearNetfilter(lab);
+      [from] = await freshClients(lab, 1);
       await typed(
         lab,
         'iptables -A FORWARD -p tcp ! --dport 80 -j NFQUEUE',
@@ -161,7 +163,7 @@ describe('mixed mode: a web server that must not be cut off', { skip: skipWithou
     });
 
     test(`${runmode}: a connection to port 80 lives through attack after attack, downloads and all`, async () => {
-      await clearNetfilter(lab);
+      [from] = await freshClients(lab, 1);
       await typed(
         lab,
         'iptables -A FORWARD -p tcp ! --dport 80 -j NFQUEUE',
@@ -200,12 +202,12 @@ describe('mixed mode: a web server that must not be cut off', { skip: skipWithou
       await waitFor(() => reported(bridge).length >= 10, { what: 'ten attacks to be reported' });
       const stopped = await bridge.stop();
       assert.equal(stopped.status, '0', bridge.output);
-      assert.deepEqual(reported(bridge), new Array(10).fill('NFLOG#2 allowed'));
+      assert.deepEqual(new Set(reported(bridge)), new Set(['NFLOG#2 allowed']));
       assert.equal(stopped.dropped, 0, JSON.stringify(bridge.eve('drop').slice(0, 3)));
     });
 
     test(`${runmode}: all of a connection both logged and queued: each segment is seen twice, and the queue's decides`, async () => {
-      await clearNetfilter(lab);
+      [from] = await freshClients(lab, 1);
       await typed(lab, 'iptables -A FORWARD -p tcp -j NFLOG --nflog-group 2', 'iptables -A FORWARD -p tcp -j NFQUEUE');
       const bridge = await Bridge.start(lab, { rules: RULES, suricata: config(runmode), args: COMMAND_LINE });
       const file = join(mkdtempSync(join(own, 'got-')), 'big');

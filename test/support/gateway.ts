@@ -15,6 +15,24 @@ export async function clearNetfilter(lab: Namespaces): Promise<void> {
   await typed(lab, 'nft flush ruleset', 'ipset destroy');
 }
 
+let lastHost = 9;
+
+/**
+ * Clears netfilter, and gives the client so many addresses that it never had (of the routed lab): only from these does
+ * anything come in. A kernel goes on sending what an earlier test blocked, long after the program that said it has ended.
+ */
+export async function freshClients(lab: Namespaces, count: number): Promise<string[]> {
+  await clearNetfilter(lab);
+  const addresses = Array.from({ length: count }, () => `10.99.0.${++lastHost}`);
+  for (const address of addresses) {
+    const { code, stderr } = await lab.exec('client', 'ip', ['addr', 'add', `${address}/24`, 'dev', 'eth0']);
+    assert.equal(code, 0, stderr);
+    await typed(lab, `iptables -t mangle -A PREROUTING -i eth0 -s ${address} -j ACCEPT`);
+  }
+  await typed(lab, 'iptables -t mangle -A PREROUTING -i eth0 -p tcp -j DROP');
+  return addresses;
+}
+
 /** Alerts so far as `source action`, e.g. `NFLOG#2 allowed`, sorted. */
 export function reported(bridge: Bridge, sid?: number): string[] {
   return bridge
@@ -22,6 +40,17 @@ export function reported(bridge: Bridge, sid?: number): string[] {
     .filter((record) => sid === undefined || record.alert.signature_id === sid)
     .map((record) => `${record.in_iface} ${record.alert.action}`)
     .sort();
+}
+
+/** As `reported`, one for each connection and source: a segment may have been sent again. */
+export function reportedOnce(bridge: Bridge, from?: string): string[] {
+  const once = new Map<string, string>();
+  for (const record of bridge.eve('alert')) {
+    if (from !== undefined && record.src_ip !== from) continue;
+    const what = `${record.in_iface} ${record.alert.action}`;
+    once.set(`${what} ${record.src_ip}:${record.src_port} ${record.alert.signature_id}`, what);
+  }
+  return [...once.values()];
 }
 
 /** The page at `/`, as text without tags: one line per table row, cells between `|`. */
