@@ -16,7 +16,8 @@ export async function makeQueueLab(lab: Namespaces): Promise<void> {
   // The server's answers to datagrams that nobody takes go nowhere.
   await run(lab, 'server', `ip neigh add 10.99.1.1 lladdr ${RAW_DESTINATION} dev eth0 nud permanent`);
   const mac = await run(lab, 'server', 'cat /sys/class/net/eth0/address');
-  await run(lab, 'bridge', `ip neigh add ${ROUTED.server} lladdr ${mac.trim()} dev eth1 nud permanent`);
+  for (const address of [ROUTED.server, ROUTED.server6])
+    await run(lab, 'bridge', `ip neigh add ${address} lladdr ${mac.trim()} dev eth1 nud permanent`);
 }
 
 /** The FORWARD chain consists of these rules, e.g. `-p udp -j NFQUEUE --queue-num 0`. */
