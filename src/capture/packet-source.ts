@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
-import { Mode, Side } from '../ring/verdict.js';
+import { Side } from '../ring/verdict.js';
 import { MAX_BATCH, SEND_WORDS, SendResult } from './frames.js';
 import type { PacketSourcePlan } from './plan.js';
 import type { Responder } from './reject.js';
@@ -80,7 +80,8 @@ export class PacketSource extends Source {
   /** The bridge answers on the link, from the addresses of the two that talk: it has none of its own. */
   answer(word: number, _ticket: number, mem: Uint8Array, offset: number, length: number, seconds: number): void {
     const { responder } = this;
-    const delivered = this.mode === Mode.Ids ? 1 : 0;
+    // Across a pair the answer goes ahead of the packet, a tap's too: sent with the number behind it, it would be out of order.
+    const delivered = this.peer === undefined ? 1 : 0;
     if (this.routed) {
       responder.respondRouted(mem, offset, offset + length, word, delivered, seconds, 0);
       return;
