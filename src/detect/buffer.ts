@@ -44,7 +44,7 @@
  * A content with `replace` has a variable of the function, q0, q1, ...: where a chain succeeds, the positions
  * of that assignment are stored there, and recorded when the whole rule has matched (matcher.ts).
  */
-import type { ContentOption, PcreOption } from '../rules/rule.js';
+import type { ContentOption, PcreOption } from '../rules/byte-option.js';
 import { chainsOf, single, type Test, unbounded, type Window, window } from './chains.js';
 import { type Code, num } from './codegen.js';
 import { equals, equalsNocase, find, findNocase, regex, regexStart, shiftTable } from './search.js';

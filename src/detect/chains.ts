@@ -3,7 +3,7 @@
  * them is in buffer.ts, whose head shows the code; the windows are source text in its names: `o` and `end` are the
  * buffer's first byte and the one behind its last.
  */
-import type { ContentOption, PcreOption } from '../rules/rule.js';
+import type { ContentOption, PcreOption } from '../rules/byte-option.js';
 import { num } from './codegen.js';
 
 export type Test = ContentOption | PcreOption;

@@ -17,7 +17,8 @@ import type { Packet } from '../decode/packet.js';
 import { FlowFlag } from '../flow/codes.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
-import type { PcreOption, Rule } from '../rules/rule.js';
+import type { PcreOption } from '../rules/byte-option.js';
+import type { Rule } from '../rules/rule.js';
 import type { Flows } from './flows.js';
 import { PAYLOAD } from './literal.js';
 import type { AddressCache, Matcher } from './matcher.js';
@@ -26,6 +27,8 @@ import { compileRules, PROTO_CLASS, ProtoClass, type TransactionGroup as Transac
 import { Databases, Prefilter } from './prefilter.js';
 import { RuleIndex } from './rule-index.js';
 import { Inspection } from './search.js';
+import { Effects } from './state/effects.js';
+import { StateStore } from './state/store.js';
 import { Outcome, Thresholds } from './threshold.js';
 
 export interface DetectorOptions {
@@ -81,6 +84,7 @@ export class Detector {
   private readonly transactions: (TransactionGroup | null)[];
   private readonly matchers: (Matcher | null)[];
   private readonly thresholds: Thresholds;
+  private readonly effects: Effects;
   private readonly candidates: Int32Array;
   private readonly inspection = new Inspection();
   private readonly databases: Databases;
@@ -91,6 +95,7 @@ export class Detector {
     rules: Rule[],
     private readonly options: DetectorOptions,
     private readonly counters: Float64Array,
+    store: StateStore = new StateStore(),
   ) {
     const plan = compileRules(rules);
     this.rules = plan.rules;
@@ -106,6 +111,8 @@ export class Detector {
       options.thresholdEntries,
       counters,
     );
+    this.effects = new Effects(plan.rules, store);
+    this.inspection.store = store;
     this.databases = new Databases(native);
     const of = (ranks: number[]) => ranks.map((rank) => plan.rules[rank]);
     const prefilter = (ranks: number[]) => (ranks.length > 0 ? new Prefilter(native, this.databases, of(ranks), ranks) : null);
@@ -196,6 +203,7 @@ export class Detector {
   private evaluate(p: Packet, flows: Flows, n: number): number {
     const { candidates, matchers, inspection, thresholds, counters } = this;
     const { replacements } = inspection;
+    inspection.flows = flows;
     sort(candidates, n);
     let count = 0;
     let previous = -1;
@@ -217,6 +225,7 @@ export class Detector {
         if (left < 0) left = 0;
       }
       if (matched === 0) continue;
+      if (this.effects.has[rank] === 1) this.effects.apply(rank, p, flows);
       let silent = this.rules[rank].noalert ? 1 : 0;
       if (thresholds.has(rank)) {
         const outcome = thresholds.check(rank, p, flows);

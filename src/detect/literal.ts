@@ -2,7 +2,8 @@
  * The literal a rule is found by, and the buffer it is looked for in.
  */
 import { BUFFERS, BufferId, type BufferSpec } from '../app-layer/buffers.js';
-import type { ContentOption, Rule } from '../rules/rule.js';
+import type { ContentOption } from '../rules/byte-option.js';
+import type { Rule } from '../rules/rule.js';
 
 /** The packet's payload among the buffers: it stands behind those of the application layers. */
 export const PAYLOAD: number = BufferId.Count;

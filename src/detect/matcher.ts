@@ -31,13 +31,16 @@
  */
 import { APP_PROTO_NAMES } from '../app-layer/buffers.js';
 import { IpProto, type Packet } from '../decode/packet.js';
-import type { AddressRange, AddressSet, HeaderOption, NumberTest, PcreOption, PortSet, Rule } from '../rules/rule.js';
+import type { PcreOption } from '../rules/byte-option.js';
+import type { AddressRange, AddressSet, PortSet, Rule } from '../rules/rule.js';
 import { AddressMatcher, addressKey } from './addresses.js';
 import { type BufferSource, type EmitContext, emitBuffer } from './buffer.js';
 import { minimumLength } from './chains.js';
 import { Code, num } from './codegen.js';
 import { bufferSpec } from './literal.js';
 import type { Inspection } from './search.js';
+import { packetTests } from './tests/packet.js';
+import { isStateOption, stateTests } from './tests/state.js';
 
 export type Matcher = (p: Packet, x: Inspection) => number;
 
@@ -61,7 +64,8 @@ export function emitMatcher(rule: Rule, addresses: AddressCache, compileRegex: (
   for (const { buffer, tests } of rule.buffers) need(`${bufferSource(buffer).len} >= ${num(minimumLength(tests))}`);
   // Payload tests need a payload, negated ones too.
   if (rule.payload.length > 0) need(`p.payloadLen >= ${num(Math.max(1, minimumLength(rule.payload)))}`);
-  for (const option of rule.header) for (const condition of headerTests(option)) need(condition);
+  for (const option of rule.header)
+    for (const condition of isStateOption(option) ? stateTests(code, option) : packetTests(option)) need(condition);
   const forward = endpoints(code, rule, addresses, 'src', 'dst');
   if (rule.bidirectional) {
     const backward = endpoints(code, rule, addresses, 'dst', 'src');
@@ -127,64 +131,6 @@ function protoTest(rule: Rule): string {
       return `p.proto === ${num(IpProto.IcmpV6)}`;
     default:
       return `p.proto === ${num(IpProto.Tcp)}`;
-  }
-}
-
-/** Conditions of one option, all of which must hold. */
-function headerTests(o: HeaderOption): string[] {
-  switch (o.kind) {
-    case 'dsize':
-      return [numberTest('p.payloadLen', o.test)];
-    case 'ttl':
-      return ['p.ipVersion !== 0', numberTest('p.ttl', o.test)];
-    case 'itype':
-      return ['p.icmpType >= 0', numberTest('p.icmpType', o.test)];
-    case 'icode':
-      return ['p.icmpType >= 0', numberTest('p.icmpCode', o.test)];
-    case 'ip_proto':
-      return ['p.ipVersion !== 0', `p.proto ${{ '=': '===', '!': '!==', '<': '<', '>': '>' }[o.op]} ${num(o.proto)}`];
-    case 'flags': {
-      const want = num(o.flags & ~o.ignore & 0xff);
-      const flags = `(p.tcpFlags & ${num(~o.ignore & 0xff)})`;
-      const test = {
-        '': `${flags} === ${want}`,
-        '+': `(${flags} & ${want}) === ${want}`,
-        '*': `(${flags} & ${want}) !== 0`,
-        '!': `(${flags} & ${want}) !== ${want}`,
-      };
-      return [`p.transportOff >= 0 && p.proto === ${num(IpProto.Tcp)}`, test[o.modifier]];
-    }
-    case 'flow': {
-      // Without a flow nobody knows a direction or a state: only `stateless` and `not_established` hold.
-      // only_stream and no_stream hold for every packet until there are streams.
-      const tests: string[] = [];
-      if (o.direction !== undefined) tests.push(`p.flow >= 0 && p.direction === ${o.direction === 'to_server' ? '0' : '1'}`);
-      if (o.state === 'established') tests.push('p.flow >= 0 && p.established === 1');
-      if (o.state === 'not_established') tests.push('p.flow < 0 || p.established === 0');
-      if (o.frag === 'only_frag') tests.push('p.defragged !== 0');
-      if (o.frag === 'no_frag') tests.push('p.defragged === 0');
-      return tests;
-    }
-  }
-}
-
-function numberTest(value: string, t: NumberTest): string {
-  const a = num(t.a);
-  switch (t.op) {
-    case '=':
-      return `${value} === ${a}`;
-    case '!=':
-      return `${value} !== ${a}`;
-    case '<':
-      return `${value} < ${a}`;
-    case '>':
-      return `${value} > ${a}`;
-    case '<=':
-      return `${value} <= ${a}`;
-    case '>=':
-      return `${value} >= ${a}`;
-    case '<>':
-      return `${value} > ${a} && ${value} < ${num(t.b)}`;
   }
 }
 

@@ -11,7 +11,8 @@
  * stands for: rules that differ by port are told apart by port, those that differ by address by address.
  */
 import type { IpProto, Packet } from '../decode/packet.js';
-import type { FlagsOption, NumberTest, PortSet, Rule } from '../rules/rule.js';
+import type { FlagsOption, NumberTest } from '../rules/packet-option.js';
+import type { PortSet, Rule } from '../rules/rule.js';
 import { addressKey, addressShare, portKey, portShare } from './addresses.js';
 import { AddressIndex, NumberIndex } from './intervals.js';
 

@@ -5,7 +5,9 @@
  */
 import { Buffers } from '../app-layer/buffers.js';
 import { native } from '../native.js';
+import type { Flows } from './flows.js';
 import { Replacements } from './replacements.js';
+import type { StateStore } from './state/store.js';
 
 /** Bytes of work that cost one step of the budget. */
 const STEP_SHIFT = 10;
@@ -20,6 +22,9 @@ export class Inspection {
   regexLimits = 0;
   /** Of the transaction under inspection: only rules on buffers look. */
   buffers = new Buffers();
+  /** The packet's flow table, and what rules remember. */
+  flows: Flows | null = null;
+  store: StateStore | null = null;
   readonly replacements = new Replacements();
 }
 

@@ -20,7 +20,7 @@
 import type { Packet } from '../decode/packet.js';
 import { Key } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
-import type { ThresholdOption } from '../rules/rule.js';
+import type { ThresholdOption } from '../rules/state-option.js';
 import type { Flows } from './flows.js';
 
 export const enum Outcome {

@@ -1,4 +1,4 @@
-import type { NumberTest } from './rule.js';
+import type { NumberTest } from './packet-option.js';
 import { RuleError } from './rule-error.js';
 import { shorten } from './text.js';
 

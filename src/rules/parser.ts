@@ -46,6 +46,7 @@ export function parseRule(text: string, where: RulePlace, context: RuleContext):
     header: [],
     payload: [],
     buffers: [],
+    effects: [],
     bypass: false,
     file: where.file,
     line: where.line,

@@ -3,6 +3,11 @@
  * the detection workers compile. Source of the semantics: Suricata's user guide, chapter "Suricata Rules".
  */
 
+import type { ByteOption } from './byte-option.js';
+import type { PacketOption } from './packet-option.js';
+import type { Effect, StateOption, ThresholdOption } from './state-option.js';
+import type { Transform } from './transform.js';
+
 export type RuleAction = 'pass' | 'drop' | 'reject' | 'rejectsrc' | 'rejectdst' | 'rejectboth' | 'alert';
 
 /** Inclusive range of addresses: big-endian bytes, 4 (IPv4) or 16 (IPv6) of them. */
@@ -44,85 +49,17 @@ export type RuleProto =
   | 'sctp'
   | 'pkthdr';
 
-export interface ContentOption {
-  kind: 'content';
-  /** Raw bytes, |hex| and escapes decoded. Lower-cased when nocase. */
-  pattern: Uint8Array;
-  negated: boolean;
-  nocase: boolean;
-  offset?: number;
-  depth?: number;
-  distance?: number;
-  within?: number;
-  startswith: boolean;
-  endswith: boolean;
-  /** fast_pattern; `only` and `chop` as given. */
-  fastPattern: boolean;
-  fastPatternOnly: boolean;
-  fastPatternChop?: { offset: number; length: number };
-  rawbytes: boolean;
-  /** `replace`: as many bytes as the pattern, written over its match when the packet is forwarded inline. */
-  replace?: Uint8Array;
-}
-
-/** Tests on one buffer of an application layer (sticky buffer), in the order written. */
+/** Tests on one sticky buffer, in the order written. Two entries of a rule differ by buffer or by transforms. */
 export interface BufferTests {
   /** Name of the sticky buffer, e.g. `ftp.command`; see BUFFERS in src/app-layer/buffers.ts. */
   buffer: string;
-  tests: (ContentOption | PcreOption)[];
+  /** Applied to the buffer one after the other before the tests look. */
+  transforms: Transform[];
+  tests: ByteOption[];
 }
 
-export interface PcreOption {
-  kind: 'pcre';
-  /** Without delimiters. */
-  pattern: string;
-  negated: boolean;
-  /** PCRE2 flags: a subset of i, s, m, x, A, E, G. */
-  flags: string;
-  /** R: relative to the last match. */
-  relative: boolean;
-}
-
-/** A comparison with one or two bounds; `range` is exclusive on both sides as in Suricata (`10<>20`). */
-export interface NumberTest {
-  op: '=' | '!=' | '<' | '>' | '<=' | '>=' | '<>';
-  a: number;
-  b: number;
-}
-
-export interface FlowOption {
-  kind: 'flow';
-  direction?: 'to_server' | 'to_client';
-  state?: 'established' | 'not_established' | 'stateless';
-  stream?: 'only_stream' | 'no_stream';
-  frag?: 'only_frag' | 'no_frag';
-}
-
-export interface FlagsOption {
-  kind: 'flags';
-  /** Bits of TcpFlag. */
-  flags: number;
-  /** Bits left out of the comparison (`flags:S,CE`). */
-  ignore: number;
-  modifier: '' | '+' | '*' | '!';
-}
-
-export interface ThresholdOption {
-  kind: 'threshold';
-  type: 'limit' | 'threshold' | 'both';
-  track: 'by_src' | 'by_dst' | 'by_rule' | 'by_both' | 'by_flow';
-  count: number;
-  seconds: number;
-}
-
-export type HeaderOption =
-  | { kind: 'dsize'; test: NumberTest }
-  | { kind: 'ttl'; test: NumberTest }
-  | { kind: 'itype'; test: NumberTest }
-  | { kind: 'icode'; test: NumberTest }
-  | { kind: 'ip_proto'; op: '=' | '!' | '<' | '>'; proto: number }
-  | FlowOption
-  | FlagsOption;
+/** Tests without bytes: on the packet, on its flow, on what is remembered. */
+export type HeaderOption = PacketOption | StateOption;
 
 export interface Rule {
   action: RuleAction;
@@ -149,7 +86,7 @@ export interface Rule {
   /** Tests without a payload, in the order written. */
   header: HeaderOption[];
   /** Payload tests, in the order written (order matters for relative ones). */
-  payload: (ContentOption | PcreOption)[];
+  payload: ByteOption[];
   /** Tests on application layer buffers, one entry per buffer; empty for a rule on packets. */
   buffers: BufferTests[];
   /** Header protocol of an application layer (`ftp`); proto is then the transport it runs on. */
@@ -158,6 +95,12 @@ export interface Rule {
   nfqMark?: { mark: number; mask: number };
   /** The flow needs no more inspection once this rule matched. */
   bypass: boolean;
+  /** What a match changes, in the order written. */
+  effects: Effect[];
+  /** `target`: which side the alert is about. */
+  target?: 'src_ip' | 'dest_ip';
+  /** The rule is sound but cannot match yet: it needs this application layer or feature. Absent: it works. */
+  inert?: string;
   threshold?: ThresholdOption;
   file: string;
   line: number;

@@ -1,11 +1,12 @@
-import type { ContentOption, PcreOption, Rule } from '../../src/rules/rule.js';
+import type { ByteOption, ContentOption, PcreOption } from '../../src/rules/byte-option.js';
+import type { Rule } from '../../src/rules/rule.js';
 
 /**
  * The payload tests of a rule, read off the user guide ("Payload Keywords") as plainly as possible: tests in
  * the order written, every position of every content tried, exhaustive recursion. The oracle of the
  * property tests; slow on purpose. Regular expressions are JavaScript's own.
  */
-export function naivePayload(tests: (ContentOption | PcreOption)[], payload: Uint8Array): boolean {
+export function naivePayload(tests: ByteOption[], payload: Uint8Array): boolean {
   return payload.length > 0 && naivePositions(tests, payload) !== null;
 }
 
@@ -19,12 +20,12 @@ export function naiveTransaction(rule: Rule, payload: Uint8Array, buffers: Recor
 }
 
 /** Where each test matches in the first assignment that satisfies all (earliest positions first; -1 for negated ones), or null. */
-export function naivePositions(tests: (ContentOption | PcreOption)[], bytes: Uint8Array): number[] | null {
+export function naivePositions(tests: ByteOption[], bytes: Uint8Array): number[] | null {
   return from(tests, 0, 0, bytes);
 }
 
 /** Do tests[i..] hold when the last positive match ended at `previous`? */
-function from(tests: (ContentOption | PcreOption)[], i: number, previous: number, payload: Uint8Array): number[] | null {
+function from(tests: ByteOption[], i: number, previous: number, payload: Uint8Array): number[] | null {
   if (i === tests.length) return [];
   const t = tests[i];
   const ends = t.kind === 'pcre' ? regexEnds(t, previous, payload) : contentEnds(t, previous, payload);

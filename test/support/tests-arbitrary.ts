@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { ContentOption, PcreOption } from '../../src/rules/rule.js';
+import type { ContentOption, PcreOption } from '../../src/rules/byte-option.js';
 
 /** Few letters, so that patterns overlap, repeat and nearly match. */
 const LETTERS = 'abAB\0';

@@ -188,10 +188,13 @@ describe('generated code', () => {
       ...rule,
       msg: evil,
       text: evil,
-      buffers: [{ buffer: 'ftp.command', tests: [{ ...first, pattern: Buffer.from(evil) } as typeof first] }],
+      buffers: [{ buffer: 'ftp.command', transforms: [], tests: [{ ...first, pattern: Buffer.from(evil) } as typeof first] }],
     };
     assert.doesNotMatch(emitMatcher(hostile, new Map(), () => 0).source(), /owned|"|`/);
-    assert.throws(() => emitMatcher({ ...hostile, buffers: [{ buffer: evil, tests: [] }] }, new Map(), () => 0), /no buffer is called/);
+    assert.throws(
+      () => emitMatcher({ ...hostile, buffers: [{ buffer: evil, transforms: [], tests: [] }] }, new Map(), () => 0),
+      /no buffer is called/,
+    );
     assert.throws(() => emitMatcher({ ...rule, appProto: evil }, new Map(), () => 0), /no application protocol/);
   });
 });
@@ -208,7 +211,13 @@ describe('the naive interpreter agrees', () => {
       list(1),
       fc.oneof({ weight: 2, arbitrary: fc.constant<Rule['payload']>([]) }, list(0)),
     )
-    .map(([names, a, b, payload]): Rule => ({ ...TEMPLATE, payload, buffers: names.map((buffer, i) => ({ buffer, tests: [a, b][i] })) }));
+    .map(
+      ([names, a, b, payload]): Rule => ({
+        ...TEMPLATE,
+        payload,
+        buffers: names.map((buffer, i) => ({ buffer, transforms: [], tests: [a, b][i] })),
+      }),
+    );
   const onPackets = list(1).map((payload): Rule => ({ ...TEMPLATE, payload, buffers: [] }));
   const maybe = fc.oneof(
     { weight: 1, arbitrary: fc.constant(undefined) },

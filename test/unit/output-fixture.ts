@@ -114,6 +114,7 @@ export function rule(over: Partial<Rule> = {}): Rule {
     header: [],
     payload: [],
     buffers: [],
+    effects: [],
     bypass: false,
     file: 'test.rules',
     line: 1,

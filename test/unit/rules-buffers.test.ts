@@ -97,7 +97,7 @@ describe('sticky buffers', () => {
     try {
       const rule = withOptions('ftp.command; content:"a";', 'ftp');
       const [{ tests }] = rule.buffers;
-      const buffers = (...names: string[]) => names.map((buffer) => ({ buffer, tests }));
+      const buffers = (...names: string[]) => names.map((buffer) => ({ buffer, transforms: [], tests }));
       refused(
         () => checkRule({ ...rule, buffers: buffers('ftp.command', 'ftp.back') }),
         'ftp.back',

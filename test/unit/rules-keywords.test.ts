@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { TcpFlag } from '../../src/decode/packet.js';
+import type { PcreOption } from '../../src/rules/byte-option.js';
 import { ruleContext } from '../../src/rules/context.js';
-import type { HeaderOption, PcreOption, Rule } from '../../src/rules/rule.js';
+import type { HeaderOption, Rule } from '../../src/rules/rule.js';
 import { bytes, CONTEXT, parse, refused, withOptions } from '../support/rules.js';
 
 const header = (options: string, proto?: string): HeaderOption => withOptions(options, proto).header[0];

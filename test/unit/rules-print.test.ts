@@ -3,19 +3,12 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { BUFFERS } from '../../src/app-layer/buffers.js';
 import { parseAddresses } from '../../src/rules/addresses.js';
+import type { ByteOption, ContentOption, PcreOption } from '../../src/rules/byte-option.js';
+import type { NumberTest } from '../../src/rules/packet-option.js';
 import { parsePorts } from '../../src/rules/ports.js';
 import { printRule } from '../../src/rules/print.js';
-import type {
-  BufferTests,
-  ContentOption,
-  HeaderOption,
-  NumberTest,
-  PcreOption,
-  Rule,
-  RuleAction,
-  RuleProto,
-  ThresholdOption,
-} from '../../src/rules/rule.js';
+import type { BufferTests, HeaderOption, Rule, RuleAction, RuleProto } from '../../src/rules/rule.js';
+import type { ThresholdOption } from '../../src/rules/state-option.js';
 import { CONTEXT, parse } from '../support/rules.js';
 
 describe('printing rules', () => {
@@ -105,7 +98,7 @@ const pcre: fc.Arbitrary<PcreOption> = fc.record({
   relative: fc.boolean(),
 });
 /** What only fits when nothing else of the rule forbids it: R needs a match before it, fast_pattern one free content. */
-function consistent(payload: (ContentOption | PcreOption)[], fast: number, chop: boolean): (ContentOption | PcreOption)[] {
+function consistent(payload: ByteOption[], fast: number, chop: boolean): ByteOption[] {
   if (payload[0]?.kind === 'pcre') payload[0].relative = false;
   const free = payload.filter((x): x is ContentOption => x.kind === 'content').filter((x) => !x.negated);
   if (free.length > 0 && fast < 3) {
@@ -153,7 +146,7 @@ const buffers: fc.Arbitrary<BufferTests[]> = fc
       ...names.map((buffer) =>
         fc
           .array(fc.oneof(content, pcre), { minLength: 1, maxLength: 3 })
-          .map((tests): BufferTests => ({ buffer, tests: consistent(tests, 3, false) })),
+          .map((tests): BufferTests => ({ buffer, transforms: [], tests: consistent(tests, 3, false) })),
       ),
     ),
   );
@@ -203,6 +196,7 @@ const plain: fc.Arbitrary<Rule> = fc.record(
       .tuple(fc.array(fc.oneof(content, pcre), { maxLength: 5 }), fc.nat(5), fc.boolean())
       .map(([list, fast, chop]) => consistent(list, fast, chop)),
     buffers: fc.constant([]),
+    effects: fc.constant([]),
     bypass: fc.boolean(),
     nfqMark: fc.record({ mark: word32, mask: word32 }),
     threshold,
@@ -232,6 +226,7 @@ const plain: fc.Arbitrary<Rule> = fc.record(
       'header',
       'payload',
       'buffers',
+      'effects',
       'bypass',
       'file',
       'line',

@@ -1,4 +1,5 @@
 import { BUFFERS } from '../../app-layer/buffers.js';
+import type { BufferTests } from '../rule.js';
 import { RuleError } from '../rule-error.js';
 import type { OptionSpec, OptionTable, RuleState } from './option.js';
 
@@ -17,7 +18,7 @@ function enter(state: RuleState, buffer: string): void {
   if (state.buffer !== buffer && state.buffer !== '') checkUsed(state);
   state.buffer = buffer;
   state.content = undefined;
-  if (buffer !== '' && !rule.buffers.some((b) => b.buffer === buffer)) rule.buffers.push({ buffer, tests: [] });
+  if (buffer !== '' && !rule.buffers.some((b) => b.buffer === buffer)) rule.buffers.push({ buffer, transforms: [], tests: [] });
 }
 
 /** The buffer that is left now has a test; throws RuleError. */
@@ -25,4 +26,9 @@ export function checkUsed({ rule, buffer }: RuleState): void {
   if (rule.buffers.some((b) => b.buffer === buffer && b.tests.length === 0)) {
     throw new RuleError(buffer, 'is set but nothing looks at it: write a content or pcre behind it');
   }
+}
+
+/** Canonical text: the sticky buffer and its transforms. */
+export function printBuffer({ buffer, transforms }: BufferTests): string[] {
+  return [buffer, ...transforms.map(({ name, value }) => (value === '' ? name : `${name}:${value}`))];
 }

@@ -1,6 +1,7 @@
 import { APP_PROTO_NAMES, BUFFERS, type BufferSpec } from '../../app-layer/buffers.js';
+import type { ByteOption, ContentOption } from '../byte-option.js';
 import { APP_TRANSPORTS } from '../protocols.js';
-import type { ContentOption, PcreOption, Rule } from '../rule.js';
+import type { Rule } from '../rule.js';
 import { RuleError } from '../rule-error.js';
 import { largestPayload } from './packet.js';
 
@@ -16,7 +17,7 @@ export function checkRule(rule: Rule): void {
 }
 
 /** One list of tests, the payload's or a buffer's; `room` is the most bytes it can have. */
-function checkTests(tests: readonly (ContentOption | PcreOption)[], room: number): void {
+function checkTests(tests: readonly ByteOption[], room: number): void {
   for (let i = 0; i < tests.length; i++) {
     const option = tests[i];
     const previous = i > 0 ? tests[i - 1] : undefined;

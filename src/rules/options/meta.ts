@@ -1,5 +1,5 @@
-import type { ThresholdOption } from '../rule.js';
 import { RuleError } from '../rule-error.js';
+import type { ThresholdOption } from '../state-option.js';
 import { parseInteger, shorten, toText, trim } from '../text.js';
 import type { OptionTable, RuleState } from './option.js';
 

@@ -1,5 +1,6 @@
+import type { ByteOption, ContentOption } from '../byte-option.js';
 import type { RuleContext } from '../context.js';
-import type { ContentOption, PcreOption, Rule } from '../rule.js';
+import type { Rule } from '../rule.js';
 import { RuleError } from '../rule-error.js';
 
 /** What the handlers of a rule's options share: the rule as far as it is read. */
@@ -35,12 +36,12 @@ export interface OptionSpec {
 export type OptionTable = Record<string, OptionSpec>;
 
 /** The tests of the buffer that is set now. */
-export function currentTests({ rule, buffer }: RuleState): (ContentOption | PcreOption)[] {
+export function currentTests({ rule, buffer }: RuleState): ByteOption[] {
   return buffer === '' ? rule.payload : rule.buffers.find((b) => b.buffer === buffer)!.tests;
 }
 
 /** Every test of the rule on bytes, the payload's first. */
-export function allTests(rule: Rule): (ContentOption | PcreOption)[] {
+export function allTests(rule: Rule): ByteOption[] {
   return rule.buffers.length === 0 ? rule.payload : [rule.payload, ...rule.buffers.map((b) => b.tests)].flat();
 }
 

@@ -1,7 +1,8 @@
 import { TcpFlag } from '../../decode/packet.js';
-import { parseNumberTest } from '../numbers.js';
+import { parseNumberTest, printNumberTest } from '../numbers.js';
+import type { FlagsOption, FlowOption, PacketOption } from '../packet-option.js';
 import { IP_PROTOCOLS } from '../protocols.js';
-import type { FlagsOption, FlowOption, HeaderOption } from '../rule.js';
+import type { HeaderOption } from '../rule.js';
 import { RuleError } from '../rule-error.js';
 import { parseInteger, shorten, trim } from '../text.js';
 import type { OptionSpec, OptionTable, RuleState } from './option.js';
@@ -133,4 +134,21 @@ export function largestPayload(header: readonly HeaderOption[]): number {
     if (op === '<>') return b - 1;
   }
   return 65535;
+}
+
+/** Canonical text. */
+export function printPacketOption(option: PacketOption): string {
+  switch (option.kind) {
+    case 'dsize':
+    case 'ttl':
+    case 'itype':
+    case 'icode':
+      return `${option.kind}:${printNumberTest(option.test)}`;
+    case 'ip_proto':
+      return `ip_proto:${option.op === '=' ? '' : option.op}${option.proto}`;
+    case 'flow':
+      return `flow:${[option.direction, option.state, option.stream, option.frag].filter((x) => x !== undefined).join(',')}`;
+    case 'flags':
+      return `flags:${option.modifier}${flagLetters(option.flags) || '0'}${option.ignore === 0 ? '' : `,${flagLetters(option.ignore)}`}`;
+  }
 }

@@ -1,4 +1,4 @@
-import type { ContentOption, PcreOption } from '../rule.js';
+import type { ByteOption, ContentOption, PcreOption } from '../byte-option.js';
 import { RuleError } from '../rule-error.js';
 import { parseInteger, shorten, trim } from '../text.js';
 import { allTests, contentBefore, currentTests, type OptionTable, type RuleState } from './option.js';
@@ -203,4 +203,49 @@ function asciiPattern(pattern: string): string {
     }
   }
   return out;
+}
+
+/** Canonical text: the option and its modifiers. */
+export function printByteOption(option: ByteOption): string[] {
+  switch (option.kind) {
+    case 'content':
+      return printContent(option);
+    case 'pcre':
+      return [printPcre(option)];
+  }
+}
+
+function printContent(option: ContentOption): string[] {
+  const out = [`content:${option.negated ? '!' : ''}"${printPattern(option.pattern)}"`];
+  if (option.nocase) out.push('nocase');
+  if (option.rawbytes) out.push('rawbytes');
+  if (option.startswith) out.push('startswith');
+  if (option.endswith) out.push('endswith');
+  if (option.offset !== undefined) out.push(`offset:${option.offset}`);
+  if (option.depth !== undefined) out.push(`depth:${option.depth}`);
+  if (option.distance !== undefined) out.push(`distance:${option.distance}`);
+  if (option.within !== undefined) out.push(`within:${option.within}`);
+  if (option.replace !== undefined) out.push(`replace:"${printPattern(option.replace)}"`);
+  if (option.fastPatternOnly) out.push('fast_pattern:only');
+  else if (option.fastPatternChop !== undefined) out.push(`fast_pattern:${option.fastPatternChop.offset},${option.fastPatternChop.length}`);
+  else if (option.fastPattern) out.push('fast_pattern');
+  return out;
+}
+
+/** Printable ASCII as it is, all else in |hex|; what the grammar uses is hex too. */
+function printPattern(pattern: Uint8Array): string {
+  let out = '';
+  let hex = false;
+  for (const byte of pattern) {
+    const plain = byte >= 0x20 && byte < 0x7f && !'"\\;:|'.includes(String.fromCharCode(byte));
+    if (plain === hex) out += '|';
+    else if (hex) out += ' ';
+    hex = !plain;
+    out += plain ? String.fromCharCode(byte) : byte.toString(16).toUpperCase().padStart(2, '0');
+  }
+  return hex ? `${out}|` : out;
+}
+
+function printPcre(option: PcreOption): string {
+  return `pcre:${option.negated ? '!' : ''}"/${option.pattern}/${option.flags}${option.relative ? 'R' : ''}"`;
 }
