@@ -47,6 +47,7 @@ export class Decoder {
       p.vlan1 = 0;
       p.vlan2 = 0;
     }
+    p.cut = p.selective === 1 && p.defragged === 0 ? p.wireLen - p.capLen : 0;
     this.layer(p);
   }
 
@@ -59,6 +60,7 @@ export class Decoder {
     p.off = p.tunnelOff;
     p.capLen = p.tunnelLen;
     p.wireLen = p.tunnelLen;
+    p.cut = 0;
     p.linkType = p.tunnelLinkType;
     p.tunnelDepth++;
     p.eventCount = 0;
@@ -113,7 +115,7 @@ export class Decoder {
       p.dstPort = 0;
     }
     if (p.ipVersion === 0) noNetworkLayer(p);
-    else if (this.ctx.checksumValidation && p.csumNotReady === 0) checksumsValid(this.ctx, this.checksum, p);
+    else if (this.ctx.checksumValidation && p.csumNotReady === 0 && p.cut === 0) checksumsValid(this.ctx, this.checksum, p);
     if (p.invalid !== 0) this.counters[Counter.Invalid]++;
   }
 }

@@ -27,8 +27,11 @@ const enum Next {
 export function decodeIpv6(ctx: DecodeContext, p: Packet, m: Uint8Array, at: number, end: number): boolean {
   if (end - at < 40) return invalid(p, DecodeEvent.Ipv6PktTooSmall);
   if (m[at] >> 4 !== 6) return invalid(p, DecodeEvent.Ipv6WrongIpVersion);
-  const length = 40 + ((m[at + 4] << 8) | m[at + 5]);
-  if (length > end - at) return invalid(p, DecodeEvent.Ipv6TruncPkt);
+  let length = 40 + ((m[at + 4] << 8) | m[at + 5]);
+  if (length > end - at) {
+    if (m[at + 6] === Next.Fragment || length > end - at + p.cut) return invalid(p, DecodeEvent.Ipv6TruncPkt);
+    length = end - at;
+  }
 
   p.ipVersion = 6;
   p.ipOff = at;

@@ -16,9 +16,13 @@ export function decodeIpv4(ctx: DecodeContext, p: Packet, m: Uint8Array, at: num
   if (first >> 4 !== 4) return invalid(p, DecodeEvent.Ipv4WrongIpVersion);
   const headerLen = (first & 15) << 2;
   if (headerLen < 20) return invalid(p, DecodeEvent.Ipv4HlenTooSmall);
-  const length = (m[at + 2] << 8) | m[at + 3];
+  let length = (m[at + 2] << 8) | m[at + 3];
   if (length < headerLen) return invalid(p, DecodeEvent.Ipv4IplenSmallerThanHlen);
-  if (length > end - at) return invalid(p, DecodeEvent.Ipv4TruncPkt);
+  if (length > end - at) {
+    const fragment = (((m[at + 6] << 8) | m[at + 7]) & 0x3fff) !== 0;
+    if (fragment || length > end - at + p.cut) return invalid(p, DecodeEvent.Ipv4TruncPkt);
+    length = end - at;
+  }
   if (headerLen > 20 && !walkOptions(p, m, at + 20, at + headerLen)) return false;
 
   p.ipVersion = 4;

@@ -126,7 +126,10 @@ export function decodeUdp(ctx: DecodeContext, p: Packet, m: Uint8Array, at: numb
     p.addEvent(DecodeEvent.UdpHlenTooSmall);
     length = end - at;
   }
-  if (length > end - at) return invalid(p, DecodeEvent.UdpPktTooSmall);
+  if (length > end - at) {
+    if (length > end - at + p.cut) return invalid(p, DecodeEvent.UdpPktTooSmall);
+    length = end - at;
+  }
 
   const srcPort = (m[at] << 8) | m[at + 1];
   const dstPort = (m[at + 2] << 8) | m[at + 3];

@@ -41,7 +41,7 @@ export class TcpSession {
         if (((p.tcpAck - l4[peer + L4.Next]) | 0) > 0) l4[peer + L4.Next] = p.tcpAck;
       }
     }
-    const next = (p.tcpSeq + p.payloadLen) | 0;
+    const next = (p.tcpSeq + p.payloadLen + p.cut) | 0;
     if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
     if (state !== TcpState.Established || (flags & TcpFlag.Fin) !== 0) this.close(p, slot, state);
     return TcpResult.Ok;
@@ -55,7 +55,7 @@ export class TcpSession {
   /** Nothing beyond what the receiver has room for (a zero window may be probed with one byte). Old data is welcome. */
   inWindow(p: Packet, slot: number): boolean {
     const peer = slot * L4.Words + (p.direction ^ 1);
-    const last = (p.tcpSeq + p.payloadLen) | 0;
+    const last = (p.tcpSeq + p.payloadLen + p.cut) | 0;
     return ((last - this.flows.l4[peer + L4.Ack]) | 0) <= this.windowOf(peer);
   }
 
@@ -68,7 +68,7 @@ export class TcpSession {
     const l4 = this.flows.l4;
     const mine = slot * L4.Words + p.direction;
     const peer = slot * L4.Words + (p.direction ^ 1);
-    const next = (p.tcpSeq + p.payloadLen) | 0;
+    const next = (p.tcpSeq + p.payloadLen + p.cut) | 0;
     if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
     if (((p.tcpSeq - l4[peer + L4.Ack]) | 0) > 0) l4[peer + L4.Ack] = p.tcpSeq;
     if ((p.tcpFlags & TcpFlag.Ack) !== 0) {
@@ -101,7 +101,7 @@ export class TcpSession {
     const at = slot * L4.Words;
     const mine = at + p.direction;
     // The FIN takes a number of its own; a repeated one took it before.
-    const next = (p.tcpSeq + p.payloadLen + 1) | 0;
+    const next = (p.tcpSeq + p.payloadLen + p.cut + 1) | 0;
     if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
     if (p.direction === 0) {
       if (state === TcpState.Established) this.setState(slot, TcpState.CloseWait);
@@ -118,7 +118,7 @@ export class TcpSession {
   oneside(p: Packet, slot: number): number {
     const l4 = this.flows.l4;
     const mine = slot * L4.Words + p.direction;
-    const next = (p.tcpSeq + p.payloadLen + ((p.tcpFlags & TcpFlag.Fin) !== 0 ? 1 : 0)) | 0;
+    const next = (p.tcpSeq + p.payloadLen + p.cut + ((p.tcpFlags & TcpFlag.Fin) !== 0 ? 1 : 0)) | 0;
     if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
     if ((p.tcpFlags & TcpFlag.Rst) !== 0) {
       if (p.tcpSeq !== l4[mine + L4.Next]) return TcpResult.Invalid;

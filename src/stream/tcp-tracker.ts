@@ -97,7 +97,7 @@ export class TcpTracker {
     const l4 = this.flows.l4;
     const at = slot * L4.Words + p.direction;
     l4[at + L4.Isn] = p.tcpSeq;
-    l4[at + L4.Next] = (p.tcpSeq + 1 + p.payloadLen) | 0;
+    l4[at + L4.Next] = (p.tcpSeq + 1 + p.payloadLen + p.cut) | 0;
     l4[at + L4.Ack] = p.tcpAck;
     l4[at + L4.Window] = p.tcpWindow;
     const scale = windowScale(p);
@@ -139,7 +139,7 @@ export class TcpTracker {
     flows.tcpScaleTs[slot] = UNKNOWN_SCALE;
     flows.tcpScaleTc[slot] = UNKNOWN_SCALE;
     l4[mine + L4.Isn] = (p.tcpSeq - 1) | 0;
-    l4[mine + L4.Next] = (p.tcpSeq + p.payloadLen) | 0;
+    l4[mine + L4.Next] = (p.tcpSeq + p.payloadLen + p.cut) | 0;
     l4[mine + L4.Ack] = p.tcpAck;
     l4[mine + L4.Window] = p.tcpWindow << UNKNOWN_SCALE;
     l4[peer + L4.Isn] = (p.tcpAck - 1) | 0;
@@ -176,7 +176,7 @@ export class TcpTracker {
       // Data with other numbers belongs to a session whose SYN was replaced by one the server never took.
       if (this.mayBeOneside(p) && (p.tcpSeq === l4[at + L4.Next] || (p.selective !== 0 && p.payloadLen > 0))) {
         flows.flags[slot] |= FlowFlag.AsyncOneside;
-        l4[at + L4.Next] = (p.tcpSeq + p.payloadLen) | 0;
+        l4[at + L4.Next] = (p.tcpSeq + p.payloadLen + p.cut) | 0;
         this.establish(p, slot);
       }
       return TcpResult.Ok;
@@ -195,7 +195,7 @@ export class TcpTracker {
     flows.tcpBits[slot] |= bit;
     if (!this.bothAcked(slot)) {
       // A server that speaks before the last ACK was seen: that ACK may acknowledge this too.
-      const next = (p.tcpSeq + p.payloadLen) | 0;
+      const next = (p.tcpSeq + p.payloadLen + p.cut) | 0;
       const more = (next - l4[at + direction + L4.Next]) | 0;
       if (state === TcpState.SynRecv && more > 0 && more <= UNKNOWN_WINDOW) l4[at + direction + L4.Next] = next;
       return TcpResult.Ok;

@@ -123,6 +123,29 @@ describe('what becomes of a packet that may pass', { skip: skipWithoutNamespaces
     });
   }
 
+  for (const [family, host] of [
+    ['IPv4', ROUTED.server],
+    ['IPv6', ROUTED.server6],
+  ])
+    test(`a copy range: what it leaves out is not looked at, and nothing else is missed (${family})`, async () => {
+      await clearRules(lab);
+      await rules(lab, '-A FORWARD -j NFQUEUE --queue-num 0');
+      const bridge = await Bridge.start(lab, { capture: ['-q', '0'], rules: RULES, args: ['--set', 'sluice.nfq.copy-range=200'] });
+      await server.do('udpForget');
+      const pad = '.'.repeat(400);
+      await client.do('udpSend', host, 7001, `evil ${pad}`);
+      await client.do('udpSend', host, 7001, `${pad} evil beyond`);
+      await waitFor(async () => (await server.do('udpGot')).length === 1, { what: 'the second datagram' });
+      assert.deepEqual(await server.do('udpGot'), [`${pad} evil beyond`]);
+      assert.ok((await client.do('tcpOpen', 'c', host, 7000)) > 0);
+      for (const text of [pad, 'short', pad]) assert.equal(await client.do('tcpSay', 'c', text), text);
+      assert.ok(await client.do('tcpClose', 'c'));
+      assert.equal(await bridge.metric('invalid_packets_total'), 0);
+      const stopped = await bridge.stop();
+      assert.equal(stopped.status, '0', bridge.output);
+      assert.equal(stopped.dropped, 1);
+    });
+
   test('route to a queue that nobody reads: the packets are dropped, and not forgotten in the first', async () => {
     await clearRules(lab);
     await rules(lab, '-A FORWARD -p udp -j NFQUEUE --queue-num 0');
