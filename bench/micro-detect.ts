@@ -1,8 +1,9 @@
 import { defaultConfig } from '../src/config/load.js';
 import { IpProto, type Packet } from '../src/decode/packet.js';
+import { Databases, LiteralSets } from '../src/detect/databases.js';
 import { RULE_BUDGET } from '../src/detect/detector.js';
 import { compileMatcher } from '../src/detect/matcher.js';
-import { Databases, Prefilter } from '../src/detect/prefilter.js';
+import { Prefilter } from '../src/detect/prefilter.js';
 import { Inspection } from '../src/detect/search.js';
 import { Thresholds } from '../src/detect/threshold.js';
 import { FlowTable } from '../src/flow/flow-table.js';
@@ -53,7 +54,8 @@ export const prefilter: Group = {
     const memory = new Memory(BATCH * STEP);
     after(() => memory.close());
     for (let i = 0; i < BATCH; i++) memory.bytes.set(text(1460, i + 1), i * STEP);
-    const databases = new Databases(native);
+    const sets = new LiteralSets();
+    const databases = new Databases(native, sets.sets);
     after(() => databases.free());
     const filters = new Map<number, Prefilter>();
     const filterOf = (count: number) => {
@@ -61,11 +63,11 @@ export const prefilter: Group = {
       if (filter === undefined) {
         const rules = manyRules(count);
         filter = new Prefilter(
-          native,
-          databases,
+          sets,
           rules,
           rules.map((_, i) => i),
         );
+        filter.open(native, databases);
         filters.set(count, filter);
       }
       return filter;
@@ -130,7 +132,7 @@ export const threshold: Group = {
       const counters = new Float64Array(Counter.Count);
       const flows = new FlowTable(config.flow, counters, { flowEnded: () => {} });
       const option = rule(`alert ip any any -> any any (msg:"micro"; threshold: ${text};)`).threshold;
-      const thresholds = new Thresholds([option], config.thresholdEntries, counters);
+      const thresholds = new Thresholds([option], counters);
       const p = blank();
       p.ipVersion = 4;
       return () => {

@@ -183,7 +183,7 @@ function native(asan) {
 
 function typescript() {
   const stamp = 'dist/.sluice-stamp';
-  const sources = () => filesBelow(['src', 'bench', 'grafana', 'test'], (path) => path.endsWith('.ts'));
+  const sources = () => filesBelow(['src', 'bench', 'conformance', 'grafana', 'test'], (path) => path.endsWith('.ts'));
   const wanted = () => hashOf([...sources(), 'tsconfig.json', 'package-lock.json']);
   return {
     due: () => (readStamp(stamp) === wanted() ? '' : 'compiling TypeScript'),

@@ -92,6 +92,18 @@ export interface Native {
    */
   matchScan(database: number, region: number, offset: number, length: number, out: Uint32Array): number;
   matchFree(database: number): void;
+  /**
+   * Compiles databases on `threads` threads while the caller waits; `bytes` are all literals of a set one after the
+   * other, ids count from 0. Per set: the database as bytes, or why there is none.
+   */
+  matchBuild(sets: { bytes: Uint8Array; lengths: Uint32Array; nocase: Uint8Array }[], threads: number): (Uint8Array | string)[];
+  /**
+   * Handle of this thread on the process's database called `key`; the first who asks has it made from `database` (of
+   * matchBuild, `ids` literals). Throws EMATCHER for bytes that are damaged or of another version or processor.
+   */
+  matchOpen(key: string, database: Uint8Array, ids: number): number;
+  /** Library and processor: what bytes of matchBuild are good for. */
+  matchVersion(): string;
 
   // pcre/: PCRE2 with JIT
   /** `pattern`: one char per byte (latin1). `flags`: letters i s m x A E G. Returns a handle of this thread; throws with position and message. */
@@ -103,6 +115,8 @@ export interface Native {
   pcreMatch(regex: number, region: number, offset: number, length: number, start: number): number;
   /** Where the last match that `pcreMatch` returned began, relative to that call's offset. */
   pcreLastStart(): number;
+  /** Where the first group of that match began (0) or ended (1), relative to that call's offset; -1 when it took no part. */
+  pcreLastGroup(end: number): number;
   pcreFree(regex: number): void;
 }
 

@@ -36,6 +36,12 @@ napi_value PcreLastStart(napi_env env, napi_callback_info) {
   return integer(env, Addon::of(env)->regexes.last_start());
 }
 
+// pcreLastGroup(end: 0|1) -> where the first group of that match began or ended, -1
+napi_value PcreLastGroup(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  return integer(env, Addon::of(env)->regexes.last_group(a.u32(0) != 0));
+}
+
 napi_value PcreFree(napi_env env, napi_callback_info info) {
   Args a(env, info);
   Addon::of(env)->regexes.free(a.u32(0));
@@ -48,6 +54,7 @@ void bind_pcre(napi_env env, napi_value exports) {
   method(env, exports, "pcreCompile", PcreCompile);
   method(env, exports, "pcreMatch", PcreMatch);
   method(env, exports, "pcreLastStart", PcreLastStart);
+  method(env, exports, "pcreLastGroup", PcreLastGroup);
   method(env, exports, "pcreFree", PcreFree);
 }
 

@@ -54,7 +54,7 @@ RegexHandle RegexTable::compile(std::string_view pattern, std::string_view flags
   char unknown = 0;
   if (!options_of(flags, &options, &unknown)) return {-1, std::string("unknown flag '") + unknown + "'"};
 
-  if (!match_data_) match_data_.reset(pcre2_match_data_create(1, nullptr));
+  if (!match_data_) match_data_.reset(pcre2_match_data_create(2, nullptr));
   if (!jit_stack_) jit_stack_.reset(pcre2_jit_stack_create(kJitStackStart, kJitStackMax, nullptr));
   if (!match_data_) return {-1, "no memory"};
 
@@ -89,6 +89,10 @@ int32_t RegexTable::match(uint32_t handle, const uint8_t* subject, size_t length
   const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(match_data_.get());
   // \K in a lookahead can put the start behind the end.
   last_start_ = static_cast<int32_t>(bounds[0]);
+  // r: one more than the highest group that took part; 0 when there are more than fit.
+  const bool group = r != 1 && bounds[2] != PCRE2_UNSET;
+  last_group_[0] = group ? static_cast<int32_t>(bounds[2]) : -1;
+  last_group_[1] = group ? static_cast<int32_t>(bounds[3]) : -1;
   return static_cast<int32_t>(bounds[1]);
 }
 

@@ -35,6 +35,8 @@ class RegexTable {
 
   // Where the last successful match began.
   int32_t last_start() const { return last_start_; }
+  // Where the first group of the last successful match began and ended; -1 when it took no part.
+  int32_t last_group(bool end) const { return last_group_[end ? 1 : 0]; }
 
   void free(uint32_t handle);
 
@@ -56,10 +58,11 @@ class RegexTable {
   };
 
   std::unique_ptr<pcre2_jit_stack, Free<pcre2_jit_stack_free>> jit_stack_;
-  // One pair of offsets is enough: only the whole match is asked for. Shared, because a thread runs one at a time.
+  // Two pairs of offsets are enough: only the whole match and its first group are asked for. Shared, because a thread runs one at a time.
   std::unique_ptr<pcre2_match_data, Free<pcre2_match_data_free>> match_data_;
   std::vector<std::unique_ptr<Regex>> regexes_;
   int32_t last_start_ = 0;
+  int32_t last_group_[2] = {-1, -1};
 };
 
 }  // namespace sluice

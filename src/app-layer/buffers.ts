@@ -1,6 +1,6 @@
 /**
  * What application layer parsers hand to detection: numeric codes with one name table each, and the place
- * where the buffers of the transaction under inspection lie.
+ * where the buffers of the transaction under inspection lie. All sticky buffers there are stand in catalogue.ts.
  */
 
 /** FlowTable.appProto. Names as in EVE's `app_proto`. */
@@ -14,26 +14,14 @@ export const enum AppProto {
 }
 export const APP_PROTO_NAMES: readonly string[] = ['unknown', 'failed', 'ftp'];
 
-/** Buffers that sticky-buffer keywords name. */
+/** Buffers that a parser fills; the rest of the catalogue is names only, so that what is kept per transaction stays small. */
 export const enum BufferId {
   FtpCommand = 0,
   FtpCommandData = 1,
   Count = 2,
 }
-
-export interface BufferSpec {
-  /** The sticky buffer's keyword. */
-  name: string;
-  id: BufferId;
-  proto: AppProto;
-  /** 0 to server, 1 to client: whose bytes it holds. */
-  direction: 0 | 1;
-}
-
-export const BUFFERS: readonly BufferSpec[] = [
-  { name: 'ftp.command', id: BufferId.FtpCommand, proto: AppProto.Ftp, direction: 0 },
-  { name: 'ftp.command_data', id: BufferId.FtpCommandData, proto: AppProto.Ftp, direction: 0 },
-];
+/** Their keywords, by BufferId. An entry here is all that makes a buffer of the catalogue one that works. */
+export const BUFFER_NAMES: readonly string[] = ['ftp.command', 'ftp.command_data'];
 
 /**
  * Buffers of one transaction: where each lies, in memory the addon knows by number. Valid until the next packet.

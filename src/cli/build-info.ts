@@ -1,4 +1,4 @@
-import { errorLine } from '../errors.js';
+import { errorLine, SluiceError } from '../errors.js';
 import { versionLine } from './version.js';
 
 /**
@@ -61,9 +61,40 @@ export async function protocolList(): Promise<string> {
   return ['=====Supported application-layer protocols=====', ...protocols(APP_PROTO_NAMES)].join('\n');
 }
 
-/** --list-keywords: those that have a handler, sorted. */
-export async function keywordList(): Promise<string> {
-  const { OPTIONS } = await import('../rules/options/table.js');
+/**
+ * --list-keywords: those that have a handler, sorted, each with its meaning. `what`: '' or `all` the list, `csv` a table,
+ * else the name of one keyword. Throws SLUICE_USAGE for a name nobody knows.
+ */
+export async function keywordList(what = ''): Promise<string> {
+  const [{ OPTIONS }, { meaningOf, aliasOf }, { SURICATA_KEYWORDS }] = await Promise.all([
+    import('../rules/options/table.js'),
+    import('../rules/keyword-meanings.js'),
+    import('../rules/keywords.js'),
+  ]);
   const names = [...OPTIONS.keys()].sort();
-  return ['=====Supported keywords=====', ...names.map((name) => `- ${name}`)].join('\n');
+  if (what === 'csv') {
+    const rows = names.map((name) => [name, meaningOf(name), aliasOf(name), valueWords(OPTIONS.get(name)?.value)]);
+    return ['name;description;current name;value', ...rows.map((row) => row.map((text) => text.replaceAll(';', ',')).join(';'))].join('\n');
+  }
+  if (what === '' || what === 'all') {
+    const line = (name: string) => (meaningOf(name) === '' ? `- ${name}` : `- ${name}: ${meaningOf(name)}`);
+    return ['=====Supported keywords=====', ...names.map(line)].join('\n');
+  }
+  const spec = OPTIONS.get(what);
+  if (spec === undefined) {
+    const known = SURICATA_KEYWORDS.has(what) ? `keyword ${what} is not supported yet` : `there is no keyword '${what}'`;
+    throw new SluiceError('SLUICE_USAGE', `${known}; 'sluice --list-keywords' names those there are`);
+  }
+  const rows: [string, string][] = [
+    ['Description', meaningOf(what) || '-'],
+    ['Value', valueWords(spec.value)],
+    ['Negation', spec.negatable === true ? 'with !' : 'no'],
+    ['Times in a rule', spec.once === true ? 'once' : 'any'],
+  ];
+  if (aliasOf(what) !== '') rows.push(['Current name', aliasOf(what)]);
+  return [`= ${what} =`, ...rows.map(([name, value]) => `${name}: ${value}`)].join('\n');
+}
+
+function valueWords(value: 'none' | 'required' | 'optional' | undefined): string {
+  return value === 'none' ? 'none' : value === 'optional' ? 'optional' : 'required';
 }

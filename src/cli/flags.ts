@@ -7,6 +7,8 @@ export interface Flags {
   version: boolean;
   buildInfo: boolean;
   listKeywords: boolean;
+  /** --list-keywords=: '' or all, csv, or one keyword. */
+  listKeywordsOf: string;
   listAppLayerProtos: boolean;
   listRunmodes: boolean;
   dumpConfig: boolean;
@@ -41,6 +43,7 @@ export interface Flags {
   simulateIps: boolean;
   initErrorsFatal: boolean;
   disableDetection: boolean;
+  ruleProfile: boolean;
   daemon: boolean;
   pidFile: string;
   user: string;
@@ -96,7 +99,14 @@ const FLAGS: readonly Flag[] = [
   on('testConfig', '-T'),
   on('listRunmodes', '--list-runmodes'),
   on('listAppLayerProtos', '--list-app-layer-protos'),
-  { ...on('listKeywords', '--list-keywords'), value: 'optional' },
+  {
+    names: ['--list-keywords'],
+    value: 'optional',
+    take: (flags, value) => {
+      flags.listKeywords = true;
+      flags.listKeywordsOf = value;
+    },
+  },
   word('configFile', false, '-c'),
   word('rulesOnly', true, '-S'),
   word('rulesAlso', true, '-s'),
@@ -142,7 +152,11 @@ const FLAGS: readonly Flag[] = [
   },
   on('simulateIps', '--simulate-ips'),
   on('initErrorsFatal', '--init-errors-fatal'),
+  // Rules that do not parse never load here, and nothing that is decided depends on chance.
+  { names: ['--strict-rule-keywords'], value: 'optional', take: () => {} },
+  { names: ['--no-random'], value: 'none', take: () => {} },
   on('disableDetection', '--disable-detection'),
+  on('ruleProfile', '--rule-profile'),
   {
     names: ['--set'],
     value: 'needed',
@@ -193,6 +207,7 @@ export function emptyFlags(): Flags {
     version: false,
     buildInfo: false,
     listKeywords: false,
+    listKeywordsOf: '',
     listAppLayerProtos: false,
     listRunmodes: false,
     dumpConfig: false,
@@ -217,6 +232,7 @@ export function emptyFlags(): Flags {
     simulateIps: false,
     initErrorsFatal: false,
     disableDetection: false,
+    ruleProfile: false,
     daemon: false,
     pidFile: '',
     user: '',
@@ -306,6 +322,7 @@ export function validateFlags(flags: Flags): void {
   ] as const) {
     if (given && flags.pcapFile === '') usage(`${name} belongs to -r: name the capture file or folder`);
   }
+  if (flags.ruleProfile && live.length > 0) usage('--rule-profile belongs to -r: live traffic is not profiled');
   if (flags.pcapFileContinuous && flags.pcapFileRecursive) usage('--pcap-file-continuous and --pcap-file-recursive cannot be combined');
   if (isInformational(flags)) return;
   if (flags.pcapFile === '' && live.length === 0)

@@ -15,6 +15,8 @@ Configuration and rules
   -s FILE                    load the rules of FILE besides the configured ones
   -T                         test configuration and rules, and leave
   --init-errors-fatal        do not start when a rule does not load
+  --strict-rule-keywords[=..], --no-random
+                             accepted: rules that do not parse never load, and nothing is random
   --disable-detection        decode and track only: no rules
   --dump-config              print the configuration as it was read, and leave
 
@@ -22,6 +24,7 @@ Running
   -l DIR                     folder for logs (must exist)
   --runmode MODE             autofp, workers or single
   -k all|none                check all checksums, or none
+  --rule-profile             with -r: what each rule's evaluation cost, printed, and in rule_perf.log
   --simulate-ips             treat packets as inline, with nothing to hold back
   --pcap-file-continuous     with -r FOLDER: wait for new files
   --pcap-file-recursive      with -r FOLDER: go into folders below

@@ -1,5 +1,6 @@
+import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { SluiceError } from '../errors.js';
 
 /**
@@ -59,6 +60,8 @@ function openFile(file: NonNullable<LogOptions['file']>, logDir: string, verbosi
   const pino = createRequire(import.meta.url)('pino') as typeof import('pino').default;
   let destination: ReturnType<typeof pino.destination>;
   try {
+    // `filename: logs/sluice.log`: the folder below the log folder is ours to make.
+    if (!isAbsolute(file.filename) && existsSync(logDir)) mkdirSync(dirname(path), { recursive: true });
     destination = pino.destination({ dest: path, append: file.append, sync: true });
   } catch (error) {
     throw new SluiceError(

@@ -32,7 +32,7 @@ async function inform(flags: Flags): Promise<number> {
   if (flags.version) print(versionLine());
   else if (flags.help) print((await import('./help.js')).HELP);
   else if (flags.buildInfo) print(await (await import('./build-info.js')).buildInfo());
-  else if (flags.listKeywords) print(await (await import('./build-info.js')).keywordList());
+  else if (flags.listKeywords) print(await (await import('./build-info.js')).keywordList(flags.listKeywordsOf));
   else if (flags.listRunmodes) print((await import('./help.js')).RUNMODE_LIST);
   else if (flags.listAppLayerProtos) print(await (await import('./build-info.js')).protocolList());
   else {
@@ -59,7 +59,7 @@ async function test(flags: Flags): Promise<number> {
   for (const warning of prepared.warnings) log.warn(warning);
   checkAfPacket(prepared.config);
   checkNfq(prepared.config);
-  const problems = flags.disableDetection ? 0 : testRules(prepared, log);
+  const problems = flags.disableDetection ? 0 : await testRules(prepared, log, flags.verbosity > 0);
   if (problems > 0) {
     log.error(`${problems} problem${problems === 1 ? '' : 's'} in rules: correct or take them out; the configuration would not load whole`);
     return 1;

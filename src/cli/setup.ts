@@ -6,6 +6,7 @@ import { expandGlob, isGlob } from '../config/glob.js';
 import { type EngineConfig, loadConfig } from '../config/load.js';
 import { checkNfq, chooseGroups } from '../config/netfilter.js';
 import { DEFAULT_CONFIG_FILE } from '../config/paths.js';
+import { DEFAULT_RULE_PROFILE } from '../config/profiling.js';
 import type { ConfNode } from '../config/tree.js';
 import { SluiceError } from '../errors.js';
 import { type Flags, liveSources } from './flags.js';
@@ -54,6 +55,7 @@ export function prepare(flags: Flags): Prepared {
   // The file's runmode is for live traffic.
   else if (flags.pcapFile !== '') config.runmode = 'single';
   if (flags.checksums !== '') config.stream.checksumValidation = flags.checksums === 'all';
+  if (flags.ruleProfile) config.ruleProfile ??= DEFAULT_RULE_PROFILE;
   if (liveSources(flags).length > 0) chooseSources(flags, config, engine);
   return { config, engine, warnings, tree: loaded.tree, ruleFiles: resolveRuleFiles(flags, config, warnings) };
 }

@@ -20,7 +20,15 @@ export interface Config {
   ruleFiles: string[];
   classificationFile: string;
   referenceFile: string;
+  /** threshold.config; '' = none. */
   thresholdFile: string;
+  /** Order in which the actions of rules are evaluated: pass, drop, reject, alert in any order. */
+  actionOrder: string[];
+  /** Most alerts one packet can raise. */
+  packetAlertMax: number;
+  /** IP reputation: '' and [] = none. Absolute paths. */
+  reputationCategoriesFile: string;
+  reputationFiles: string[];
   outputs: OutputsConfig;
   stats: { enabled: boolean; interval: number };
   flow: FlowConfig;
@@ -35,7 +43,18 @@ export interface Config {
   /** detect.thresholds memory bound. */
   thresholdEntries: number;
   pcre: { matchLimit: number; matchLimitRecursion: number };
+  /** --rule-profile or profiling.rules.enabled; absent: off. */
+  ruleProfile?: RuleProfileConfig;
   sluice: SluiceConfig;
+}
+
+export interface RuleProfileConfig {
+  /** In the log folder. */
+  filename: string;
+  append: boolean;
+  /** Rules in the table that is printed. */
+  limit: number;
+  sort: 'ticks' | 'avgticks' | 'checks' | 'matches' | 'maxticks';
 }
 
 export type Runmode = 'autofp' | 'workers' | 'single';
@@ -100,19 +119,45 @@ export interface NflogGroup {
 
 export interface OutputsConfig {
   fast: { enabled: boolean; filename: string; append: boolean };
-  eve: {
-    enabled: boolean;
-    filename: string;
-    append: boolean;
-    communityId: boolean;
-    communityIdSeed: number;
-    pcapFile: boolean;
-    alert: { enabled: boolean; payload: boolean; payloadPrintable: boolean; packet: boolean; metadata: boolean; payloadBufferSize: number };
-    drop: { enabled: boolean; alerts: boolean; flows: 'all' | 'start' };
-    flow: boolean;
-    stats: { enabled: boolean; totals: boolean; threads: boolean; deltas: boolean };
-  };
+  eve: EveConfig;
+  /** The second, third ... eve-log. */
+  otherEves?: EveConfig[];
   stats: { enabled: boolean; filename: string; append: boolean; totals: boolean; threads: boolean; nullValues: boolean };
+}
+
+/** One eve-log output. */
+export interface EveConfig {
+  enabled: boolean;
+  filename: string;
+  append: boolean;
+  communityId: boolean;
+  communityIdSeed: number;
+  pcapFile: boolean;
+  /** Ethernet addresses in each record. */
+  ethernet: boolean;
+  /** Written in front of each record. */
+  prefix: string;
+  alert: {
+    enabled: boolean;
+    payload: boolean;
+    payloadPrintable: boolean;
+    payloadLength: boolean;
+    packet: boolean;
+    /** Of the rule: its metadata, its references, its text. */
+    metadata: boolean;
+    reference: boolean;
+    raw: boolean;
+    /** The flow's numbers. */
+    flow: boolean;
+    verdict: boolean;
+    taggedPackets: boolean;
+    payloadBufferSize: number;
+  };
+  anomaly: { decode: boolean; stream: boolean; applayer: boolean; packetHeader: boolean };
+  drop: { enabled: boolean; alerts: boolean; flows: 'all' | 'start'; verdict: boolean };
+  flow: boolean;
+  netflow: boolean;
+  stats: { enabled: boolean; totals: boolean; threads: boolean; deltas: boolean; nullValues: boolean };
 }
 
 export interface FlowTimeouts {
@@ -178,4 +223,6 @@ export interface SluiceConfig {
   rejectRate: number;
   /** User the detection process becomes once it is set up; '' = stay. */
   detectUser: string;
+  /** Folder of compiled rules; auto = /var/lib/sluice/cache when it can be had, '' = none. */
+  cache: string;
 }

@@ -4,11 +4,11 @@
  */
 export const TOP_LEVEL_UNUSED: ReadonlySet<string> = new Set(
   (
-    'action-order af-xdp app-layer app-layer-parsers asn1-max-frames capture coredump cuda datasets default-packet-size ' +
-    'default-reputation-path detect-engine dpdk engine-analysis erf-dag firewall flow-bypass heartbeat host host-os-policy ' +
+    'af-xdp app-layer app-layer-parsers asn1-max-frames capture coredump cuda datasets default-packet-size ' +
+    'detect-engine dpdk engine-analysis erf-dag firewall flow-bypass heartbeat host host-os-policy ' +
     'ips ipfw ippair legacy libhtp livedev luajit lua magic-file max-pending-packets mpipe mpm-algo multi-detect napatech netmap ' +
-    'packet-alert-max packet-alert-limit pattern-matcher pcap pcap-file pfring plugins profiling radix-tree reputation-categories-file ' +
-    'reputation-files security sensor-name spm-algo suricata-version systemd threshold-config tls-store unix-command unittests ' +
+    'packet-alert-limit pattern-matcher pcap pcap-file pfring plugins radix-tree ' +
+    'security sensor-name spm-algo suricata-version systemd threshold-config tls-store unix-command unittests ' +
     'umask ignore-unknown-requirements geoip-database classification reference default-rule-dir rule-reload max-tx'
   ).split(' '),
 );
@@ -24,8 +24,8 @@ export const OUTPUTS_UNUSED: ReadonlySet<string> = new Set(
 /** EVE record types of Suricata that Sluice does not write yet. */
 export const EVE_TYPES_UNUSED: ReadonlySet<string> = new Set(
   (
-    'anomaly http http2 doh2 dns mdns tls files file fileinfo smtp imap pop3 ftp ftp_data rdp nfs smb tftp ike ikev2 dcerpc krb5 bittorrent-dht snmp rfb ' +
-    'sip quic dhcp ssh mqtt pgsql websocket ldap enip modbus dnp3 template template-rust arp frame netflow metadata packet telnet dhcp nfs vars ' +
+    'http http2 doh2 dns mdns tls files file fileinfo smtp imap pop3 ftp ftp_data rdp nfs smb tftp ike ikev2 dcerpc krb5 bittorrent-dht snmp rfb ' +
+    'sip quic dhcp ssh mqtt pgsql websocket ldap enip modbus dnp3 template template-rust arp frame metadata packet telnet dhcp nfs vars ' +
     'llmnr ntp'
   ).split(' '),
 );

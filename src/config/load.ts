@@ -10,9 +10,10 @@ import { readOutputs } from './outputs.js';
 import { applySet } from './override.js';
 import { besideConfig, PACKAGE_ROOT } from './paths.js';
 import { readPorts, wrongPorts } from './ports.js';
+import { readRuleProfile } from './profiling.js';
 import * as schema from './schema.js';
 import { at, ConfNode, shown } from './tree.js';
-import { choice, policy, text, texts } from './values.js';
+import { choice, int, policy, text, texts } from './values.js';
 import { readTree } from './yaml.js';
 
 export interface Overrides {
@@ -46,7 +47,8 @@ const THRESHOLD_ENTRY_BYTES = 64;
 
 const READ_TOP_LEVEL = new Set(
   (
-    'vars af-packet nfq nflog host-mode outputs stats flow flow-timeouts vlan stream defrag decoder exception-policy detect threading pcre rule-files default-rule-path ' +
+    'vars af-packet nfq nflog host-mode outputs stats flow flow-timeouts vlan stream defrag decoder exception-policy detect profiling threading pcre rule-files default-rule-path ' +
+    'action-order packet-alert-max reputation-categories-file default-reputation-path reputation-files ' +
     'classification-file reference-config-file threshold-file default-log-dir runmode logging run-as pid-file sluice'
   ).split(' '),
 );
@@ -89,6 +91,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
   const decoder = context.read(['decoder'], schema.decoder);
   const pcre = context.read(['pcre'], schema.pcre);
   const sluice = context.read(['sluice'], schema.sluice);
+  const detect = context.read(['detect'], schema.detect);
   const threading = readThreading(context);
   const afPacket = readAfPacket(context);
   const nflog = readNflog(context);
@@ -97,6 +100,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
   const ruleFiles = one<string[]>('rule-files', texts('rule file names')).map((name) =>
     rulePath === '' ? besideConfig(name, file) : resolve(besideConfig(rulePath, file), name),
   );
+  const reputationPath = one<string>('default-reputation-path', text());
   const aside = (key: string, fallback: string) => besideConfig(one<string>(key, text(fallback)), file);
   const packetPolicy = (own: ExceptionPolicy | undefined) => asPacketPolicy(own ?? exceptionPolicy);
   const config: Config = {
@@ -112,6 +116,12 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     classificationFile: aside('classification-file', resolve(PACKAGE_ROOT, 'etc/classification.config')),
     referenceFile: aside('reference-config-file', resolve(PACKAGE_ROOT, 'etc/reference.config')),
     thresholdFile: aside('threshold-file', ''),
+    actionOrder: readActionOrder(context),
+    packetAlertMax: one<number>('packet-alert-max', int(15, 1, 65_535)),
+    reputationCategoriesFile: aside('reputation-categories-file', ''),
+    reputationFiles: one<string[]>('reputation-files', texts('reputation file names')).map((name) =>
+      reputationPath === '' ? besideConfig(name, file) : resolve(besideConfig(reputationPath, file), name),
+    ),
     outputs: readOutputs(context),
     stats,
     flow: {
@@ -152,7 +162,8 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     teredo: decoder.teredo.enabled,
     exceptionPolicy,
     threading,
-    thresholdEntries: Math.floor(context.read(['detect'], schema.detect).thresholds.memcap / THRESHOLD_ENTRY_BYTES),
+    thresholdEntries: Math.floor(detect.thresholds.memcap / THRESHOLD_ENTRY_BYTES),
+    ruleProfile: readRuleProfile(context),
     pcre: { matchLimit: pcre['match-limit'], matchLimitRecursion: pcre['match-limit-recursion'] },
     sluice: {
       workers: sluice.workers === 0 ? threading.workers : sluice.workers,
@@ -166,6 +177,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
       metrics: sluice.metrics,
       rejectRate: sluice['reject-rate'],
       detectUser: sluice['detect-user'],
+      cache: sluice.cache !== 'auto' ? sluice.cache : detect['sgh-mpm-caching'] ? detect['sgh-mpm-caching-path'] || 'auto' : '',
     },
   };
   const engine: EngineConfig = {
@@ -176,6 +188,16 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     nflogDefaults: nflog.defaults,
   };
   return { config, warnings: [...new Set(warnings)], engine, tree };
+}
+
+/** What the list leaves out comes last, in the order of the default. */
+function readActionOrder(context: Context): string[] {
+  const path = ['action-order'];
+  const all = ['pass', 'drop', 'reject', 'alert'];
+  const given = context.read(path, texts('actions'));
+  const wrong = given.find((name, i) => !all.includes(name) || given.indexOf(name) !== i);
+  if (wrong !== undefined) context.bad(context.find(path)!, path, `has ${shown(wrong)}`, 'each of pass, drop, reject, alert once');
+  return [...given, ...all.filter((name) => !given.includes(name))];
 }
 
 type TimeoutKeys = Record<'new' | 'established' | 'closed' | 'bypassed', number> &

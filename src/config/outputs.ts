@@ -1,5 +1,5 @@
 import type { z } from 'zod/v3';
-import type { OutputsConfig } from './config.js';
+import type { EveConfig, OutputsConfig } from './config.js';
 import type { Context } from './context.js';
 import { EVE_TYPES_UNUSED, OUTPUTS_UNUSED } from './known-keys.js';
 import * as schema from './schema.js';
@@ -35,9 +35,11 @@ function isEnabled(entry: Entry, fallback: boolean): boolean {
 export function readOutputs(context: Context): OutputsConfig {
   const unwritten: string[] = [];
   const listed = new Map<string, Entry>();
+  const eves: Entry[] = [];
   for (const entry of entries(context, ['outputs'])) {
     const { name } = entry;
-    if (name === 'fast' || name === 'eve-log' || name === 'stats') {
+    if (name === 'eve-log') eves.push(entry);
+    else if (name === 'fast' || name === 'stats') {
       if (listed.has(name) && isEnabled(entry, false) && isEnabled(listed.get(name)!, false)) {
         context.warnings.push(`${at(entry.node)}: a second ${name} output is ignored: one of each kind is written`);
       } else if (!listed.has(name) || isEnabled(entry, false)) listed.set(name, entry);
@@ -47,49 +49,17 @@ export function readOutputs(context: Context): OutputsConfig {
   }
   const fast = readOutput(context, listed.get('fast'), schema.fast);
   const stats = readOutput(context, listed.get('stats'), schema.statsLog);
-  const eveEntry = listed.get('eve-log');
-  const eve = readOutput(context, eveEntry, schema.eve);
-  for (const [name, output] of [
-    ['fast', fast],
-    ['eve-log', eve],
-  ] as const) {
-    if (output.enabled && output.filetype !== 'regular') {
-      context.warnings.push(`outputs: ${name} filetype ${shown(output.filetype)} is not built: a regular file is written`);
-    }
-  }
-  const types = eveEntry === undefined ? new Map<string, Entry>() : eveTypes(context, eveEntry, unwritten, eve.enabled);
+  if (fast.enabled) onlyRegular(context, 'fast', fast.filetype);
+  // The first that is on comes first: the others are few and rare.
+  const read = eves.map((entry) => readEve(context, entry, unwritten)).sort((a, b) => Number(b.enabled) - Number(a.enabled));
+  const [eve = readEve(context, undefined, unwritten), ...others] = read;
   if (unwritten.length > 0) {
     context.warnings.push(`outputs: enabled but not built, nothing will be written for: ${[...new Set(unwritten)].join(', ')}`);
   }
-  const alert = readOutput(context, types.get('alert'), schema.eveAlert);
-  const drop = readOutput(context, types.get('drop'), schema.eveDrop);
-  const eveStats = readOutput(context, types.get('stats'), schema.eveStats);
   return {
     fast: { enabled: fast.enabled, filename: fast.filename, append: fast.append },
-    eve: {
-      enabled: eve.enabled,
-      filename: eve.filename,
-      append: eve.append,
-      communityId: eve['community-id'],
-      communityIdSeed: eve['community-id-seed'],
-      pcapFile: eve['pcap-file'],
-      alert: {
-        enabled: types.has('alert') && alert.enabled,
-        payload: alert.payload,
-        payloadPrintable: alert['payload-printable'],
-        packet: alert.packet,
-        metadata: alert.metadata,
-        payloadBufferSize: alert['payload-buffer-size'],
-      },
-      drop: { enabled: types.has('drop') && drop.enabled, alerts: drop.alerts, flows: drop.flows },
-      flow: types.has('flow') && isEnabled(types.get('flow')!, true),
-      stats: {
-        enabled: types.has('stats') && eveStats.enabled,
-        totals: eveStats.totals,
-        threads: eveStats.threads,
-        deltas: eveStats.deltas,
-      },
-    },
+    eve,
+    otherEves: others.filter((one) => one.enabled),
     stats: {
       enabled: stats.enabled,
       filename: stats.filename,
@@ -101,6 +71,70 @@ export function readOutputs(context: Context): OutputsConfig {
   };
 }
 
+function onlyRegular(context: Context, name: string, filetype: string): void {
+  if (filetype !== 'regular') context.warnings.push(`outputs: ${name} filetype ${shown(filetype)} is not built: a regular file is written`);
+}
+
+function readEve(context: Context, entry: Entry | undefined, unwritten: string[]): EveConfig {
+  const eve = readOutput(context, entry, schema.eve);
+  if (eve.enabled) onlyRegular(context, 'eve-log', eve.filetype);
+  const types = entry === undefined ? new Map<string, Entry>() : eveTypes(context, entry, unwritten, eve.enabled);
+  const alert = readOutput(context, types.get('alert'), schema.eveAlert);
+  const metadata = readMetadata(context, types.get('alert'));
+  const drop = readOutput(context, types.get('drop'), schema.eveDrop);
+  const anomaly = readOutput(context, types.get('anomaly'), schema.eveAnomaly);
+  const stats = readOutput(context, types.get('stats'), schema.eveStats);
+  const on = (name: string, enabled: boolean) => types.has(name) && enabled;
+  const anomalies = on('anomaly', anomaly.enabled);
+  return {
+    enabled: eve.enabled,
+    filename: eve.filename,
+    append: eve.append,
+    communityId: eve['community-id'],
+    communityIdSeed: eve['community-id-seed'],
+    pcapFile: eve['pcap-file'],
+    ethernet: eve.ethernet,
+    prefix: eve.prefix,
+    alert: {
+      enabled: on('alert', alert.enabled),
+      payload: alert.payload,
+      payloadPrintable: alert['payload-printable'],
+      payloadLength: alert['payload-length'],
+      packet: alert.packet,
+      ...metadata,
+      verdict: alert.verdict,
+      taggedPackets: alert['tagged-packets'],
+      payloadBufferSize: alert['payload-buffer-size'],
+    },
+    anomaly: {
+      decode: anomalies && anomaly.types.decode,
+      stream: anomalies && anomaly.types.stream,
+      applayer: anomalies && anomaly.types.applayer,
+      packetHeader: anomaly.packethdr,
+    },
+    drop: { enabled: on('drop', drop.enabled), alerts: drop.alerts, flows: drop.flows, verdict: drop.verdict },
+    flow: types.has('flow') && isEnabled(types.get('flow')!, true),
+    netflow: types.has('netflow') && isEnabled(types.get('netflow')!, true),
+    stats: {
+      enabled: on('stats', stats.enabled),
+      totals: stats.totals,
+      threads: stats.threads,
+      deltas: stats.deltas,
+      nullValues: stats['null-values'],
+    },
+  };
+}
+
+/** `metadata: yes|no`, or the section of Suricata 5 and later; what stands in it only adds to, or takes from, the default. */
+function readMetadata(context: Context, alert: Entry | undefined): Pick<EveConfig['alert'], 'metadata' | 'reference' | 'raw' | 'flow'> {
+  const path = alert === undefined ? NOWHERE : [...alert.path, 'metadata'];
+  const node = alert === undefined ? undefined : context.find(path);
+  const isOff = node !== undefined && node.children.size === 0 && truthWord(node.value ?? '') === false;
+  if (isOff) return { metadata: false, reference: false, raw: false, flow: false };
+  const { flow, rule } = context.read(node !== undefined && node.children.size > 0 ? path : NOWHERE, schema.eveMetadata);
+  return { metadata: rule.metadata, reference: rule.reference, raw: rule.raw, flow };
+}
+
 /** Path of nothing: reads as an empty section. */
 const NOWHERE = ['outputs', ''];
 
@@ -109,14 +143,17 @@ function readOutput<T extends z.ZodTypeAny>(context: Context, entry: Entry | und
   return context.read(entry === undefined || context.find(entry.path) === undefined ? NOWHERE : entry.path, type);
 }
 
+const WRITTEN = new Set(['alert', 'anomaly', 'drop', 'flow', 'netflow', 'stats']);
+/** Types that are off when listed without `enabled: yes`. */
+const OFF_BY_DEFAULT = new Set(['frame', 'arp', 'template', 'template-rust', 'packet']);
+
 function eveTypes(context: Context, eve: Entry, unwritten: string[], enabled: boolean): Map<string, Entry> {
   const types = new Map<string, Entry>();
-  const off = new Set(['frame', 'arp', 'netflow', 'template', 'template-rust', 'packet']);
   for (const entry of entries(context, [...eve.path, 'types'])) {
-    if (['alert', 'drop', 'flow', 'stats'].includes(entry.name)) {
+    if (WRITTEN.has(entry.name)) {
       if (!types.has(entry.name)) types.set(entry.name, entry);
     } else if (EVE_TYPES_UNUSED.has(entry.name)) {
-      if (enabled && isEnabled(entry, !off.has(entry.name))) unwritten.push(`eve-log ${entry.name}`);
+      if (enabled && isEnabled(entry, !OFF_BY_DEFAULT.has(entry.name))) unwritten.push(`eve-log ${entry.name}`);
     } else context.warnings.push(`${at(entry.node)}: unknown eve-log type ${shown(entry.name)} is ignored`);
   }
   return types;

@@ -1,4 +1,19 @@
-import { autoInt, autoTruth, choice, cpus, int, percent, policy, section, size, sizePowerOfTwo, text, texts, truth } from './values.js';
+import {
+  anything,
+  autoInt,
+  autoTruth,
+  choice,
+  cpus,
+  int,
+  percent,
+  policy,
+  section,
+  size,
+  sizePowerOfTwo,
+  text,
+  texts,
+  truth,
+} from './values.js';
 
 /**
  * The sections of suricata.yaml that Sluice reads, each key with its kind, range and default. The defaults are
@@ -101,25 +116,26 @@ export const stats = section({ enabled: truth(true), interval: int(8, 1, 86_400)
   'zero-valued-counters',
 ]);
 
-export const detect = section({ thresholds: section({ memcap: memcap(16 * MB) }, ['hash-size']) }, [
-  'profile',
-  'custom-values',
-  'sgh-mpm-context',
-  'sgh-mpm-caching',
-  'sgh-mpm-caching-path',
-  'sgh-mpm-caching-max-age',
-  'inspection-recursion-limit',
-  'delayed-detect',
-  'prefilter',
-  'grouping',
-  'profiling',
-  'stream-tx-log-limit',
-  'guess-applayer-tx',
-  'rule-reload',
-  'reload',
-  'toclient-groups',
-  'toserver-groups',
-]);
+export const detect = section(
+  { thresholds: section({ memcap: memcap(16 * MB) }, ['hash-size']), 'sgh-mpm-caching': truth(true), 'sgh-mpm-caching-path': text('') },
+  [
+    'profile',
+    'custom-values',
+    'sgh-mpm-context',
+    'sgh-mpm-caching-max-age',
+    'inspection-recursion-limit',
+    'delayed-detect',
+    'prefilter',
+    'grouping',
+    'profiling',
+    'stream-tx-log-limit',
+    'guess-applayer-tx',
+    'rule-reload',
+    'reload',
+    'toclient-groups',
+    'toserver-groups',
+  ],
+);
 
 const SET_UNUSED = ['mode', 'prio', 'interface-specific-cpu-set'];
 export const cpuSet = section({ cpu: cpus(), threads: int(0, 0, 1024) }, SET_UNUSED);
@@ -155,6 +171,8 @@ export const eve = section(
     'community-id': truth(false),
     'community-id-seed': int(0, 0, 65_535),
     'pcap-file': truth(false),
+    ethernet: truth(false),
+    prefix: text(),
   },
   [
     'types',
@@ -162,12 +180,10 @@ export const eve = section(
     'buffer-size',
     'rotate-interval',
     'mode',
-    'prefix',
     'identity',
     'facility',
     'level',
     'redis',
-    'ethernet',
     'suricata-version',
     'metadata',
     'xff',
@@ -183,17 +199,18 @@ export const eveAlert = section(
     payload: truth(false),
     'payload-printable': truth(false),
     packet: truth(false),
-    metadata: truth(true),
+    /** Truth or a section: read by hand in outputs.ts. */
+    metadata: anything(),
+    verdict: truth(false),
+    'payload-length': truth(false),
+    'tagged-packets': truth(true),
     'payload-buffer-size': size(4 * KB, 1, 64 * MB),
   },
   [
-    'tagged-packets',
     'http-body',
     'http-body-printable',
     'websocket-payload',
     'websocket-payload-printable',
-    'payload-length',
-    'verdict',
     'xff',
     'reference',
     'app-layer',
@@ -208,13 +225,27 @@ export const eveAlert = section(
   ],
 );
 
-export const eveDrop = section({ enabled: truth(true), alerts: truth(false), flows: choice('start', ['all', 'start']) }, [
-  'verdict',
-  'extended',
-]);
-export const eveStats = section({ enabled: truth(true), totals: truth(true), threads: truth(false), deltas: truth(false) }, [
-  'null-values',
-]);
+export const eveDrop = section(
+  { enabled: truth(true), alerts: truth(false), flows: choice('start', ['all', 'start']), verdict: truth(true) },
+  ['extended'],
+);
+export const eveAnomaly = section({
+  enabled: truth(true),
+  types: section({ decode: truth(false), stream: truth(false), applayer: truth(true) }),
+  packethdr: truth(false),
+});
+/** `metadata:` of alerts, written as a section. */
+export const eveMetadata = section(
+  { flow: truth(true), rule: section({ metadata: truth(true), reference: truth(false), raw: truth(false) }) },
+  ['app-layer'],
+);
+export const eveStats = section({
+  enabled: truth(true),
+  totals: truth(true),
+  threads: truth(false),
+  deltas: truth(false),
+  'null-values': truth(true),
+});
 
 export const LOG_LEVELS = ['emergency', 'alert', 'critical', 'error', 'warning', 'notice', 'info', 'perf', 'config', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -317,4 +348,5 @@ export const sluice = section({
   'ring-full-wait': int(20_000, 0, 1_000_000),
   metrics: section({ enabled: truth(true), address: text('127.0.0.1'), port: int(9917, 0, 65_535) }),
   'detect-user': text('nobody'),
+  cache: text('auto'),
 });

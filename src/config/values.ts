@@ -31,6 +31,9 @@ export function truthWord(text: string): boolean | undefined {
 
 export const truth = (fallback: boolean) => scalar(fallback, 'yes or no', truthWord);
 
+/** Read elsewhere. */
+export const anything = () => z.unknown();
+
 export const text = (fallback = '') => scalar(fallback, 'one value, not a list or a section', (value) => value);
 
 export const choice = <T extends string>(fallback: T, values: readonly T[]) =>

@@ -80,6 +80,8 @@ export class Decoder {
     p.transportOff = -1;
     p.invalid = 0;
     p.csumInvalid = 0;
+    p.streamEventCount = 0;
+    const known = p.eventCount;
     if (p.isFragment !== 0) {
       p.isFragment = 0;
       p.fragOffset = 0;
@@ -117,6 +119,7 @@ export class Decoder {
     if (p.ipVersion === 0) noNetworkLayer(p);
     else if (this.ctx.checksumValidation && p.csumNotReady === 0 && p.cut === 0) checksumsValid(this.ctx, this.checksum, p);
     if (p.invalid !== 0) this.counters[Counter.Invalid]++;
+    for (let i = known; i < p.eventCount; i++) this.counters[Counter.DecodeEvents + p.events[i]]++;
   }
 }
 

@@ -169,8 +169,13 @@ export class Defragmenter {
     this.expire(nowSec, this.active);
   }
 
-  private refuse(p: Packet, event: number): number {
+  private note(p: Packet, event: number): void {
     p.addEvent(event);
+    this.counters[Counter.DecodeEvents + event]++;
+  }
+
+  private refuse(p: Packet, event: number): number {
+    this.note(p, event);
     return DefragResult.Error;
   }
 
@@ -216,7 +221,7 @@ export class Defragmenter {
     if (from === 0 && t[at + T.HeaderLen] === 0) this.keepHeader(tracker, p);
     const units = (end - from + 7) >> 3;
     const fresh = this.arena.store(t, at + T.Chunks, p.mem, p.payloadOff, from, end);
-    if (fresh < units) p.addEvent(p.ipVersion === 6 ? DecodeEvent.Ipv6FragOverlap : DecodeEvent.Ipv4FragOverlap);
+    if (fresh < units) this.note(p, p.ipVersion === 6 ? DecodeEvent.Ipv6FragOverlap : DecodeEvent.Ipv4FragOverlap);
     t[at + T.Units] += fresh;
     const whole = t[at + T.Total];
     if (whole < 0 || t[at + T.Units] < (whole + 7) >> 3) return DefragResult.Waiting;

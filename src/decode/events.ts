@@ -124,6 +124,26 @@ export const enum DecodeEvent {
   ErspanTooManyVlanLayers,
   VxlanUnknownPayloadType,
   TooManyLayers,
+  // Of decoders that Suricata has and Sluice has not: never raised.
+  AfpTruncPkt,
+  ArpPktTooSmall,
+  ArpUnsupportedHardware,
+  ArpUnsupportedProtocol,
+  ArpUnsupportedPkt,
+  ArpInvalidHardwareSize,
+  ArpInvalidProtocolSize,
+  ArpUnsupportedOpcode,
+  ChdlcPktTooSmall,
+  EtagHeaderTooSmall,
+  EtagUnknownType,
+  GeneveUnknownPayloadType,
+  IgmpPktTooSmall,
+  NshHeaderTooSmall,
+  NshUnsupportedVersion,
+  NshBadHeaderLength,
+  NshReservedType,
+  NshUnsupportedType,
+  NshUnknownPayload,
   // Sluice's own: Suricata has keywords (ipv4-csum, tcpv4-csum, ...) instead, or no name.
   LinkUnsupportedType,
   Ipv4InvalidChecksum,
@@ -256,6 +276,26 @@ export const DECODE_EVENT_NAMES: readonly string[] = [
   'decoder.erspan.too_many_vlan_layers',
   'decoder.vxlan.unknown_payload_type',
   'decoder.too_many_layers',
+  // Never raised
+  'decoder.afp.trunc_pkt',
+  'decoder.arp.pkt_too_small',
+  'decoder.arp.unsupported_hardware',
+  'decoder.arp.unsupported_protocol',
+  'decoder.arp.unsupported_pkt',
+  'decoder.arp.invalid_hardware_size',
+  'decoder.arp.invalid_protocol_size',
+  'decoder.arp.unsupported_opcode',
+  'decoder.chdlc.pkt_too_small',
+  'decoder.etag.header_too_small',
+  'decoder.etag.unknown_type',
+  'decoder.geneve.unknown_payload_type',
+  'decoder.igmp.pkt_too_small',
+  'decoder.nsh.header_too_small',
+  'decoder.nsh.unsupported_version',
+  'decoder.nsh.bad_header_length',
+  'decoder.nsh.reserved_type',
+  'decoder.nsh.unsupported_type',
+  'decoder.nsh.unknown_payload',
   // Sluice's own
   'decoder.link.unsupported_type',
   'decoder.ipv4.invalid_checksum',
@@ -265,9 +305,24 @@ export const DECODE_EVENT_NAMES: readonly string[] = [
   'decoder.icmpv6.invalid_checksum',
 ];
 
+/** Other spellings that rules have. */
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ['decoder.udp.len_invalid', 'decoder.udp.hlen_invalid'],
+  ['decoder.ipv4.frag.too_large', 'decoder.ipv4.frag_pkt_too_large'],
+  ['decoder.ipv4.frag.overlap', 'decoder.ipv4.frag_overlap'],
+  ['decoder.ipv6.frag.too_large', 'decoder.ipv6.frag_pkt_too_large'],
+  ['decoder.ipv6.frag.overlap', 'decoder.ipv6.frag_overlap'],
+]);
+
 const CODES = new Map(DECODE_EVENT_NAMES.map((name, code) => [name, code]));
 
 /** Code of a name, with or without `decoder.`; 0 when there is no such event. For rule loading, not per packet. */
 export function decodeEventCode(name: string): number {
-  return CODES.get(name.startsWith('decoder.') ? name : `decoder.${name}`) ?? 0;
+  const full = name.startsWith('decoder.') ? name : `decoder.${name}`;
+  return CODES.get(ALIASES.get(full) ?? full) ?? 0;
+}
+
+/** Whether the event is of a decoder that is missing here: nothing raises it. */
+export function neverRaised(code: number): boolean {
+  return code >= DecodeEvent.AfpTruncPkt && code <= DecodeEvent.NshUnknownPayload;
 }

@@ -114,12 +114,32 @@ export class Packet {
   /** AppProto of the flow (src/app-layer/buffers.ts); 0 without a flow, or not known yet. Set by the engine. */
   appProto = 0;
 
+  // Stream events of this packet (codes of src/stream/events.ts), set by TcpTracker.update
+  readonly streamEvents = new Uint8Array(MAX_STREAM_EVENTS);
+  streamEventCount = 0;
+
+  /** Whether a decode event was recorded. */
+  hasEvent(code: number): boolean {
+    for (let i = 0; i < this.eventCount; i++) if (this.events[i] === code) return true;
+    return false;
+  }
+
+  hasStreamEvent(code: number): boolean {
+    for (let i = 0; i < this.streamEventCount; i++) if (this.streamEvents[i] === code) return true;
+    return false;
+  }
+
+  addStreamEvent(code: number): void {
+    if (this.streamEventCount < MAX_STREAM_EVENTS) this.streamEvents[this.streamEventCount++] = code;
+  }
+
   addEvent(code: number): void {
     if (this.eventCount < MAX_EVENTS) this.events[this.eventCount++] = code;
   }
 }
 
 export const MAX_EVENTS = 16;
+export const MAX_STREAM_EVENTS = 8;
 const EMPTY = new Uint8Array(0);
 
 /** Protocol numbers used all over (IANA). */

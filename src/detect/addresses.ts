@@ -1,4 +1,5 @@
 import type { AddressRange, AddressSet, PortSet } from '../rules/rule.js';
+import type { AddressRanges } from '../rules/state-option.js';
 import { flipped } from './intervals.js';
 
 /**
@@ -11,9 +12,10 @@ export class AddressMatcher {
   private readonly v4: Int32Array;
   private readonly v6: Int32Array;
 
-  constructor(set: AddressSet) {
-    this.v4 = flat(set.ranges.filter((r) => r.family === 4));
-    this.v6 = flat(set.ranges.filter((r) => r.family === 6));
+  /** A list of a rule, or words in the layout above (src/rules/reputation.ts makes such). */
+  constructor(set: AddressSet | AddressRanges) {
+    this.v4 = 'v4' in set ? set.v4 : flat(set.ranges.filter((r) => r.family === 4));
+    this.v6 = 'v6' in set ? set.v6 : flat(set.ranges.filter((r) => r.family === 6));
   }
 
   /** `address`: words as in Packet.src. */

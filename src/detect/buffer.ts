@@ -41,13 +41,34 @@
  * A test whose window reaches to the end of the buffer ends the rule when it fails. After a regular
  * expression windows may move left; there the budget of search.ts bounds the retries.
  *
+ * byte_test, isdataat and the like are conditions in the nest (byte-tests.ts); byte_jump, byte_extract and byte_math give it a
+ * new position and are retried with the tests before them. Behind such a position windows may move anywhere, and with
+ * a variable the same position may fail once and hold later: there, too, the budget bounds the retries.
+ *
+ * base64_decode calls a function made of the tests of base64_data, on what was decoded:
+ *
+ *   const d2 = k7(x, mem, e1, Math.min(end, e1 + 64));
+ *   if (d2 > 0 && k8(p, x, d2) === 1) { ... }
+ *
  * A content with `replace` has a variable of the function, q0, q1, ...: where a chain succeeds, the positions
  * of that assignment are stored there, and recorded when the whole rule has matched (matcher.ts).
  */
-import type { ContentOption, PcreOption } from '../rules/byte-option.js';
-import { chainsOf, single, type Test, unbounded, type Window, window } from './chains.js';
-import { type Code, num } from './codegen.js';
+import type {
+  Asn1Option,
+  Base64Option,
+  ByteExtractOption,
+  ByteMathOption,
+  ContentOption,
+  EntropyOption,
+  IsDataAtOption,
+  PcreOption,
+} from '../rules/byte-option.js';
+import { comparison, extracted, jump, moved, operand, result, type Value, type Variables, withNumber } from './byte-tests.js';
+import { asn1, decode64, entropy, ftpBounce, MAX_BASE64, rpcCall } from './byte-values.js';
+import { chainsOf, defined, moves, presence, single, type Test, unbounded, variablesOf, type Window, window } from './chains.js';
+import { Code, num } from './codegen.js';
 import { equals, equalsNocase, find, findNocase, regex, regexStart, shiftTable } from './search.js';
+import { numberTest } from './tests/number.js';
 
 /** Where a buffer lies, as source text. */
 export interface BufferSource {
@@ -64,6 +85,14 @@ export interface EmitContext {
   compileRegex: (t: PcreOption) => number;
   /** Contents whose position is wanted, and the variable for it; declared by the caller. */
   positions: Map<Test, string>;
+  /** Variables set so far; the code of a name that `setterNames` gave is declared by the caller. */
+  variables: Variables;
+  names: Map<Test, string>;
+}
+
+/** A JavaScript variable for each test that sets one of the rule's. */
+export function setterNames(tests: readonly Test[], prefix: string): Map<Test, string> {
+  return new Map(tests.filter((t) => defined(t) !== undefined).map((t, i) => [t, `${prefix}${num(i)}`]));
 }
 
 /** Emits code that returns 0 from the rule's function unless all tests hold. Declares mem, o and end. */
@@ -75,6 +104,8 @@ export function emitBuffer(context: EmitContext, source: BufferSource, tests: Te
 
 class ChainEmitter {
   private readonly code: Code;
+  /** Some test of the chain depends on more than its position. */
+  private readonly variable: boolean;
 
   constructor(
     private readonly context: EmitContext,
@@ -83,14 +114,12 @@ class ChainEmitter {
     private readonly chain: number,
   ) {
     this.code = context.code;
+    this.variable = tests.some((t) => variablesOf(t).length > 0);
   }
 
   emit(): void {
     const { code, tests, chain } = this;
-    if (tests.length === 1) {
-      this.alone(tests[0]);
-      return;
-    }
+    if (tests.length === 1 && this.alone(tests[0])) return;
     code.open(`chain${num(chain)}: {`);
     for (let k = 1; k < tests.length; k++) if (this.tracked(k)) code.line(`let t${num(k)} = o;`);
     this.level(0, 'o');
@@ -99,10 +128,10 @@ class ChainEmitter {
     code.close();
   }
 
-  /** No regular expression stands before test k: its windows only move right. */
+  /** Nothing but contents gives positions before test k: its windows only move right. */
   private monotone(k: number): boolean {
-    for (let i = 0; i < k; i++) if (this.tests[i].kind === 'pcre' && !this.tests[i].negated) return false;
-    return true;
+    for (let i = 0; i < k; i++) if (this.tests[i].kind !== 'content' && moves(this.tests[i])) return false;
+    return !this.variable;
   }
 
   /** Test k keeps its first untried position from one window to the next. */
@@ -122,12 +151,153 @@ class ChainEmitter {
       return;
     }
     const t = tests[k];
-    if (t.negated) {
-      code.open(`if (${this.absent(t, base)}) {`);
-      this.level(k + 1, base);
-      code.close();
-    } else if (t.kind === 'pcre') this.regexLevel(k, t, base);
-    else this.contentLevel(k, t, base);
+    if (t.kind === 'content' || t.kind === 'pcre') {
+      if (t.negated) {
+        code.open(`if (${this.absent(t, base)}) {`);
+        this.level(k + 1, base);
+        code.close();
+      } else if (t.kind === 'pcre') this.regexLevel(k, t, base);
+      else this.contentLevel(k, t, base);
+    } else this.byteLevel(k, t, base);
+  }
+
+  /** The tests that have one position at most. */
+  private byteLevel(k: number, t: Exclude<Test, ContentOption | PcreOption>, base: string): void {
+    const { code, context } = this;
+    const { variables } = context;
+    const n = num(k);
+    switch (t.kind) {
+      case 'byte_test':
+        withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, (v) => {
+          code.open(`if (${comparison(t, v, variables)}) {`);
+          this.level(k + 1, base);
+          code.close();
+        });
+        return;
+      case 'byte_jump':
+        withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, (v, after) => {
+          code.line(`const e${n} = ${jump(t, v, after)};`);
+          code.open(`if (e${n} < end) {`);
+          this.level(k + 1, `e${n}`);
+          code.close();
+        });
+        return;
+      case 'byte_extract':
+        withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, (v, after) => {
+          this.set(t, extracted(t, v));
+          code.line(`const e${n} = ${after};`);
+          this.level(k + 1, `e${n}`);
+        });
+        return;
+      case 'byte_math': {
+        const body = (v: Value, after: string) => {
+          const { value, condition } = result(code, t, v, n, variables);
+          code.open(condition === '' ? '{' : `if (${condition}) {`);
+          this.set(t, value);
+          code.line(`const e${n} = ${after};`);
+          this.level(k + 1, `e${n}`);
+          code.close();
+        };
+        withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, body, true);
+        return;
+      }
+      case 'base64_decode':
+        code.line(`const d${n} = ${this.decoded(t, base)};`);
+        code.open(`if (d${n} > 0 && ${this.dataMatcher(t)}(${['p', 'x', `d${n}`, ...this.passed(t)].join(', ')}) === 1) {`);
+        this.level(k + 1, base);
+        code.close();
+        return;
+      default: {
+        const condition = this.condition(t, base);
+        if (condition === '') this.level(k + 1, base);
+        else {
+          code.open(`if (${condition}) {`);
+          this.level(k + 1, base);
+          code.close();
+        }
+      }
+    }
+  }
+
+  /** Stores a variable of the rule. */
+  private set(t: ByteExtractOption | ByteMathOption, value: Value): void {
+    const name = this.context.names.get(t)!;
+    this.code.line(`${name} = ${value.code};`);
+    this.context.variables.set(t.name, { ...value, code: name });
+  }
+
+  /** Condition of a test that needs no statement; '' for none. */
+  private condition(t: Exclude<Test, ContentOption | PcreOption>, base: string): string {
+    const { code } = this;
+    switch (t.kind) {
+      case 'isdataat':
+        return this.dataAt(t, base);
+      case 'bsize':
+        return numberTest('(end - o)', t.test);
+      case 'entropy':
+        return this.entropyTest(t);
+      case 'asn1':
+        return this.asn1Test(t, base);
+      case 'rpc': {
+        const numbers = [t.program, t.version ?? -1, t.procedure ?? -1].map(num).join(', ');
+        return `${code.constant(rpcCall)}(p, mem, o, end, ${numbers})`;
+      }
+      case 'ftpbounce':
+        return `${code.constant(ftpBounce)}(p, mem, o, end)`;
+      default:
+        // absent: asked before (presence).
+        return '';
+    }
+  }
+
+  private dataAt(t: IsDataAtOption, base: string): string {
+    const v = operand(this.context.variables, t.at);
+    const from = t.relative ? base : 'o';
+    // A variable "below 0" is one near 2^64: there is no data.
+    const at = v.wide ? `Number(${v.code})` : v.negative ? `(${v.code} < 0 ? Infinity : ${v.code})` : v.code;
+    // Relative, one byte less is asked for than absolute: user guide, "isdataat".
+    const there = `${from} + ${at} ${t.relative ? '<=' : '<'} end`;
+    return t.negated ? `!(${there})` : there;
+  }
+
+  private entropyTest(t: EntropyOption): string {
+    const { code } = this;
+    const at = moved('o', t.offset, this.context.variables);
+    const to = t.bytes === 0 ? 'end' : `Math.min(end, ${at} + ${num(t.bytes)})`;
+    return `${code.constant(entropyMatch)}(${code.constant(entropy)}(x, mem, ${at}, ${to}), ${code.constant(t)})`;
+  }
+
+  private asn1Test(t: Asn1Option, base: string): string {
+    const { code } = this;
+    const at = moved(t.relative ? base : 'o', t.offset, this.context.variables);
+    const asked = [num(t.oversize ?? -1), ...[t.bitstringOverflow, t.doubleOverflow].map((b) => (b ? 'true' : 'false'))].join(', ');
+    const call = `${code.constant(asn1)}(x, mem, ${at}, end, ${asked})`;
+    return t.offset < 0 ? `${at} >= o && ${call}` : call;
+  }
+
+  /** How many bytes were decoded. */
+  private decoded(t: Base64Option, base: string): string {
+    const at = moved(t.relative ? base : 'o', t.offset, this.context.variables);
+    return `${this.code.constant(decode64)}(x, mem, ${at}, Math.min(end, ${at} + ${num(t.bytes === 0 ? MAX_BASE64 : t.bytes)}))`;
+  }
+
+  /** Variables that the tests of base64_data look at and do not set: they are handed over. */
+  private passed(t: Base64Option): string[] {
+    return [...new Set(variablesOf(t).map((name) => operand(this.context.variables, name).code))];
+  }
+
+  /** The tests of base64_data as a function of the decoded length and `passed`. */
+  private dataMatcher(t: Base64Option): string {
+    const { context } = this;
+    const code = new Code();
+    const names = setterNames(t.tests, 'w');
+    if (names.size > 0) code.line(`let ${[...names.values()].map((name) => `${name} = 0`).join(', ')};`);
+    code.line(`if (!(${presence(t.tests, 'd')})) return 0;`);
+    const source = { mem: 'x.decoded.mem', region: 'x.decoded.region', off: '0', len: 'd' };
+    const inner: EmitContext = { ...context, code, positions: new Map(), variables: new Map(context.variables), names };
+    emitBuffer(inner, source, t.tests);
+    code.line('return 1;');
+    return this.code.constant(code.build(['p', 'x', 'd', ...this.passed(t)], 0));
   }
 
   /** Some position of this chain is wanted. */
@@ -150,7 +320,7 @@ class ChainEmitter {
     const { code, tests, chain } = this;
     const n = num(k);
     const length = num(t.pattern.length);
-    const w = window(t, base);
+    const w = window(t, base, this.context.variables);
     if (single(t)) {
       code.line(`const s${n} = ${w.only};`);
       code.open(`if (${this.stands(t, `s${n}`, w)}) {`);
@@ -206,14 +376,18 @@ class ChainEmitter {
     code.close();
   }
 
-  /** A chain of one test: a plain condition. */
-  private alone(t: Test): void {
+  /** A chain of one test as a plain condition; false when it needs more. */
+  private alone(t: Test): boolean {
     const { code } = this;
     const at = `only${num(this.chain)}`;
-    if (t.negated) code.line(`if (!(${this.absent(t, 'o')})) return 0;`);
+    if (t.kind !== 'content' && t.kind !== 'pcre') {
+      if (t.kind === 'base64_decode' || t.kind.startsWith('byte_')) return false;
+      const condition = this.condition(t, 'o');
+      if (condition !== '') code.line(`if (!(${condition})) return 0;`);
+    } else if (t.negated) code.line(`if (!(${this.absent(t, 'o')})) return 0;`);
     else if (t.kind === 'pcre') code.line(`if (${this.run(t, 'o', '0')} < 0) return 0;`);
     else {
-      const w = window(t, 'o');
+      const w = window(t, 'o', this.context.variables);
       if (single(t)) {
         code.line(`const ${at} = ${w.only};`);
         code.line(`if (!(${this.stands(t, at, w)})) return 0;`);
@@ -224,6 +398,7 @@ class ChainEmitter {
         this.keep(t, at);
       } else code.line(`if (${this.search(t, w.from, w.to)} < 0) return 0;`);
     }
+    return true;
   }
 
   private run(t: PcreOption, base: string, start: string): string {
@@ -232,10 +407,10 @@ class ChainEmitter {
   }
 
   /** Condition: the negated test's pattern is not there. */
-  private absent(t: Test, base: string): string {
+  private absent(t: ContentOption | PcreOption, base: string): string {
     // -2, a limit, decides nothing: the rule does not match.
     if (t.kind === 'pcre') return `${this.run(t, t.relative ? base : 'o', '0')} === -1`;
-    const w = window(t, base);
+    const w = window(t, base, this.context.variables);
     if (single(t)) return `!(${this.stands(t, `(${w.only})`, w)})`;
     return `${this.search(t, w.from, w.to)} < 0`;
   }
@@ -259,5 +434,29 @@ class ChainEmitter {
       }
     } else conditions.push(`${code.constant(t.nocase ? equalsNocase : equals)}(mem, ${at}, ${code.constant(bytes)})`);
     return conditions.join(' && ');
+  }
+}
+
+/** Called by generated code; -1 stands for a buffer without bytes. */
+function entropyMatch(bits: number, { op, a, b }: EntropyOption): boolean {
+  if (bits < 0) return false;
+  const equal = Math.abs(bits - a) < 1e-9;
+  switch (op) {
+    case '=':
+      return equal;
+    case '!=':
+      return !equal;
+    case '<':
+      return bits < a;
+    case '<=':
+      return bits <= a;
+    case '>':
+      return bits > a;
+    case '>=':
+      return bits >= a;
+    case '<>':
+      return bits > a && bits < b;
+    default:
+      return !(bits > a && bits < b);
   }
 }

@@ -19,17 +19,19 @@ import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import type { PcreOption } from '../rules/byte-option.js';
 import type { Rule } from '../rules/rule.js';
+import { Databases } from './databases.js';
+import type { EventIndex } from './event-index.js';
 import type { Flows } from './flows.js';
-import { PAYLOAD } from './literal.js';
 import type { AddressCache, Matcher } from './matcher.js';
 import { compileMatcher } from './matcher.js';
-import { compileRules, PROTO_CLASS, ProtoClass, type TransactionGroup as TransactionPlan } from './plan.js';
-import { Databases, Prefilter } from './prefilter.js';
-import { RuleIndex } from './rule-index.js';
+import { PROTO_CLASS, ProtoClass } from './plan.js';
+import { haveBits, PRECHECK_WORDS } from './precheck.js';
+import { type Group, type Prepared, prefiltersOf, prepareRules, type TransactionGroup } from './prepare.js';
+import { type RuleCost, RuleCosts } from './rule-costs.js';
 import { Inspection } from './search.js';
 import { Effects } from './state/effects.js';
 import { StateStore } from './state/store.js';
-import { Outcome, Thresholds } from './threshold.js';
+import { NewAction, Outcome, Thresholds } from './threshold.js';
 
 export interface DetectorOptions {
   /** Config.pcre. */
@@ -37,27 +39,15 @@ export interface DetectorOptions {
   pcreDepthLimit: number;
   /** Config.thresholdEntries. */
   thresholdEntries: number;
+  /** Measure what each rule costs: see RuleCosts. */
+  profile?: boolean;
+  /** Config.actionOrder. */
+  actionOrder?: readonly string[];
 }
 
 /** Steps of payload inspection one rule may take (Suricata's inspection-recursion-limit), and all rules of a packet or transaction. */
 export const RULE_BUDGET = 3000;
 export const PACKET_BUDGET = 10 * RULE_BUDGET;
-
-interface Group {
-  header: RuleIndex | null;
-  ipOnly: RuleIndex | null;
-  payload: Prefilter | null;
-}
-
-/** Rules on the buffers of one application protocol and direction. */
-interface TransactionGroup {
-  /** BufferId of each prefilter of `buffers`. */
-  ids: Int32Array;
-  buffers: Prefilter[];
-  /** Rules on buffers whose literal lies in the packet's payload. */
-  payload: Prefilter | null;
-  header: RuleIndex | null;
-}
 
 /** A rule that cannot run: it never matches. */
 export interface BrokenRule {
@@ -74,15 +64,20 @@ export class Detector {
   readonly matches: Int32Array;
   /** 1 beside a match: its action applies, but it makes no alert (threshold, noalert). */
   readonly silent: Uint8Array;
+  /** NewAction beside a match: the action a rate filter gives it. */
+  readonly actions: Uint8Array;
   /** Rules whose matcher could not be compiled; grows when such a rule first becomes a candidate. */
   readonly broken: BrokenRule[] = [];
 
   private readonly rules: Rule[];
   private readonly order: Int32Array;
-  private readonly passCount: number;
+  private readonly isPass: Uint8Array;
   private readonly groups: Group[];
+  private readonly events: EventIndex | null;
   private readonly transactions: (TransactionGroup | null)[];
   private readonly matchers: (Matcher | null)[];
+  private readonly precheck: Int32Array;
+  private readonly costs: RuleCosts | null;
   private readonly thresholds: Thresholds;
   private readonly effects: Effects;
   private readonly candidates: Int32Array;
@@ -95,44 +90,29 @@ export class Detector {
     rules: Rule[],
     private readonly options: DetectorOptions,
     private readonly counters: Float64Array,
-    store: StateStore = new StateStore(),
+    store: StateStore = new StateStore({ entries: options.thresholdEntries, counters }),
+    /** Of these rules; made here when it is not given. No other detector of this thread may have it. */
+    prepared: Prepared = prepareRules(rules, options.actionOrder),
   ) {
-    const plan = compileRules(rules);
-    this.rules = plan.rules;
-    this.order = plan.order;
-    this.passCount = plan.passCount;
+    this.rules = Array.from(prepared.order, (i) => rules[i]);
+    this.order = prepared.order;
+    this.isPass = Uint8Array.from(this.rules, (rule) => (rule.action === 'pass' ? 1 : 0));
+    this.precheck = prepared.precheck;
+    this.costs = options.profile ? new RuleCosts() : null;
     this.matches = new Int32Array(Math.max(1, rules.length));
     this.silent = new Uint8Array(Math.max(1, rules.length));
+    this.actions = new Uint8Array(Math.max(1, rules.length));
     // A bidirectional rule can come up twice.
     this.candidates = new Int32Array(2 * rules.length);
-    this.matchers = plan.rules.map(() => null);
-    this.thresholds = new Thresholds(
-      plan.rules.map((r) => r.threshold),
-      options.thresholdEntries,
-      counters,
-    );
-    this.effects = new Effects(plan.rules, store);
+    this.matchers = this.rules.map(() => null);
+    this.thresholds = new Thresholds(this.rules, store);
+    this.effects = new Effects(this.rules, store);
     this.inspection.store = store;
-    this.databases = new Databases(native);
-    const of = (ranks: number[]) => ranks.map((rank) => plan.rules[rank]);
-    const prefilter = (ranks: number[]) => (ranks.length > 0 ? new Prefilter(native, this.databases, of(ranks), ranks) : null);
-    this.groups = plan.groups.map((g) => ({
-      header: g.header.length > 0 ? new RuleIndex(of(g.header), g.header) : null,
-      ipOnly: g.ipOnly.length > 0 ? new RuleIndex(of(g.ipOnly), g.ipOnly) : null,
-      payload: prefilter(g.content),
-    }));
-    const transactionGroup = (g: TransactionPlan): TransactionGroup => {
-      const ids = g.content.flatMap((ranks, id) => (ranks.length > 0 && id !== PAYLOAD ? [id] : []));
-      return {
-        ids: Int32Array.from(ids),
-        buffers: ids.map((id) => new Prefilter(native, this.databases, of(g.content[id]), g.content[id])),
-        payload: prefilter(g.content[PAYLOAD]),
-        header: g.header.length > 0 ? new RuleIndex(of(g.header), g.header) : null,
-      };
-    };
-    this.transactions = plan.transactions.map((g) =>
-      g.header.length > 0 || g.content.some((c) => c.length > 0) ? transactionGroup(g) : null,
-    );
+    this.databases = new Databases(native, prepared.sets);
+    for (const prefilter of prefiltersOf(prepared)) prefilter.open(native, this.databases);
+    this.groups = prepared.groups;
+    this.events = prepared.events;
+    this.transactions = prepared.transactions;
   }
 
   /** How many contents the rules that matched in the last inspect() or inspectTransaction() want rewritten. */
@@ -167,6 +147,7 @@ export class Detector {
         }
       }
     }
+    if (this.events !== null && (p.eventCount > 0 || p.streamEventCount > 0)) n = this.events.collect(p, out, n);
     return n === 0 ? 0 : this.evaluate(p, flows, n);
   }
 
@@ -201,18 +182,27 @@ export class Detector {
   }
 
   private evaluate(p: Packet, flows: Flows, n: number): number {
-    const { candidates, matchers, inspection, thresholds, counters } = this;
-    const { replacements } = inspection;
+    const { candidates, matchers, inspection, thresholds, counters, precheck } = this;
+    const { replacements, derived } = inspection;
     inspection.flows = flows;
+    derived.reset();
     sort(candidates, n);
     let count = 0;
     let previous = -1;
     let left = PACKET_BUDGET;
     let evaluated = 0;
+    const lacks = ~haveBits(p) & 0xffff;
+    const { dstPort, srcPort, payloadLen } = p;
     for (let i = 0; i < n; i++) {
       const rank = candidates[i];
       if (rank === previous) continue;
       previous = rank;
+      const at = rank * PRECHECK_WORDS;
+      const need = precheck[at];
+      if ((need & lacks) !== 0 || payloadLen < need >>> 16 || payloadLen > precheck[at + 3]) continue;
+      const dst = precheck[at + 1];
+      const src = precheck[at + 2];
+      if (dstPort < (dst & 0xffff) || dstPort > dst >>> 16 || srcPort < (src & 0xffff) || srcPort > src >>> 16) continue;
       const matcher = matchers[rank] ?? this.compile(rank);
       const budget = Math.min(left, RULE_BUDGET);
       inspection.budget = budget;
@@ -227,8 +217,10 @@ export class Detector {
       if (matched === 0) continue;
       if (this.effects.has[rank] === 1) this.effects.apply(rank, p, flows);
       let silent = this.rules[rank].noalert ? 1 : 0;
+      let action = NewAction.None;
       if (thresholds.has(rank)) {
         const outcome = thresholds.check(rank, p, flows);
+        action = thresholds.action;
         if (outcome !== Outcome.Alert) {
           counters[Counter.AlertsSuppressed]++;
           if (outcome === Outcome.None) {
@@ -240,14 +232,23 @@ export class Detector {
       }
       this.matches[count] = this.order[rank];
       this.silent[count] = silent;
+      this.actions[count] = action;
       count++;
-      // Pass rules come first: the first that matches ends it.
-      if (rank < this.passCount) break;
+      // What comes behind a pass rule is not evaluated.
+      if (this.isPass[rank] === 1 && action === NewAction.None) break;
     }
     counters[Counter.RulesEvaluated] += evaluated;
     if (replacements.lost > 0) {
       counters[Counter.InspectionLimit] += replacements.lost;
       replacements.lost = 0;
+    }
+    if (derived.lost > 0) {
+      counters[Counter.InspectionLimit] += derived.lost;
+      derived.lost = 0;
+    }
+    if (derived.regexLimits > 0) {
+      inspection.regexLimits += derived.regexLimits;
+      derived.regexLimits = 0;
     }
     if (inspection.regexLimits > 0) {
       counters[Counter.PcreMatchLimit] += inspection.regexLimits;
@@ -259,11 +260,12 @@ export class Detector {
   private compile(rank: number): Matcher {
     let matcher: Matcher;
     try {
-      matcher = compileMatcher(this.rules[rank], this.addresses, (t) => this.compileRegex(t));
+      matcher = compileMatcher(this.rules[rank], this.addresses, (t) => this.compileRegex(t), this.inspection.derived);
     } catch (error) {
       this.broken.push({ index: this.order[rank], reason: (error as Error).message });
       matcher = never;
     }
+    if (this.costs !== null) matcher = this.costs.watch(rank, this.rules[rank], matcher);
     this.matchers[rank] = matcher;
     return matcher;
   }
@@ -274,9 +276,15 @@ export class Detector {
     return handle;
   }
 
+  /** What rules cost so far; empty without `profile`. */
+  ruleCosts(): RuleCost[] {
+    return this.costs?.costs() ?? [];
+  }
+
   /** Gives the databases and regular expressions back; the detector is not used afterwards. */
   close(): void {
     this.databases.free();
+    this.inspection.derived.close();
     for (const handle of this.regexes) native.pcreFree(handle);
     this.regexes.length = 0;
   }

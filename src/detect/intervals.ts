@@ -16,6 +16,8 @@ export class SegmentTree {
   /** Node n holds items[start[n] .. start[n + 1]). Node 1 is the root, leaf i is node leaves + i. */
   private readonly start: Int32Array;
   private readonly items: Int32Array;
+  /** 1: some node between this leaf and the root holds something. */
+  private readonly any: Uint8Array;
 
   /** Intervals of leaves, inclusive: first[i]..last[i] holds item[i]. */
   constructor(leafCount: number, first: number[], last: number[], item: number[]) {
@@ -34,10 +36,14 @@ export class SegmentTree {
     this.start = new Int32Array(2 * leaves + 1);
     for (let n = 0; n < lists.length; n++) this.start[n + 1] = this.start[n] + lists[n].length;
     this.items = Int32Array.from(lists.flat());
+    this.any = new Uint8Array(leaves);
+    for (let leaf = 0; leaf < leafCount; leaf++)
+      for (let node = leaf + leaves; node > 0; node >>= 1) if (lists[node].length > 0) this.any[leaf] = 1;
   }
 
   /** Appends the items of a leaf to out[n..); returns the new n. */
   collect(leaf: number, out: Int32Array, n: number): number {
+    if (this.any[leaf] === 0) return n;
     const { start, items } = this;
     for (let node = (leaf + this.leaves) | 0; node > 0; node >>= 1) {
       const end = start[node + 1];

@@ -1,18 +1,30 @@
 /**
  * The literal a rule is found by, and the buffer it is looked for in.
  */
-import { BUFFERS, BufferId, type BufferSpec } from '../app-layer/buffers.js';
+import { APP_PROTO_NAMES, BufferId } from '../app-layer/buffers.js';
+import { bufferSpec, Way } from '../app-layer/catalogue.js';
 import type { ContentOption } from '../rules/byte-option.js';
 import type { Rule } from '../rules/rule.js';
 
 /** The packet's payload among the buffers: it stands behind those of the application layers. */
 export const PAYLOAD: number = BufferId.Count;
 
-/** Throws for a buffer nobody knows. */
-export function bufferSpec(name: string): BufferSpec {
-  const spec = BUFFERS.find((b) => b.name === name);
-  if (spec === undefined) throw new Error(`no buffer is called ${name}`);
-  return spec;
+/** The rule is matched on transactions: some buffer of it is a transaction's. */
+export function isTransactionRule(rule: Rule): boolean {
+  return rule.buffers.some(({ buffer }) => bufferSpec(buffer).id >= 0);
+}
+
+/** The transaction groups of a rule: protocol * 2 + direction, for each protocol that has all its buffers. */
+export function transactionGroups(rule: Rule): number[] {
+  const specs = rule.buffers.map(({ buffer }) => bufferSpec(buffer)).filter((spec) => spec.id >= 0);
+  const way = specs.find((spec) => spec.way !== Way.Both)?.way ?? Way.Both;
+  const groups: number[] = [];
+  for (let proto = 0; proto < APP_PROTO_NAMES.length; proto++) {
+    if (!specs.every((spec) => spec.protos.includes(APP_PROTO_NAMES[proto]))) continue;
+    if (way !== Way.ToClient) groups.push(proto * 2);
+    if (way !== Way.ToServer) groups.push(proto * 2 + 1);
+  }
+  return groups;
 }
 
 export interface Literal {
@@ -51,11 +63,17 @@ export interface PlacedLiteral extends Literal {
  * User guide, "Suricata Fast Pattern Determination Explained"; the measure is ours, it changes no verdict.
  */
 export function literalOf(rule: Rule): PlacedLiteral | null {
-  const lists = rule.buffers.map(({ buffer, tests }) => ({ buffer: bufferSpec(buffer).id as number, tests }));
+  // Neither what a transform makes nor a header is searched for literals.
+  const lists = rule.buffers
+    .filter(({ transforms }) => transforms.length === 0)
+    .map(({ buffer, tests }) => ({ buffer: bufferSpec(buffer).id, tests }))
+    .filter(({ buffer }) => buffer >= 0);
   lists.push({ buffer: PAYLOAD, tests: rule.payload });
   let best: ContentOption | null = null;
   let where = PAYLOAD;
   for (const { buffer, tests } of lists) {
+    // The rule also matches without this buffer.
+    if (tests[0]?.kind === 'absent') continue;
     for (const o of tests) {
       if (o.kind !== 'content' || o.negated || o.pattern.length === 0) continue;
       if (o.fastPattern || o.fastPatternOnly) return placed(o, buffer);

@@ -30,14 +30,17 @@
  *     x.replacements.record(q0, k3);                                        // q0: where "ab" was found
  */
 import { APP_PROTO_NAMES } from '../app-layer/buffers.js';
+import { bufferSpec } from '../app-layer/catalogue.js';
 import { IpProto, type Packet } from '../decode/packet.js';
-import type { PcreOption } from '../rules/byte-option.js';
-import type { AddressRange, AddressSet, PortSet, Rule } from '../rules/rule.js';
+import type { AppOption } from '../rules/app-option.js';
+import type { ByteOption, PcreOption } from '../rules/byte-option.js';
+import type { AddressRange, AddressSet, BufferTests, HeaderOption, PortSet, Rule } from '../rules/rule.js';
 import { AddressMatcher, addressKey } from './addresses.js';
-import { type BufferSource, type EmitContext, emitBuffer } from './buffer.js';
-import { minimumLength } from './chains.js';
+import { type BufferSource, type EmitContext, emitBuffer, setterNames } from './buffer.js';
+import { defined, minimumLength, presence, variablesOf } from './chains.js';
 import { Code, num } from './codegen.js';
-import { bufferSpec } from './literal.js';
+import { DerivedBuffers } from './derived/derived.js';
+import { packetBuffer } from './derived/packet-buffers.js';
 import type { Inspection } from './search.js';
 import { packetTests } from './tests/packet.js';
 import { isStateOption, stateTests } from './tests/state.js';
@@ -47,12 +50,23 @@ export type Matcher = (p: Packet, x: Inspection) => number;
 /** Address lists already made ready, by what is in them: thousands of rules share $HOME_NET. */
 export type AddressCache = Map<string, AddressMatcher>;
 
-export function compileMatcher(rule: Rule, addresses: AddressCache, compileRegex: (t: PcreOption) => number): Matcher {
-  return emitMatcher(rule, addresses, compileRegex).build(['p', 'x'], rule.sid) as Matcher;
+/** `derived` is that of the Inspection the matcher will be called with. */
+export function compileMatcher(
+  rule: Rule,
+  addresses: AddressCache,
+  compileRegex: (t: PcreOption) => number,
+  derived?: DerivedBuffers,
+): Matcher {
+  return emitMatcher(rule, addresses, compileRegex, derived).build(['p', 'x'], rule.sid) as Matcher;
 }
 
 /** The code before it becomes a function. */
-export function emitMatcher(rule: Rule, addresses: AddressCache, compileRegex: (t: PcreOption) => number): Code {
+export function emitMatcher(
+  rule: Rule,
+  addresses: AddressCache,
+  compileRegex: (t: PcreOption) => number,
+  derived = new DerivedBuffers(),
+): Code {
   const code = new Code();
   const need = (condition: string) => code.line(`if (!(${condition})) return 0;`);
   const proto = protoTest(rule);
@@ -61,46 +75,109 @@ export function emitMatcher(rule: Rule, addresses: AddressCache, compileRegex: (
     need(`p.transportOff >= 0 && (p.proto === ${num(IpProto.Tcp)} || p.proto === ${num(IpProto.Udp)} || p.proto === ${num(IpProto.Sctp)})`);
   }
   if (rule.appProto !== undefined) need(`p.appProto === ${num(appProtoCode(rule.appProto))}`);
-  for (const { buffer, tests } of rule.buffers) need(`${bufferSource(buffer).len} >= ${num(minimumLength(tests))}`);
+  const lists = rule.buffers.map((entry) => ({ source: bufferSource(code, entry, derived, compileRegex), tests: entry.tests }));
+  // What a transform makes is worked out when it is asked for: after all else that can say no.
+  for (const [i, { source, tests }] of lists.entries()) if (rule.buffers[i].transforms.length === 0) need(presence(tests, source.len));
   // Payload tests need a payload, negated ones too.
   if (rule.payload.length > 0) need(`p.payloadLen >= ${num(Math.max(1, minimumLength(rule.payload)))}`);
-  for (const option of rule.header)
-    for (const condition of isStateOption(option) ? stateTests(code, option) : packetTests(option)) need(condition);
+  for (const option of rule.header) for (const condition of headerTests(code, rule, option)) need(condition);
   const forward = endpoints(code, rule, addresses, 'src', 'dst');
   if (rule.bidirectional) {
     const backward = endpoints(code, rule, addresses, 'dst', 'src');
     if (forward !== '' || backward !== '')
       need(`${forward === '' ? 'true' : `(${forward})`} || ${backward === '' ? 'true' : `(${backward})`}`);
   } else if (forward !== '') need(forward);
-  emitBuffers(code, rule, compileRegex);
+  for (const [i, { source, tests }] of lists.entries()) if (rule.buffers[i].transforms.length > 0) need(presence(tests, source.len));
+  emitBuffers(code, rule, lists, compileRegex);
   code.line('return 1;');
   return code;
 }
 
 const PAYLOAD_SOURCE: BufferSource = { mem: 'p.mem', region: 'p.region', off: 'p.payloadOff', len: 'p.payloadLen' };
 
-/** A buffer of the transaction under inspection; its length is -1 when it has none. */
-function bufferSource(name: string): BufferSource {
-  const id = num(bufferSpec(name).id);
-  const of = (field: string) => `x.buffers.${field}[${id}]`;
+/** A buffer of the transaction under inspection, a part of the packet, or what transforms make of either; its length is -1 when there is none. */
+function bufferSource(
+  code: Code,
+  { buffer, transforms }: BufferTests,
+  derived: DerivedBuffers,
+  compileRegex: (t: PcreOption) => number,
+): BufferSource {
+  const spec = bufferSpec(buffer);
+  if (transforms.length > 0) {
+    const i = num(derived.add(buffer, transforms, compileRegex));
+    return {
+      mem: `x.derived.mem[${i}]`,
+      region: 'x.derived.region',
+      off: `x.derived.off[${i}]`,
+      len: `x.derived.length(${i}, p, x.buffers)`,
+    };
+  }
+  if (spec.packet) {
+    const { off, len } = packetBuffer(buffer);
+    return { mem: 'p.mem', region: 'p.region', off: `${code.constant(off)}(p)`, len: `${code.constant(len)}(p)` };
+  }
+  if (spec.id < 0) throw new Error(`no parser fills ${buffer}`);
+  const of = (field: string) => `x.buffers.${field}[${num(spec.id)}]`;
   return { mem: of('mem'), region: of('region'), off: of('off'), len: of('len') };
 }
 
-function emitBuffers(code: Code, rule: Rule, compileRegex: (t: PcreOption) => number): void {
+function headerTests(code: Code, rule: Rule, option: HeaderOption): string[] {
+  if (option.kind === 'app') return [appTest(option)];
+  return isStateOption(option) ? stateTests(code, option, rule) : packetTests(code, option);
+}
+
+/** Unknown protocols pass no test, negated ones neither: nothing is known yet. */
+function appTest({ keyword, value, negated }: AppOption): string {
+  if (keyword !== 'app-layer-protocol') throw new Error(`${keyword} has no runtime`);
+  const code = num(appProtoCode(value));
+  return negated ? `p.appProto > 0 && p.appProto !== ${code}` : `p.appProto === ${code}`;
+}
+
+/** A rule's tests on one buffer. */
+interface List {
+  source: BufferSource;
+  tests: ByteOption[];
+}
+
+function emitBuffers(code: Code, rule: Rule, buffers: List[], compileRegex: (t: PcreOption) => number): void {
   if (rule.payload.length === 0 && rule.buffers.length === 0) return;
-  const context: EmitContext = { code, compileRegex, positions: new Map() };
+  const lists = [...buffers];
+  if (rule.payload.length > 0) lists.push({ source: PAYLOAD_SOURCE, tests: rule.payload });
+  const names = setterNames(
+    lists.flatMap(({ tests }) => tests),
+    'v',
+  );
+  const context: EmitContext = { code, compileRegex, positions: new Map(), variables: new Map(), names };
   const replaced = rule.payload.filter((t) => t.kind === 'content').filter((t) => t.replace !== undefined);
   for (const [i, t] of replaced.entries()) context.positions.set(t, `q${num(i)}`);
-  if (replaced.length > 0) code.line(`let ${[...context.positions.values()].map((q) => `${q} = 0`).join(', ')};`);
-  for (const { buffer, tests } of rule.buffers) {
-    code.open('{');
-    emitBuffer(context, bufferSource(buffer), tests);
+  const declared = [...context.positions.values(), ...names.values()];
+  if (declared.length > 0) code.line(`let ${declared.map((name) => `${name} = 0`).join(', ')};`);
+  for (const { source, tests } of names.size === 0 ? lists : settersFirst(lists)) {
+    const [first] = tests;
+    if (source === PAYLOAD_SOURCE && names.size === 0) {
+      emitBuffer(context, source, tests);
+      continue;
+    }
+    if (first.kind === 'absent' && !first.orElse) continue;
+    code.open(first.kind === 'absent' ? `if (${source.len} >= 0) {` : '{');
+    emitBuffer(context, source, tests);
     code.close();
   }
-  if (rule.payload.length > 0) emitBuffer(context, PAYLOAD_SOURCE, rule.payload);
   code.line('if (x.budget < 0) return 0;');
   // The last first: where two overlap, the one written first is written over the other.
   for (const t of replaced.reverse()) code.line(`x.replacements.record(${context.positions.get(t)}, ${code.constant(t.replace)});`);
+}
+
+/** Lists that set a variable before those that look at it; otherwise in the order given. */
+function settersFirst(lists: List[]): List[] {
+  const waiting = [...lists];
+  const sorted: List[] = [];
+  while (waiting.length > 0) {
+    const others = (list: List) => waiting.filter((other) => other !== list).flatMap(({ tests }) => tests.map(defined));
+    const ready = waiting.findIndex((list) => !list.tests.some((t) => variablesOf(t).some((name) => others(list).includes(name))));
+    sorted.push(...waiting.splice(Math.max(ready, 0), 1));
+  }
+  return sorted;
 }
 
 function appProtoCode(name: string): number {

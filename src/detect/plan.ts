@@ -7,12 +7,15 @@
  *
  * Rules on application layer buffers are in none of these. They are asked for once per transaction, by
  *
- *   transaction group     app-layer protocol * 2 + direction; a rule's buffers name exactly one
+ *   transaction group     app-layer protocol * 2 + direction; a rule is in every one that has its buffers
  */
 import { AppProto } from '../app-layer/buffers.js';
 import { IpProto } from '../decode/packet.js';
 import type { Rule } from '../rules/rule.js';
-import { bufferSpec, literalOf, PAYLOAD } from './literal.js';
+import { eventOf } from './event-index.js';
+import { isTransactionRule, literalOf, PAYLOAD, transactionGroups } from './literal.js';
+import { portsTellMore } from './selectivity.js';
+import { ACTION_ORDER, evaluationOrder } from './state/order.js';
 
 /** What Vectorscan databases and header indexes are split by. */
 export const enum ProtoClass {
@@ -57,21 +60,20 @@ export interface Plan {
   /** Ranks below this are pass rules. */
   passCount: number;
   groups: Group[];
+  /** Rules found by a decode or stream event (event-index.ts): in no group. */
+  events: number[];
   transactions: TransactionGroup[];
 }
 
-/** Suricata's default action-order: pass, drop, reject, alert. */
-const ACTION_ORDER = { pass: 0, drop: 1, reject: 2, rejectsrc: 2, rejectdst: 2, rejectboth: 2, alert: 3 } as const;
-
-export function compileRules(rules: Rule[]): Plan {
-  const order = Int32Array.from(rules, (_, i) => i).sort(
-    (a, b) => ACTION_ORDER[rules[a].action] - ACTION_ORDER[rules[b].action] || rules[a].priority - rules[b].priority || a - b,
-  );
+/** `actionOrder`: as in suricata.yaml. */
+export function compileRules(rules: Rule[], actionOrder: readonly string[] = ACTION_ORDER): Plan {
+  const order = evaluationOrder(rules, actionOrder);
   const plan: Plan = {
     order,
     rules: Array.from(order, (i) => rules[i]),
     passCount: rules.filter((r) => r.action === 'pass').length,
     groups: Array.from({ length: ProtoClass.Count * 2 }, () => ({ content: [], header: [], ipOnly: [] })),
+    events: [],
     transactions: Array.from({ length: AppProto.Count * 2 }, () => ({
       content: Array.from({ length: PAYLOAD + 1 }, () => []),
       header: [],
@@ -79,14 +81,20 @@ export function compileRules(rules: Rule[]): Plan {
   };
   for (let rank = 0; rank < plan.rules.length; rank++) {
     const rule = plan.rules[rank];
+    if (rule.inert !== undefined) continue;
     const literal = literalOf(rule);
-    if (rule.buffers.length > 0) {
-      const { proto, direction } = bufferSpec(rule.buffers[0].buffer);
-      const group = plan.transactions[proto * 2 + direction];
-      (literal === null ? group.header : group.content[literal.buffer]).push(rank);
+    if (eventOf(rule) !== undefined && !isTransactionRule(rule)) {
+      plan.events.push(rank);
       continue;
     }
-    const kind = literal !== null ? 'content' : isIpOnly(rule) ? 'ipOnly' : 'header';
+    if (isTransactionRule(rule)) {
+      for (const index of transactionGroups(rule)) {
+        const group = plan.transactions[index];
+        (literal === null ? group.header : group.content[literal.buffer]).push(rank);
+      }
+      continue;
+    }
+    const kind = literal !== null && !portsTellMore(rule, literal.bytes) ? 'content' : isIpOnly(rule) ? 'ipOnly' : 'header';
     for (const protoClass of classesOf(rule)) {
       for (let direction = 0; direction < 2; direction++) {
         if (goes(rule, direction)) plan.groups[protoClass * 2 + direction][kind].push(rank);
@@ -109,7 +117,7 @@ export function isIpOnly(rule: Rule): boolean {
     rule.dstPorts.any &&
     rule.proto !== 'pkthdr' &&
     !hasNegatedAddress(rule) &&
-    rule.header.every((o) => o.kind === 'ip_proto')
+    rule.header.every((o) => o.kind === 'ip_proto' || o.kind === 'iprep')
   );
 }
 

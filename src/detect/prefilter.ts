@@ -12,41 +12,18 @@
 import type { Packet } from '../decode/packet.js';
 import type { Native } from '../native.js';
 import type { Rule } from '../rules/rule.js';
+import type { Databases, LiteralSets } from './databases.js';
 import { FewLiterals } from './few-literals.js';
 import { type Literal, literalKey, literalOf } from './literal.js';
 import { RuleIndex } from './rule-index.js';
 
-/** Compiled databases of one thread by what is in them: groups with the same literals share one. */
-export class Databases {
-  private readonly handles = new Map<string, number>();
-
-  constructor(private readonly native: Native) {}
-
-  compile(literals: Literal[]): number {
-    const key = literals.map(literalKey).join('');
-    let handle = this.handles.get(key);
-    if (handle === undefined) {
-      handle = this.native.matchCompile(
-        literals.map((l) => l.bytes),
-        Uint8Array.from(literals, (l) => (l.nocase ? 1 : 0)),
-        Uint32Array.from(literals, (_, i) => i),
-      );
-      this.handles.set(key, handle);
-    }
-    return handle;
-  }
-
-  free(): void {
-    for (const handle of this.handles.values()) this.native.matchFree(handle);
-    this.handles.clear();
-  }
-}
-
+const NO_HITS = new Uint32Array(0);
 /** More rules than this on one literal are indexed by header. */
 const BUCKET = 8;
 
 export class Prefilter {
-  readonly database: number;
+  /** Handle of this thread: set by open(). */
+  database = -1;
   /** Bytes of the shortest literal: a shorter buffer is not scanned. */
   readonly minLength: number;
   /** 1 at the destination (source) ports that some rule is about; null when a rule is about all. */
@@ -55,16 +32,18 @@ export class Prefilter {
   private readonly start: Int32Array;
   private readonly items: Int32Array;
   private readonly indexes: (RuleIndex | null)[];
-  private readonly hits: Uint32Array;
+  private hits = NO_HITS;
+  private native!: Native;
+  /** Of its literals among the LiteralSets, and how many they are. */
+  private readonly set: number;
+  private readonly ids: number;
   private readonly few: FewLiterals | null;
 
-  /** `rules` have their literal (literalOf) in the one buffer this is for. */
-  constructor(
-    private readonly native: Native,
-    databases: Databases,
-    rules: Rule[],
-    ranks: number[],
-  ) {
+  /**
+   * `rules` have their literal (literalOf) in the one buffer this is for. What is made here is only read afterwards, so that
+   * threads can share it (pack.ts); what a thread needs for itself is made by open().
+   */
+  constructor(sets: LiteralSets, rules: Rule[], ranks: number[]) {
     const ids = new Map<string, number>();
     const literals: Literal[] = [];
     const members: number[][] = [];
@@ -80,9 +59,9 @@ export class Prefilter {
       }
       members[id].push(i);
     }
-    this.database = databases.compile(literals);
+    this.set = sets.add(literals);
+    this.ids = literals.length;
     this.minLength = Math.min(...literals.map((l) => l.bytes.length));
-    this.hits = new Uint32Array(literals.length);
     this.few = FewLiterals.of(literals);
     this.indexes = members.map((m) =>
       m.length <= BUCKET
@@ -108,6 +87,13 @@ export class Prefilter {
         }
       }
     }
+  }
+
+  /** What belongs to the thread that scans. */
+  open(native: Native, databases: Databases): void {
+    this.native = native;
+    this.database = databases.open(this.set);
+    this.hits = new Uint32Array(this.ids);
   }
 
   /** Whether any rule could apply to a packet with `length` bytes in this buffer: spares the scan. */

@@ -11,7 +11,8 @@
  * stands for: rules that differ by port are told apart by port, those that differ by address by address.
  */
 import type { IpProto, Packet } from '../decode/packet.js';
-import type { FlagsOption, NumberTest } from '../rules/packet-option.js';
+import { numberPasses } from '../rules/numbers.js';
+import type { FlagsOption } from '../rules/packet-option.js';
 import type { PortSet, Rule } from '../rules/rule.js';
 import { addressKey, addressShare, portKey, portShare } from './addresses.js';
 import { AddressIndex, NumberIndex } from './intervals.js';
@@ -26,8 +27,8 @@ const enum Field {
   Count,
 }
 
-/** Below this many rules, evaluating all is cheaper than asking the indexes. */
-const SMALL = 4;
+/** Up to this many rules, looking at all is cheaper than asking the indexes. */
+const SMALL = 2;
 
 interface Choice {
   field: Field;
@@ -169,29 +170,10 @@ function valuesOf(rule: Rule, field: Field): [number, number][] {
   if (tests.length === 0) return [];
   const ranges: [number, number][] = [];
   for (let v = 0; v < 256; v++) {
-    const fits = tests.every((o) => (o.kind === 'itype' ? passes(o.test, v) : flagsPass(o as FlagsOption, v)));
+    const fits = tests.every((o) => (o.kind === 'itype' ? numberPasses(o.test, v) : flagsPass(o as FlagsOption, v)));
     if (fits) ranges.push([v, v]);
   }
   return ranges.length === 0 ? [[0, 0]] : merged(ranges);
-}
-
-export function passes(test: NumberTest, v: number): boolean {
-  switch (test.op) {
-    case '=':
-      return v === test.a;
-    case '!=':
-      return v !== test.a;
-    case '<':
-      return v < test.a;
-    case '>':
-      return v > test.a;
-    case '<=':
-      return v <= test.a;
-    case '>=':
-      return v >= test.a;
-    case '<>':
-      return v > test.a && v < test.b;
-  }
 }
 
 /** User guide, "flags": exact; `+` all of them and any others; `*` any of them; `!` not all of them. */

@@ -5,6 +5,8 @@
  */
 import { Buffers } from '../app-layer/buffers.js';
 import { native } from '../native.js';
+import type { Decoded } from './byte-values.js';
+import { DerivedBuffers } from './derived/derived.js';
 import type { Flows } from './flows.js';
 import { Replacements } from './replacements.js';
 import type { StateStore } from './state/store.js';
@@ -26,6 +28,10 @@ export class Inspection {
   flows: Flows | null = null;
   store: StateStore | null = null;
   readonly replacements = new Replacements();
+  /** What transforms make of buffers. */
+  readonly derived = new DerivedBuffers();
+  /** What base64_decode made. */
+  decoded: Decoded | null = null;
 }
 
 /** ASCII lower case of every byte. */

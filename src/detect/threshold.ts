@@ -1,27 +1,26 @@
 /**
- * `threshold` of a rule: limit, threshold, both (user guide, "Thresholding Keywords").
+ * How often a rule may match: `threshold`, `detection_filter`, and `suppress` and `rate_filter` of threshold.config
+ * (user guide, "Thresholding Keywords", "Global-Thresholds").
  *
- *   limit      the first `count` matches in `seconds` alert; later ones act (drop) without an alert
- *   threshold  every `count`-th match within `seconds` counts as a match; the ones before are none at all
- *   both       the `count`-th match in `seconds` alerts; the ones before are none, later ones act silently
+ *   limit             the first `count` matches in `seconds` alert; later ones act (drop) without an alert
+ *   threshold         every `count`-th match within `seconds` counts as a match; the ones before are none at all
+ *   both              the `count`-th match in `seconds` alerts; the ones before are none, later ones act silently
+ *   backoff           the count-th match of a flow alerts, then the count * multiplier-th, ...; others act silently, the first is none
+ *   detection_filter  matches after the first `count` in `seconds` are matches; the ones before are none at all
+ *   rate filter       after `count` matches in `seconds` the rule has another action, for `timeout` seconds
+ *   suppression       from or to these addresses the rule acts without an alert
  *
- * State belongs to one worker: a worker sees all packets of a flow but not all flows of an address, so with
- * by_src, by_dst, by_both and by_rule and W workers an address may reach up to W times the count.
- * Time is packet time.
- *
- * A set-associative table in typed arrays, WAYS entries a set:
- *
- *   entry e   key[e * 10 ..]   used 1 | rule | 8 words: addresses or flow
- *             since[e]  count[e]       window's first second (and nanosecond), matches in it
- *
- * When a set is full, an entry whose window is over is taken, else the one whose window began first; giving
- * up a live window is counted (Counter.ThresholdEvicted).
+ * Counts are by gid, sid, rev and what is tracked, in the tables of the store: they live on when rules are loaded anew. Time is
+ * packet time. Packets that are not IP are not counted, as in Suricata.
  */
 import type { Packet } from '../decode/packet.js';
 import { Key } from '../flow/flow-table.js';
-import { Counter } from '../metrics/counters.js';
-import type { ThresholdOption } from '../rules/state-option.js';
+import type { Rule } from '../rules/rule.js';
+import type { RateFilter, Suppression, ThresholdOption, Track as TrackName } from '../rules/state-option.js';
+import { AddressMatcher } from './addresses.js';
 import type { Flows } from './flows.js';
+import { type AddressTable, Entry, Kind } from './state/address-table.js';
+import type { StateStore } from './state/store.js';
 
 export const enum Outcome {
   /** The rule has not matched. */
@@ -31,11 +30,16 @@ export const enum Outcome {
   Silent = 2,
 }
 
-const enum Type {
-  Limit = 0,
-  Threshold,
-  Both,
+/** What a rate filter makes of a rule. */
+export const enum NewAction {
+  /** As the rule says. */
+  None = 0,
+  Alert,
+  Drop,
+  Pass,
+  Reject,
 }
+
 const enum Track {
   Src = 0,
   Dst,
@@ -43,156 +47,226 @@ const enum Track {
   Rule,
   Flow,
 }
-const TYPES = { limit: Type.Limit, threshold: Type.Threshold, both: Type.Both } as const;
-const TRACKS = { by_src: Track.Src, by_dst: Track.Dst, by_both: Track.Both, by_rule: Track.Rule, by_flow: Track.Flow } as const;
+const KINDS: Record<ThresholdOption['type'], Kind> = {
+  limit: Kind.Limit,
+  threshold: Kind.Threshold,
+  both: Kind.Both,
+  backoff: Kind.Backoff,
+  detection_filter: Kind.DetectionFilter,
+};
+const TRACKS: Record<TrackName, Track> = {
+  by_src: Track.Src,
+  by_dst: Track.Dst,
+  by_both: Track.Both,
+  by_rule: Track.Rule,
+  by_flow: Track.Flow,
+};
+const ACTIONS: Record<RateFilter['action'], NewAction> = {
+  alert: NewAction.Alert,
+  drop: NewAction.Drop,
+  pass: NewAction.Pass,
+  reject: NewAction.Reject,
+};
 
-const WAYS = 8;
-/** Words of an entry's key. */
-const KEY = 10;
+const MAX = 0x7fffffff;
+/** Entry.Count of a rate filter that is in force. */
+const IN_FORCE = -2;
+/** Seconds after which the count of a flow may be forgotten if the flow has not matched since. */
+const BACKOFF_SECONDS = 86400;
 
-export class Thresholds {
-  private readonly sets: number;
-  private readonly keys: Int32Array;
-  private readonly since: Int32Array;
-  private readonly sinceNsec: Int32Array;
-  private readonly count: Int32Array;
-  /** Seconds of the rule that owns the entry: tells when the window is over. */
-  private readonly seconds: Int32Array;
-  private readonly probe = new Int32Array(KEY);
-
-  // Per rank: type (-1 without threshold), track, count, seconds.
-  private readonly type: Int8Array;
-  private readonly track: Int8Array;
-  private readonly limit: Int32Array;
-  private readonly window: Int32Array;
+/** A count and what it is for. All numbers: nothing is looked up by name when a rule matches. */
+class Limit {
+  readonly kind: Kind;
+  readonly track: Track;
+  readonly count: number;
+  readonly seconds: number;
+  /** backoff: by what the count grows. Rate filter: how long it lasts. */
+  readonly extra: number;
+  readonly action: NewAction;
 
   constructor(
-    options: (ThresholdOption | undefined)[],
-    entries: number,
-    private readonly counters: Float64Array,
+    kind: Kind,
+    { track, count, seconds }: { track: TrackName; count: number; seconds: number },
+    extra: number,
+    action: NewAction,
   ) {
-    this.type = Int8Array.from(options, (o) => (o === undefined ? -1 : TYPES[o.type]));
-    this.track = Int8Array.from(options, (o) => (o === undefined ? 0 : TRACKS[o.track]));
-    this.limit = Int32Array.from(options, (o) => Math.min(o?.count ?? 0, 0x7fffffff));
-    this.window = Int32Array.from(options, (o) => Math.min(o?.seconds ?? 0, 0x7fffffff));
-    const any = options.some((o) => o !== undefined);
-    let sets = 1;
-    while (any && sets * 2 * WAYS <= entries) sets *= 2;
-    this.sets = sets;
-    this.keys = new Int32Array(sets * WAYS * KEY);
-    this.since = new Int32Array(sets * WAYS);
-    this.sinceNsec = new Int32Array(sets * WAYS);
-    this.count = new Int32Array(sets * WAYS);
-    this.seconds = new Int32Array(sets * WAYS);
+    this.kind = kind;
+    this.track = TRACKS[track];
+    this.count = Math.min(count, MAX);
+    this.seconds = Math.min(seconds, MAX);
+    this.extra = Math.min(extra, MAX);
+    this.action = action;
+  }
+}
+
+class Suppressor {
+  readonly matcher: AddressMatcher | null;
+  readonly src: boolean;
+  readonly dst: boolean;
+
+  constructor({ track, addresses }: Suppression) {
+    this.matcher = track === 'rule' || addresses.any ? null : new AddressMatcher(addresses);
+    this.src = track !== 'by_dst';
+    this.dst = track === 'by_dst' || track === 'by_either';
+  }
+
+  holds(p: Packet): boolean {
+    if (this.matcher === null) return true;
+    return (this.src && this.matcher.has(p.src, p.ipVersion)) || (this.dst && this.matcher.has(p.dst, p.ipVersion));
+  }
+}
+
+export class Thresholds {
+  /** After check() said that the rule matches: its action for this packet. */
+  action: NewAction = NewAction.None;
+  /** By rank, 1: there is something to check. */
+  private readonly any: Uint8Array;
+  private readonly limits: (Limit | null)[];
+  private readonly rates: (Limit | null)[];
+  private readonly suppressors: (Suppressor[] | null)[];
+  /** gid, sid, rev. */
+  private readonly ids: Int32Array;
+
+  constructor(
+    rules: Rule[],
+    private readonly store: StateStore,
+  ) {
+    // Thousands of rules may share what threshold.config says of all.
+    const known = new Map<Suppression, Suppressor>();
+    const suppressor = (s: Suppression) => {
+      const found = known.get(s) ?? new Suppressor(s);
+      known.set(s, found);
+      return found;
+    };
+    this.limits = rules.map(({ threshold: t }) =>
+      t === undefined ? null : new Limit(KINDS[t.type], t, t.multiplier ?? 0, NewAction.None),
+    );
+    this.rates = rules.map(({ rateFilter: r }) => (r === undefined ? null : new Limit(Kind.Rate, r, r.timeout, ACTIONS[r.action])));
+    this.suppressors = rules.map(({ suppressions: s }) => (s === undefined || s.length === 0 ? null : s.map(suppressor)));
+    this.any = Uint8Array.from(rules, (_, i) =>
+      this.limits[i] !== null || this.rates[i] !== null || this.suppressors[i] !== null ? 1 : 0,
+    );
+    this.ids = Int32Array.from(rules.flatMap((rule) => [rule.gid, rule.sid, rule.rev]));
   }
 
   has(rank: number): boolean {
-    return this.type[rank] >= 0;
+    return this.any[rank] === 1;
   }
 
   /** What a match of this rule comes to. */
   check(rank: number, p: Packet, flows: Flows): Outcome {
-    this.fillProbe(rank, p, flows);
-    const e = this.entry(p);
-    const limit = this.limit[rank];
-    if (this.count[e] < 0 || this.over(e, p)) {
-      this.since[e] = p.tsSec;
-      this.sinceNsec[e] = p.tsNsec;
-      this.seconds[e] = this.window[rank];
-      this.count[e] = 0;
+    this.action = NewAction.None;
+    if (p.ipVersion === 0) return Outcome.Alert;
+    const suppressors = this.suppressors[rank];
+    if (suppressors !== null) {
+      for (let i = 0; i < suppressors.length; i++) if (suppressors[i].holds(p)) return Outcome.Silent;
     }
-    const n = this.count[e] < 0x7fffffff ? (this.count[e] + 1) | 0 : 0x7fffffff;
-    this.count[e] = n;
-    switch (this.type[rank]) {
-      case Type.Limit:
-        return n <= limit ? Outcome.Alert : Outcome.Silent;
-      case Type.Threshold:
-        if (n < limit) return Outcome.None;
+    const limit = this.limits[rank];
+    if (limit !== null) {
+      const table = this.table(limit, rank, p, flows);
+      const outcome = this.count(table, limit, p);
+      table.release();
+      if (outcome !== Outcome.Alert) return outcome;
+    }
+    const rate = this.rates[rank];
+    if (rate !== null) {
+      const table = this.table(rate, rank, p, flows);
+      if (this.rate(table, rate, p)) this.action = rate.action;
+      table.release();
+    }
+    return Outcome.Alert;
+  }
+
+  private count(table: AddressTable, limit: Limit, p: Packet): Outcome {
+    const { words } = table;
+    const e = table.claim(p);
+    if (limit.kind === Kind.Backoff) return this.backoff(table, limit, p, e);
+    if (words[e + Entry.Count] < 0) {
+      table.lasts(e, limit.seconds);
+      words[e + Entry.Count] = 0;
+    }
+    const n = words[e + Entry.Count] < MAX ? words[e + Entry.Count] + 1 : MAX;
+    words[e + Entry.Count] = n;
+    switch (limit.kind) {
+      case Kind.Limit:
+        return n <= limit.count ? Outcome.Alert : Outcome.Silent;
+      case Kind.DetectionFilter:
+        return n > limit.count ? Outcome.Alert : Outcome.None;
+      case Kind.Threshold:
+        if (n < limit.count) return Outcome.None;
         // The next window begins at the match that filled this one.
-        this.count[e] = 0;
-        this.since[e] = p.tsSec;
-        this.sinceNsec[e] = p.tsNsec;
+        table.begin(e, p);
+        table.lasts(e, limit.seconds);
+        words[e + Entry.Count] = 0;
         return Outcome.Alert;
       default:
-        return n < limit ? Outcome.None : n === limit ? Outcome.Alert : Outcome.Silent;
+        return n < limit.count ? Outcome.None : n === limit.count ? Outcome.Alert : Outcome.Silent;
     }
   }
 
-  private fillProbe(rank: number, p: Packet, flows: Flows): void {
-    const { probe } = this;
-    probe.fill(0);
-    probe[0] = 1;
-    probe[1] = rank;
-    switch (this.track[rank]) {
+  /** Has no window: SinceNsec and Since of its entry hold the count that alerts next, and the time of the last match is its end. */
+  private backoff(table: AddressTable, limit: Limit, p: Packet, e: number): Outcome {
+    const { words } = table;
+    const first = words[e + Entry.Count] < 0;
+    if (first) {
+      words[e + Entry.Count] = 0;
+      words[e + Entry.SinceNsec] = limit.count;
+    }
+    const n = words[e + Entry.Count] < MAX ? words[e + Entry.Count] + 1 : MAX;
+    words[e + Entry.Count] = n;
+    words[e + Entry.Since] = p.tsSec;
+    table.lasts(e, BACKOFF_SECONDS);
+    if (n !== words[e + Entry.SinceNsec]) return first ? Outcome.None : Outcome.Silent;
+    words[e + Entry.SinceNsec] = Math.min(n * limit.extra, MAX);
+    return Outcome.Alert;
+  }
+
+  /** True: the new action holds. */
+  private rate(table: AddressTable, rate: Limit, p: Packet): boolean {
+    const { words } = table;
+    const e = table.claim(p);
+    if (words[e + Entry.Count] === IN_FORCE) return true;
+    if (words[e + Entry.Count] < 0) {
+      table.lasts(e, rate.seconds);
+      words[e + Entry.Count] = 1;
+      return false;
+    }
+    words[e + Entry.Count]++;
+    if (words[e + Entry.Count] <= rate.count) return false;
+    table.begin(e, p);
+    table.lasts(e, rate.extra);
+    words[e + Entry.Count] = IN_FORCE;
+    return true;
+  }
+
+  /** The table of what is tracked, its probe filled in. */
+  private table(limit: Limit, rank: number, p: Packet, flows: Flows): AddressTable {
+    const { ids } = this;
+    const byFlow = limit.track === Track.Flow;
+    const table = byFlow ? this.store.own : this.store.addresses;
+    const version = limit.track === Track.Rule ? 0 : p.ipVersion << 16;
+    table.key(limit.kind | (limit.track << 8) | version, ids[3 * rank], ids[3 * rank + 1], ids[3 * rank + 2]);
+    switch (limit.track) {
       case Track.Src:
-        for (let w = 0; w < 4; w++) probe[2 + w] = p.src[w];
+        table.address(p.src);
         break;
       case Track.Dst:
-        for (let w = 0; w < 4; w++) probe[2 + w] = p.dst[w];
+        table.address(p.dst);
         break;
-      case Track.Both: {
-        // The pair, whichever of the two sends.
-        let swap = false;
-        for (let w = 0; w < 4; w++) {
-          if (p.src[w] !== p.dst[w]) {
-            swap = p.src[w] > p.dst[w];
-            break;
-          }
-        }
-        for (let w = 0; w < 4; w++) {
-          probe[2 + w] = swap ? p.dst[w] : p.src[w];
-          probe[6 + w] = swap ? p.src[w] : p.dst[w];
-        }
+      case Track.Both:
+        table.pair(p.src, p.dst);
         break;
-      }
       case Track.Flow:
-        // A packet without a flow is tracked by its pair of addresses, in its direction.
-        if (p.flow >= 0) {
-          probe[0] = 2;
-          probe[2] = p.flow;
-          probe[3] = flows.key[p.flow * Key.Words + Key.IdLow];
-        } else {
-          for (let w = 0; w < 4; w++) {
-            probe[2 + w] = p.src[w];
-            probe[6 + w] = p.dst[w];
-          }
+        // A packet without a flow is tracked by its pair of addresses.
+        if (p.flow < 0) table.pair(p.src, p.dst);
+        else {
+          table.probe[Entry.Kind] |= 1 << 24;
+          table.probe[Entry.Address] = p.flow;
+          table.probe[Entry.Address + 1] = flows.key[p.flow * Key.Words + Key.IdLow];
         }
         break;
       default:
     }
-  }
-
-  /** The entry of `probe`; a fresh one has count -1. */
-  private entry(p: Packet): number {
-    const { probe, keys } = this;
-    let h = 0x9e3779b9 | 0;
-    for (let i = 0; i < KEY; i++) h = Math.imul(h ^ probe[i], 0x85ebca6b) ^ (h >>> 13);
-    const first = ((h ^ (h >>> 16)) & (this.sets - 1)) * WAYS;
-    let free = -1;
-    let oldest = first;
-    for (let e = first; e < first + WAYS; e++) {
-      const at = e * KEY;
-      if (keys[at] === 0) {
-        if (free < 0) free = e;
-        continue;
-      }
-      let k = 0;
-      while (k < KEY && keys[at + k] === probe[k]) k++;
-      if (k === KEY) return e;
-      if (free < 0 && this.over(e, p)) free = e;
-      if (this.since[e] < this.since[oldest]) oldest = e;
-    }
-    if (free < 0) {
-      free = oldest;
-      this.counters[Counter.ThresholdEvicted]++;
-    }
-    for (let k = 0; k < KEY; k++) keys[free * KEY + k] = probe[k];
-    this.count[free] = -1;
-    return free;
-  }
-
-  private over(e: number, p: Packet): boolean {
-    const elapsed = p.tsSec - this.since[e];
-    return elapsed > this.seconds[e] || (elapsed === this.seconds[e] && p.tsNsec > this.sinceNsec[e]);
+    return table;
   }
 }

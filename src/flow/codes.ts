@@ -47,6 +47,8 @@ export const enum FlowFlag {
   AsyncOneside = 1 << 11,
   /** A drop record was written (outputs.drop.flows: start writes one per flow). */
   DropLogged = 1 << 12,
+  /** stream.midstream-policy was applied. */
+  MidstreamPolicy = 1 << 13,
 }
 
 /** TCP session states in Suricata's order: `>= Established` means past the handshake. The server's view. */
@@ -79,7 +81,7 @@ export const enum NoFlow {
   Memcap = -1,
   /**
    * No flow is made for such a packet, and no policy applies: an ICMPv4 error about no known flow, or a protocol
-   * other than TCP, UDP, ICMP, SCTP, ESP and IPv6 in IPv4 (the ones Suricata tracks).
+   * other than TCP, UDP, ICMP, SCTP, ESP, IPv6 in IPv4 and IPv4 in IPv6 (the ones Suricata tracks).
    */
   NotWanted = -2,
 }

@@ -174,7 +174,7 @@ export class FlowTable {
     else if (proto === IpProto.Icmp || proto === IpProto.IcmpV6) {
       if (proto === IpProto.Icmp && isIcmpV4Error(p.icmpType)) return this.lookupIcmpError(p);
       ports = icmpPorts(proto, p.icmpType, p.icmpCode);
-    } else if (proto !== IpProto.Esp && (proto !== IpProto.Ipv6 || p.ipVersion !== 4)) return this.noFlow(p);
+    } else if (proto !== IpProto.Esp && proto !== (p.ipVersion === 4 ? IpProto.Ipv6 : IpProto.IpIp)) return this.noFlow(p);
     const vlan01 = ((p.vlan0 << 16) | p.vlan1) & this.vlanMask;
     const vlan2 = p.vlan2 & this.vlanMask;
     let meta = (proto & 0xff) | (p.ipVersion === 6 ? IPV6 : 0) | (p.tunnelDepth << 9);

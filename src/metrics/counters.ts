@@ -112,7 +112,38 @@ export const enum Counter {
   // application layers: bytes that were skipped because they never came, packets without room to hold or parse them
   AppGaps,
   AppNoRoom,
-  Count = 128,
+  // what rules remember: flowbits and flowints that found no room, alerts above packet-alert-max, packets with a tag
+  FlowVarsFull,
+  AlertsOverflow,
+  TaggedPackets,
+  // what decode saw, by kind; totals of both IP versions stand above
+  Ethernet = 140,
+  IcmpV6,
+  FragmentsV6,
+  ReassembledV6,
+  FlowsIcmpV6,
+  /** IP in IP, by 2 * (outer is IPv6) + (inner is IPv6). */
+  IpInIp,
+  IpInIpEnd = IpInIp + 4,
+  Gre = IpInIpEnd,
+  Vxlan,
+  Teredo,
+  /** Bytes of Bypassed. */
+  BypassedBytes,
+  /** TCP sessions without their handshake, by the exception policy (Policy) applied to them. */
+  MidstreamPolicy,
+  MidstreamPolicyEnd = MidstreamPolicy + 8,
+  // flows that ended, by FlowState, and those of TCP by TcpState
+  FlowEndState = MidstreamPolicyEnd,
+  FlowEndTcp = FlowEndState + 4,
+  FlowEndTcpEnd = FlowEndTcp + 12,
+  // decode and stream events by code: DecodeEvents + DecodeEvent.X (src/decode/events.ts), StreamEvents + StreamEvent.X
+  // (src/stream/events.ts); Suricata's decoder.event.* and stream.*
+  DecodeEvents = 192,
+  DecodeEventsEnd = DecodeEvents + 192,
+  StreamEvents = DecodeEventsEnd,
+  StreamEventsEnd = StreamEvents + 96,
+  Count = StreamEventsEnd,
 }
 
 /** Upper bounds of the BatchSize buckets; the last bucket is for more. */

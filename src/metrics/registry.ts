@@ -12,7 +12,8 @@ export interface MetricsSources {
   startMs: number;
   /** The child processes, e.g. `capture`, `detection`. */
   processes(): { name: string; up: boolean; restarts: number; pid: number }[];
-  rules(): { loaded: number; failed: number };
+  /** What became of the rules; `inert` are among the loaded. */
+  rules(): { loaded: number; failed: number; skipped?: number; inert?: number; inertBy?: Record<string, number> };
   /** Outputs.lostLines(). */
   lostLines(): Record<string, number>;
   /** Outputs.invalid. */
@@ -45,10 +46,20 @@ export function buildRegistry(sources: MetricsSources): Registry {
   counter('process_restarts_total', 'Times a child process ended and was started again.', ['process'], (c) => {
     for (const p of sources.processes()) c.inc({ process: p.name }, p.restarts);
   });
-  gauge('rules', 'Rules by what became of them: failed = in the rule file but not in force.', ['state'], (g) => {
-    const rules = sources.rules();
-    g.set({ state: 'loaded' }, rules.loaded);
-    g.set({ state: 'failed' }, rules.failed);
+  gauge(
+    'rules',
+    'Rules by what became of them: failed = in the rule file but not in force; inert = loaded, but what they look at has no parser yet; skipped = meant for another version or build.',
+    ['state'],
+    (g) => {
+      const rules = sources.rules();
+      g.set({ state: 'loaded' }, rules.loaded);
+      g.set({ state: 'failed' }, rules.failed);
+      g.set({ state: 'inert' }, rules.inert ?? 0);
+      g.set({ state: 'skipped' }, rules.skipped ?? 0);
+    },
+  );
+  gauge('rules_inert', 'Rules that loaded but cannot match yet, by the protocol or feature they wait for.', ['lacks'], (g) => {
+    for (const [lacks, count] of Object.entries(sources.rules().inertBy ?? {})) g.set({ lacks }, count);
   });
   counter('log_lines_lost_total', 'Log lines that could not be written: disk full, directory gone, disk too slow.', ['log'], (c) => {
     for (const [log, lost] of Object.entries(sources.lostLines())) c.inc({ log }, lost);

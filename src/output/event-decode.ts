@@ -1,8 +1,8 @@
 import { APP_PROTO_NAMES } from '../app-layer/buffers.js';
 import { FLOW_END_NAMES, FLOW_STATE_NAMES, TCP_STATE_NAMES } from '../flow/names.js';
 import { REASON_NAMES } from '../ring/verdict.js';
-import { At, EVENT_VERSION, EventType, Has } from './event-layout.js';
-import { TUNNEL_NAMES } from './names.js';
+import { At, EVENT_VERSION, EventType, EventVerdict, Has } from './event-layout.js';
+import { anomalyName, POLICY_NAMES, TUNNEL_NAMES } from './names.js';
 
 /**
  * The decoded record: the fields of the layout in event-layout.ts, by the same names. One instance is
@@ -85,6 +85,16 @@ export class EventRecord {
   readonly outerDst = new Uint32Array(4);
   payload: Buffer = EMPTY;
   packet: Buffer = EMPTY;
+  etherType = 0;
+  readonly etherDst = new Uint8Array(6);
+  readonly etherSrc = new Uint8Array(6);
+  /** Code of the decode or stream event of an anomaly. */
+  event = 0;
+  /** EventVerdict */
+  verdict = 0;
+  /** Sides (src/ring/verdict.ts) that were told of a rejected packet. */
+  rejectSides = 0;
+  midstreamPolicy = 0;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -102,7 +112,7 @@ export function decodeEvent(bytes: Uint8Array, view: DataView, at: number, lengt
   if (!Number.isInteger(at) || !Number.isInteger(length) || at < 0 || length < At.Bytes) return false;
   if (at + length > view.byteLength || at + length > bytes.length) return false;
   const type = view.getUint8(at + At.Type);
-  if (type < EventType.Alert || type > EventType.Flow || view.getUint8(at + At.Version) !== EVENT_VERSION) return false;
+  if (type < EventType.Alert || type > EventType.Packet || view.getUint8(at + At.Version) !== EVENT_VERSION) return false;
   out.type = type;
   out.mode = view.getUint8(at + At.Mode);
   out.ipVersion = view.getUint8(at + At.IpVersion);
@@ -149,7 +159,18 @@ export function decodeEvent(bytes: Uint8Array, view: DataView, at: number, lengt
   out.linkType = view.getUint32(at + At.LinkType, true);
   out.txId = view.getInt32(at + At.TxId, true);
   out.appProto = view.getUint8(at + At.AppProto);
-  if (out.appProto >= APP_PROTO_NAMES.length) return false;
+  out.etherType = view.getUint16(at + At.EtherType, true);
+  out.event = view.getUint16(at + At.Event, true);
+  for (let i = 0; i < 6; i++) {
+    out.etherDst[i] = view.getUint8(at + At.EtherDst + i);
+    out.etherSrc[i] = view.getUint8(at + At.EtherSrc + i);
+  }
+  out.verdict = view.getUint8(at + At.Verdict);
+  out.rejectSides = view.getUint8(at + At.RejectSides);
+  out.midstreamPolicy = view.getUint8(at + At.MidstreamPolicy);
+  if (out.midstreamPolicy >= POLICY_NAMES.length) return false;
+  if (out.appProto >= APP_PROTO_NAMES.length || out.verdict > EventVerdict.Drop || out.rejectSides > 3) return false;
+  if (type === EventType.Anomaly ? anomalyName(out.event) === '' : out.event !== 0) return false;
   if ((out.has & Has.Flow) !== 0 && !decodeFlow(view, at, out)) return false;
   if ((out.has & Has.Outer) !== 0 && !decodeOuter(view, at, out)) return false;
   if (type === EventType.Flow && ((out.has & Has.Flow) === 0 || out.ipVersion === 0)) return false;

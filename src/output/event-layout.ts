@@ -1,6 +1,6 @@
 /**
  * Event records: what a detection worker tells the output writers, over an EventRing.
- * ALERT, DROP and FLOW share one layout, so that one encoder and one set of checks serve all three.
+ * All types share one layout, so that one encoder and one set of checks serve them.
  * Multi-byte numbers are little-endian; addresses are four words as in Packet.src (network order inside
  * a word, most significant word first). "flow" fields are those of the flow's initiator.
  *
@@ -31,10 +31,13 @@
  *   232  | outer src address (4 x u32): the packet around a tunnelled one        |
  *   248  | outer dst address (4 x u32)                                           |
  *   264  | o.proto| o.ipver| encaps.| fl.prot| payloadLen (u32)                  |
- *   272  | packetLen (u32)                   | 0                                 |
- *   280  | payload bytes, then packet bytes
+ *   272  | packetLen (u32)                   | etherType (u16) | event (u16)     |
+ *   280  | Ethernet destination, then source (6 bytes each)  | verdict| sides  |
+ *        |                                   (280..291)      | (292)  | (293)  |
+ *   294  | policy | 0      |
+ *   296  | payload bytes, then packet bytes
  *
- * ALERT uses all of it; DROP has no payload; FLOW has the tuple of the flow in the packet fields, the
+ * ALERT uses all of it; DROP has no payload; ANOMALY names a decode or stream event, PACKET is a tagged packet: neither has a rule; FLOW has the tuple of the flow in the packet fields, the
  * moment of writing in tsSec/tsNsec, and no rule. Without Has.Flow the bytes 128..227 and 267 mean nothing,
  * without Has.Outer 228..266; appProto (an AppProto) is 0 without a flow. No record holds text: names come from the rules the writer knows.
  */
@@ -42,9 +45,13 @@ export const enum EventType {
   Alert = 1,
   Drop = 2,
   Flow = 3,
+  /** Something is wrong with the packet: At.Event says what. */
+  Anomaly = 4,
+  /** A packet logged because of the keyword `tag`. */
+  Packet = 5,
 }
 
-export const EVENT_VERSION = 1;
+export const EVENT_VERSION = 2;
 
 /** Byte offsets, as drawn above. */
 export const enum At {
@@ -124,7 +131,15 @@ export const enum At {
   FlowProto = 267,
   PayloadLen = 268,
   PacketLen = 272,
-  Bytes = 280,
+  EtherType = 276,
+  Event = 278,
+  EtherDst = 280,
+  EtherSrc = 286,
+  Verdict = 292,
+  RejectSides = 293,
+  /** FLOW: the Policy (src/workers/policy.ts) that FlowFact.MidstreamPolicy is about. */
+  MidstreamPolicy = 294,
+  Bytes = 296,
 }
 
 /** Bits of At.Flags. */
@@ -135,6 +150,16 @@ export const enum Has {
   Icmp = 0x08,
   Defragged = 0x10,
   IcmpEcho = 0x20,
+  /** EtherDst, EtherSrc and EtherType hold the Ethernet header. */
+  Ethernet = 0x40,
+}
+
+/** At.Verdict: what became of the packet an alert is about; names in VERDICT_NAMES. */
+export const enum EventVerdict {
+  None = 0,
+  Alert = 1,
+  Pass = 2,
+  Drop = 3,
 }
 
 /** Bits of At.FlowFlags. */
@@ -147,6 +172,8 @@ export const enum FlowFact {
   TcpSession = 0x10,
   /** ICMP: a reply was seen, RespType and RespCode hold its type and code. */
   Response = 0x20,
+  /** stream.midstream-policy was applied to the session. */
+  MidstreamPolicy = 0x40,
 }
 
 /** How a tunnelled packet was wrapped; names in TUNNEL_NAMES. */

@@ -5,8 +5,8 @@ import { type FlowTable, Key, L4 } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import type { EventRing } from '../ring/event-ring.js';
 import { Reason } from '../ring/verdict.js';
-
 import { At, Encapsulation, EVENT_VERSION, EventType, FlowFact, Has, MAX_PACKET_BYTES } from './event-layout.js';
+import { STREAM_EVENT_BASE } from './names.js';
 
 export * from './event-layout.js';
 
@@ -24,7 +24,18 @@ export interface EncoderOptions {
   drops?: boolean;
   /** false: nobody writes flow records, so none are made. Default true. */
   flows?: boolean;
+  /** Decode events, stream events: whether somebody writes records of them. Default false. */
+  anomalies?: { decode: boolean; stream: boolean; packetHeader: boolean };
+  /** Somebody writes records of tagged packets. Default false. */
+  tagged?: boolean;
 }
+
+/** Link types of a bare IP packet (tcpdump.org, LINKTYPE_*). */
+const LINKTYPE_IPV4 = 228;
+const LINKTYPE_IPV6 = 229;
+
+/** Bytes of the packet in an anomaly record (eve `packethdr`). */
+const ANOMALY_BYTES = 32;
 
 /** Drops already reported per flow and direction: direct-mapped, so a collision costs one record too many. */
 const DROP_LOGGED = 8192;
@@ -46,6 +57,15 @@ export class EventEncoder {
   private readonly drops: boolean;
   private readonly flowRecords: boolean;
   private readonly dropStart: boolean;
+  private readonly decodeAnomalies: boolean;
+  private readonly streamAnomalies: boolean;
+  private readonly taggedPackets: boolean;
+  private readonly anomalyBytes: number;
+  /** Code of stream.midstream-policy. */
+  midstreamPolicy = 0;
+  /** EventVerdict and sides told of a rejection, for the alerts that follow: the engine knows before it reports them. */
+  verdict = 0;
+  rejectSides = 0;
   private readonly dropLogged = new Float64Array(DROP_LOGGED).fill(-1);
   // The packet around the one under inspection (see `outer`)
   private outerKind = 0;
@@ -57,14 +77,22 @@ export class EventEncoder {
   private readonly outerDst = new Int32Array(4);
 
   static options(config: Config): EncoderOptions {
-    const eve = config.outputs.eve;
+    const eves = [config.outputs.eve, ...(config.outputs.otherEves ?? [])].filter((eve) => eve.enabled);
+    const alerts = eves.filter((eve) => eve.alert.enabled);
+    const drops = eves.filter((eve) => eve.drop.enabled);
     return {
-      payload: eve.enabled && eve.alert.enabled && (eve.alert.payload || eve.alert.payloadPrintable),
-      packet: eve.enabled && eve.alert.enabled && eve.alert.packet,
-      payloadBufferSize: eve.alert.payloadBufferSize,
-      dropFlows: eve.drop.flows,
-      drops: eve.enabled && eve.drop.enabled,
-      flows: eve.enabled && eve.flow,
+      payload: alerts.some((eve) => eve.alert.payload || eve.alert.payloadPrintable),
+      packet: alerts.some((eve) => eve.alert.packet),
+      payloadBufferSize: Math.max(0, ...alerts.map((eve) => eve.alert.payloadBufferSize)),
+      dropFlows: drops.some((eve) => eve.drop.flows === 'all') ? 'all' : 'start',
+      drops: drops.length > 0,
+      flows: eves.some((eve) => eve.flow || eve.netflow),
+      anomalies: {
+        decode: eves.some((eve) => eve.anomaly.decode),
+        stream: eves.some((eve) => eve.anomaly.stream),
+        packetHeader: eves.some((eve) => eve.anomaly.packetHeader),
+      },
+      tagged: alerts.some((eve) => eve.alert.taggedPackets),
     };
   }
 
@@ -80,6 +108,10 @@ export class EventEncoder {
     this.drops = options.drops !== false;
     this.flowRecords = options.flows !== false;
     this.dropStart = options.dropFlows === 'start';
+    this.decodeAnomalies = options.anomalies?.decode === true;
+    this.streamAnomalies = options.anomalies?.stream === true;
+    this.taggedPackets = options.tagged === true;
+    this.anomalyBytes = options.anomalies?.packetHeader === true ? ANOMALY_BYTES : 0;
   }
 
   /**
@@ -97,8 +129,8 @@ export class EventEncoder {
     }
     if (p.proto === IpProto.Gre) this.outerKind = Encapsulation.Gre;
     else if (p.proto === IpProto.Udp) this.outerKind = p.tunnelLinkType === 1 ? Encapsulation.Vxlan : Encapsulation.Teredo;
-    else if (p.proto === IpProto.IpIp) this.outerKind = Encapsulation.Ipv4;
-    else this.outerKind = Encapsulation.Ipv6;
+    // Named by the packet outside, as in Suricata.
+    else this.outerKind = p.ipVersion === 6 ? Encapsulation.Ipv6 : Encapsulation.Ipv4;
   }
 
   /** `action` 0 allowed, 1 blocked; `dropFlag` 0 none, 1 [Drop], 2 [wDrop]. */
@@ -114,6 +146,8 @@ export class EventEncoder {
     this.packet(at, p, flows, EventType.Alert, ruleIndex);
     this.view.setUint8(at + At.Action, action);
     this.view.setUint8(at + At.DropFlag, dropFlag);
+    this.view.setUint8(at + At.Verdict, this.verdict);
+    this.view.setUint8(at + At.RejectSides, this.rejectSides);
     this.view.setUint32(at + At.PayloadLen, payload, true);
     this.view.setUint32(at + At.PacketLen, packet, true);
     let to = at + At.Bytes;
@@ -135,6 +169,41 @@ export class EventEncoder {
     this.packet(at, p, flows, EventType.Drop, ruleIndex);
     this.view.setUint8(at + At.Action, 1);
     this.view.setUint8(at + At.Reason, reason);
+    this.ring.commit();
+  }
+
+  /** One record for each event of the packet that somebody writes. */
+  anomalies(p: Packet, flows: FlowTable): void {
+    if (this.decodeAnomalies) for (let i = 0; i < p.eventCount; i++) this.anomaly(p, flows, p.events[i]);
+    if (this.streamAnomalies) for (let i = 0; i < p.streamEventCount; i++) this.anomaly(p, flows, p.streamEvents[i] + STREAM_EVENT_BASE);
+  }
+
+  private anomaly(p: Packet, flows: FlowTable, code: number): void {
+    const bytes = this.anomalyBytes === 0 || p.off < 0 || p.off + p.capLen > p.mem.length ? 0 : Math.min(p.capLen, this.anomalyBytes);
+    const at = this.ring.reserve(At.Bytes + bytes);
+    if (at < 0) {
+      this.counters[Counter.EventsLost]++;
+      return;
+    }
+    this.packet(at, p, flows, EventType.Anomaly, -1);
+    this.view.setUint16(at + At.Event, code, true);
+    this.view.setUint32(at + At.PacketLen, bytes, true);
+    if (bytes > 0) this.copy(p.mem, p.off, bytes, at + At.Bytes);
+    this.ring.commit();
+  }
+
+  /** A packet of a tagged flow or host (keyword `tag`), with its bytes. */
+  tagged(p: Packet, flows: FlowTable): void {
+    if (!this.taggedPackets) return;
+    const bytes = p.off < 0 || p.capLen <= 0 || p.off + p.capLen > p.mem.length ? 0 : Math.min(p.capLen, MAX_PACKET_BYTES);
+    const at = this.ring.reserve(At.Bytes + bytes);
+    if (at < 0) {
+      this.counters[Counter.EventsLost]++;
+      return;
+    }
+    this.packet(at, p, flows, EventType.Packet, -1);
+    this.view.setUint32(at + At.PacketLen, bytes, true);
+    if (bytes > 0) this.copy(p.mem, p.off, bytes, at + At.Bytes);
     this.ring.commit();
   }
 
@@ -248,9 +317,16 @@ export class EventEncoder {
     view.setUint16(at + At.TcpWindow, p.tcpWindow, true);
     view.setUint8(at + At.TcpFlags, p.tcpFlags);
     view.setUint32(at + At.WireLen, p.wireLen, true);
-    view.setUint32(at + At.LinkType, p.linkType, true);
+    // What was put together from fragments begins with its IP header.
+    view.setUint32(at + At.LinkType, p.defragged === 0 ? p.linkType : p.ipVersion === 6 ? LINKTYPE_IPV6 : LINKTYPE_IPV4, true);
     view.setInt32(at + At.TxId, -1, true);
     let has = p.defragged !== 0 ? Has.Defragged : 0;
+    view.setUint16(at + At.EtherType, p.etherType, true);
+    const eth = p.ethOff;
+    if (eth >= 0 && eth + 14 <= mem.length) {
+      has |= Has.Ethernet;
+      for (let i = 0; i < 12; i++) view.setUint8(at + At.EtherDst + i, mem[eth + i]);
+    }
     const ip = p.ipOff;
     if (p.ipVersion === 6 && ip >= 0 && ip + 4 <= mem.length)
       view.setUint32(at + At.FlowLabel, ((mem[ip + 1] & 0x0f) << 16) | (mem[ip + 2] << 8) | mem[ip + 3], true);
@@ -304,6 +380,10 @@ export class EventEncoder {
     if ((flags & FlowFlag.Dropped) !== 0) facts |= FlowFact.Dropped;
     if ((flags & FlowFlag.Passed) !== 0) facts |= FlowFact.Passed;
     if ((flags & FlowFlag.Emergency) !== 0) facts |= FlowFact.Emergency;
+    if ((flags & FlowFlag.MidstreamPolicy) !== 0) {
+      facts |= FlowFact.MidstreamPolicy;
+      view.setUint8(at + At.MidstreamPolicy, this.midstreamPolicy);
+    }
     if (proto === IpProto.Tcp) {
       view.setUint8(at + At.TcpState, flows.tcpState[slot]);
       if (flows.tcpState[slot] !== TcpState.None) facts |= FlowFact.TcpSession;

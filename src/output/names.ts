@@ -1,3 +1,6 @@
+import { DECODE_EVENT_NAMES } from '../decode/events.js';
+import { STREAM_EVENT_NAMES } from '../stream/events.js';
+
 /** Name tables for the numbers in event records. Each name as Suricata prints it in EVE (user guide, "Eve JSON Format"). Flow states: src/flow/names.ts. */
 
 /** `pkt_src` of a packet inside another, by Encapsulation. */
@@ -10,13 +13,44 @@ export const TUNNEL_NAMES: readonly string[] = [
   'vxlan encapsulation',
 ];
 
+/** `verdict.action` by EventVerdict. */
+export const VERDICT_NAMES: readonly string[] = ['', 'alert', 'pass', 'drop'];
+
+/** `flow.exception_policy[].policy` by Policy (src/workers/policy.ts). */
+export const POLICY_NAMES: readonly string[] = ['ignore', 'drop_flow', 'drop_packet', 'pass_flow', 'pass_packet', 'bypass', 'reject'];
+
+/** In records the codes of stream events come behind those of decode events. */
+export const STREAM_EVENT_BASE = 1024;
+export const isStreamEvent = (code: number): boolean => code >= STREAM_EVENT_BASE;
+
+/** Name of an anomaly's event code, '' for a number that is none. */
+export function anomalyName(code: number): string {
+  return (isStreamEvent(code) ? STREAM_EVENT_NAMES[code - STREAM_EVENT_BASE] : DECODE_EVENT_NAMES[code]) ?? '';
+}
+
+/** pcap link types by name, as Suricata calls them (`packet_info.linktype_name`). */
+export const LINK_TYPE_NAMES: Readonly<Record<number, string>> = {
+  0: 'NULL',
+  1: 'EN10MB',
+  9: 'PPP',
+  12: 'RAW',
+  14: 'RAW',
+  101: 'RAW',
+  108: 'LOOP',
+  113: 'LINUX_SLL',
+  228: 'IPv4',
+  229: 'IPv6',
+  239: 'NFLOG',
+  276: 'LINUX_SLL2',
+};
+
 /** IANA "Assigned Internet Protocol Numbers"; spelling of 89 and of 61, 63, 99, 114 as in Suricata's logs. */
 const PROTOCOLS: Record<number, string> = {
   0: 'HOPOPT',
   1: 'ICMP',
   2: 'IGMP',
   3: 'GGP',
-  4: 'IPv4',
+  4: 'IP-in-IP',
   5: 'ST',
   6: 'TCP',
   7: 'CBT',

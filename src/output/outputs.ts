@@ -1,15 +1,38 @@
 import { isAbsolute, join } from 'node:path';
-import type { Config } from '../config/config.js';
+import type { Config, EveConfig } from '../config/config.js';
 import type { Rule } from '../rules/rule.js';
-import { eveAlert, eveDrop, eveFlow } from './eve.js';
+import { eveAlert, eveAnomaly, eveDrop, eveFlow, eveNetflow, evePacket } from './eve.js';
 import { decodeEvent, EventRecord } from './event-decode.js';
 import { EventType } from './event-layout.js';
 import { fastLine } from './fast.js';
 import { LogFile } from './log-file.js';
+import { isStreamEvent } from './names.js';
 import { EveStats, type StatsSnapshot, statsTable } from './stats.js';
 
 /** Rule sets kept at once: records made before a reload still name the rules of then. */
 const GENERATIONS = 2;
+
+interface EveLog {
+  config: EveConfig;
+  log: LogFile;
+  stats: EveStats;
+}
+
+/** The record as a line of that log, '' when it does not want it. */
+function eveLine(e: EventRecord, rule: Rule | undefined, config: EveConfig, source: string): string {
+  switch (e.type) {
+    case EventType.Alert:
+      return config.alert.enabled ? eveAlert(e, rule as Rule, config, source) : '';
+    case EventType.Drop:
+      return config.drop.enabled ? eveDrop(e, rule, config, source) : '';
+    case EventType.Anomaly:
+      return (isStreamEvent(e.event) ? config.anomaly.stream : config.anomaly.decode) ? eveAnomaly(e, config, source) : '';
+    case EventType.Packet:
+      return config.alert.enabled && config.alert.taggedPackets ? evePacket(e, config, source) : '';
+    default:
+      return config.flow ? eveFlow(e, config, source) : '';
+  }
+}
 
 /**
  * The output writers: event records in, lines out. Lives in the supervisor. Nothing here throws or waits:
@@ -23,9 +46,8 @@ export class Outputs {
   private readonly record = new EventRecord();
   private readonly ruleSets = new Map<number, Rule[]>();
   private readonly fast: LogFile | undefined;
-  private readonly eve: LogFile | undefined;
+  private readonly eves: readonly EveLog[];
   private readonly statsLog: LogFile | undefined;
-  private readonly eveStats: EveStats;
 
   /** `sources`: by source number, the name of the interface or queue, or the path of the capture file (with a slash). */
   constructor(
@@ -43,9 +65,19 @@ export class Outputs {
     };
     const { fast, eve, stats } = config.outputs;
     this.fast = file(fast);
-    this.eve = file(eve);
     this.statsLog = config.stats.enabled ? file(stats) : undefined;
-    this.eveStats = new EveStats(eve.stats);
+    const taken = new Set<string>();
+    this.eves = [eve, ...(config.outputs.otherEves ?? [])].flatMap((one) => {
+      const log = file(one);
+      if (log === undefined) return [];
+      // Two writers of one file would cut each other's lines.
+      if (taken.has(one.filename)) onProblem(`outputs: two eve-logs write ${one.filename}: give each its own filename; the second is off`);
+      else {
+        taken.add(one.filename);
+        return [{ config: one, log, stats: new EveStats(one.stats) }];
+      }
+      return [];
+    });
   }
 
   /** One record of an event ring: the arguments are EventRing.bytes, .view, the offset of `peek` and .length. */
@@ -57,25 +89,24 @@ export class Outputs {
     }
     const source = e.source < 0 ? '' : this.sources[e.source];
     const rule = e.ruleIndex < 0 ? undefined : this.ruleSets.get(e.ruleGeneration)?.[e.ruleIndex];
-    if (e.type === EventType.Flow ? e.ruleIndex !== -1 : rule === undefined && (e.ruleIndex >= 0 || e.type === EventType.Alert)) {
+    const isRuleless = e.type !== EventType.Alert && e.type !== EventType.Drop;
+    if (isRuleless ? e.ruleIndex !== -1 : rule === undefined && (e.ruleIndex >= 0 || e.type === EventType.Alert)) {
       this.invalid++;
       return;
     }
     this.handled++;
-    const eve = this.config.outputs.eve;
-    if (e.type === EventType.Alert) {
-      this.fast?.write(fastLine(e, rule as Rule));
-      if (eve.alert.enabled) this.eve?.write(eveAlert(e, rule as Rule, eve, source));
-    } else if (e.type === EventType.Drop) {
-      if (eve.drop.enabled) this.eve?.write(eveDrop(e, rule, eve, source));
-    } else if (eve.flow) {
-      this.eve?.write(eveFlow(e, eve, source));
+    if (e.type === EventType.Alert) this.fast?.write(fastLine(e, rule as Rule));
+    for (const { config, log } of this.eves) {
+      const line = eveLine(e, rule, config, source);
+      if (line !== '') log.write(config.prefix + line);
+      if (e.type === EventType.Flow && config.netflow) for (const side of eveNetflow(e, config, source)) log.write(config.prefix + side);
     }
   }
 
   stats(snapshot: StatsSnapshot): void {
     this.statsLog?.write(statsTable(snapshot, this.config.outputs.stats));
-    if (this.config.stats.enabled && this.config.outputs.eve.stats.enabled) this.eve?.write(this.eveStats.line(snapshot));
+    if (!this.config.stats.enabled) return;
+    for (const { config, log, stats } of this.eves) if (config.stats.enabled) log.write(config.prefix + stats.line(snapshot));
   }
 
   /**
@@ -93,7 +124,7 @@ export class Outputs {
 
   /** True while a log that works is far behind: whoever can wait with the next record should. */
   congested(): boolean {
-    return this.fast?.congested() === true || this.eve?.congested() === true;
+    return this.fast?.congested() === true || this.eves.some(({ log }) => log.congested());
   }
 
   /** SIGHUP: the files were moved away by log rotation. */
@@ -112,6 +143,6 @@ export class Outputs {
   }
 
   private logs(): LogFile[] {
-    return [this.fast, this.eve, this.statsLog].filter((log) => log !== undefined);
+    return [this.fast, ...this.eves.map((eve) => eve.log), this.statsLog].filter((log) => log !== undefined);
   }
 }

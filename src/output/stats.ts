@@ -1,5 +1,9 @@
+import { DECODE_EVENT_NAMES, DecodeEvent } from '../decode/events.js';
+import { FLOW_STATE_NAMES, TCP_STATE_NAMES } from '../flow/names.js';
 import { Counter } from '../metrics/counters.js';
 import { REASON_NAMES } from '../ring/verdict.js';
+import { STREAM_EVENT_NAMES } from '../stream/events.js';
+import { POLICY_NAMES } from './names.js';
 import { eveTime } from './text.js';
 
 /** What the supervisor hands to the stats writers every `stats.interval` seconds. */
@@ -10,12 +14,26 @@ export interface StatsSnapshot {
   uptime: number;
   /** `counters`: a copy of the thread's block, indexed by Counter. */
   threads: { name: string; counters: Float64Array }[];
-  rules?: { loaded: number; failed: number; skipped: number; lastReload: string };
+  rules?: RuleStats;
+}
+
+/** What became of the rules. */
+export interface RuleStats {
+  loaded: number;
+  failed: number;
+  /** Left out by `requires`. */
+  skipped: number;
+  /** Of the loaded: those that cannot match yet, and by what they lack. */
+  inert?: number;
+  inertBy?: Record<string, number>;
+  lastReload: string;
 }
 
 interface StatName {
   name: string;
   counter: number;
+  /** A part of `counter` that has a name of its own. */
+  less?: number;
   max?: boolean;
 }
 
@@ -52,7 +70,18 @@ export const STAT_NAMES: readonly StatName[] = [
   { name: 'decoder.tcp', counter: Counter.Tcp },
   { name: 'decoder.udp', counter: Counter.Udp },
   { name: 'decoder.sctp', counter: Counter.Sctp },
-  { name: 'decoder.icmp', counter: Counter.Icmp },
+  { name: 'decoder.ethernet', counter: Counter.Ethernet },
+  { name: 'decoder.icmpv4', counter: Counter.Icmp, less: Counter.IcmpV6 },
+  { name: 'decoder.icmpv6', counter: Counter.IcmpV6 },
+  { name: 'decoder.gre', counter: Counter.Gre },
+  { name: 'decoder.vxlan', counter: Counter.Vxlan },
+  { name: 'decoder.teredo', counter: Counter.Teredo },
+  { name: 'decoder.ipv4_in_ipv4', counter: Counter.IpInIp },
+  { name: 'decoder.ipv6_in_ipv4', counter: Counter.IpInIp + 1 },
+  { name: 'decoder.ipv4_in_ipv6', counter: Counter.IpInIp + 2 },
+  { name: 'decoder.ipv6_in_ipv6', counter: Counter.IpInIp + 3 },
+  { name: 'decoder.unknown_ethertype', counter: Counter.DecodeEvents + DecodeEvent.EthernetUnknownEthertype },
+  { name: 'decoder.too_many_layers', counter: Counter.DecodeEvents + DecodeEvent.TooManyLayers },
   { name: 'decoder.vlan', counter: Counter.Vlan },
   { name: 'decoder.tunnels', counter: Counter.Tunnels },
   { name: 'decoder.max_pkt_size', counter: Counter.MaxWireLen, max: true },
@@ -60,15 +89,21 @@ export const STAT_NAMES: readonly StatName[] = [
   { name: 'flow.active', counter: Counter.FlowsActive },
   { name: 'flow.tcp', counter: Counter.FlowsTcp },
   { name: 'flow.udp', counter: Counter.FlowsUdp },
-  { name: 'flow.icmp', counter: Counter.FlowsIcmp },
+  { name: 'flow.icmpv4', counter: Counter.FlowsIcmp, less: Counter.FlowsIcmpV6 },
+  { name: 'flow.icmpv6', counter: Counter.FlowsIcmpV6 },
   { name: 'flow.memcap', counter: Counter.FlowMemcap },
   { name: 'flow.emerg_mode_entered', counter: Counter.FlowEmergencyEntered },
   { name: 'flow.emerg_mode_over', counter: Counter.FlowEmergencyOver },
   { name: 'flow.mgr.flows_timeout', counter: Counter.FlowsTimedOut },
   { name: 'flow.memuse', counter: Counter.FlowMemuse },
   { name: 'flow_bypassed.local_pkts', counter: Counter.Bypassed },
-  { name: 'defrag.fragments', counter: Counter.Fragments },
-  { name: 'defrag.reassembled', counter: Counter.Reassembled },
+  { name: 'flow_bypassed.local_bytes', counter: Counter.BypassedBytes },
+  ...FLOW_STATE_NAMES.map((name, i) => ({ name: `flow.end.state.${name}`, counter: Counter.FlowEndState + i })),
+  ...TCP_STATE_NAMES.map((name, i) => ({ name: `flow.end.tcp_state.${name}`, counter: Counter.FlowEndTcp + i })),
+  { name: 'defrag.ipv4.fragments', counter: Counter.Fragments, less: Counter.FragmentsV6 },
+  { name: 'defrag.ipv4.reassembled', counter: Counter.Reassembled, less: Counter.ReassembledV6 },
+  { name: 'defrag.ipv6.fragments', counter: Counter.FragmentsV6 },
+  { name: 'defrag.ipv6.reassembled', counter: Counter.ReassembledV6 },
   { name: 'defrag.memcap', counter: Counter.DefragMemcap },
   { name: 'tcp.sessions', counter: Counter.TcpSessions },
   { name: 'tcp.midstream_pickups', counter: Counter.TcpMidstream },
@@ -78,6 +113,7 @@ export const STAT_NAMES: readonly StatName[] = [
   { name: 'app_layer.flow.ftp', counter: Counter.AppFtpFlows },
   { name: 'app_layer.tx.ftp', counter: Counter.AppFtpTransactions },
   { name: 'detect.alert', counter: Counter.Alerts },
+  { name: 'detect.alert_queue_overflow', counter: Counter.AlertsOverflow },
   { name: 'detect.alerts_suppressed', counter: Counter.AlertsSuppressed },
   { name: 'detect.prefilter_scans', counter: Counter.PrefilterScans },
   { name: 'detect.rules_evaluated', counter: Counter.RulesEvaluated },
@@ -97,22 +133,44 @@ export const STAT_NAMES: readonly StatName[] = [
   })),
 ];
 
+/** Counts that are listed only when there are any: policies by what they did, events by their names. */
+const RARE_NAMES: readonly StatName[] = [
+  // Ignore is no act.
+  ...POLICY_NAMES.slice(1).map((policy, i) => ({
+    name: `exception_policy.tcp.midstream.${policy}`,
+    counter: Counter.MidstreamPolicy + 1 + i,
+  })),
+  ...DECODE_EVENT_NAMES.slice(1).map((name, i) => ({
+    name: `decoder.event.${name.slice('decoder.'.length)}`,
+    counter: Counter.DecodeEvents + 1 + i,
+  })),
+  ...STREAM_EVENT_NAMES.slice(1).map((name, i) => ({ name, counter: Counter.StreamEvents + 1 + i })),
+];
+
 type Values = [name: string, value: number][];
 
+function statOf(counters: Float64Array, { counter, less }: StatName): number {
+  return (counters[counter] ?? 0) - (less === undefined ? 0 : (counters[less] ?? 0));
+}
+
 function threadValues(counters: Float64Array): Values {
-  return STAT_NAMES.map(({ name, counter }) => [name, counters[counter] ?? 0]);
+  const values: Values = STAT_NAMES.map((stat) => [stat.name, statOf(counters, stat)]);
+  for (const stat of RARE_NAMES) if (statOf(counters, stat) !== 0) values.push([stat.name, statOf(counters, stat)]);
+  return values;
 }
 
 /** Sums over the threads (the maximum for a maximum), and the average packet size that follows from them. */
 function totalValues(snapshot: StatsSnapshot): Values {
-  const values: Values = STAT_NAMES.map(({ name, counter, max }) => {
-    let total = 0;
+  const total = (stat: StatName) => {
+    let sum = 0;
     for (const thread of snapshot.threads) {
-      const value = thread.counters[counter] ?? 0;
-      total = max === true ? Math.max(total, value) : total + value;
+      const value = statOf(thread.counters, stat);
+      sum = stat.max === true ? Math.max(sum, value) : sum + value;
     }
-    return [name, total];
-  });
+    return sum;
+  };
+  const values: Values = STAT_NAMES.map((stat) => [stat.name, total(stat)]);
+  for (const stat of RARE_NAMES) if (total(stat) !== 0) values.push([stat.name, total(stat)]);
   const of = (wanted: string) => values.find(([name]) => name === wanted)?.[1] ?? 0;
   const packets = of('decoder.pkts');
   const average = packets === 0 ? 0 : Math.trunc(of('decoder.bytes') / packets);
@@ -170,11 +228,11 @@ function nest(values: Values, before: Map<string, number> | undefined): Nested {
 export class EveStats {
   private readonly before = new Map<string, Map<string, number>>();
 
-  constructor(private readonly options: { totals: boolean; threads: boolean; deltas: boolean }) {}
+  constructor(private readonly options: { totals: boolean; threads: boolean; deltas: boolean; nullValues?: boolean }) {}
 
   line(snapshot: StatsSnapshot): string {
     const stats: Nested = { uptime: snapshot.uptime };
-    if (this.options.totals) Object.assign(stats, nest(totalValues(snapshot), this.memory('Total')));
+    if (this.options.totals) Object.assign(stats, nest(this.shown(totalValues(snapshot)), this.memory('Total')));
     if (snapshot.rules !== undefined) {
       stats.detect ??= {};
       (stats.detect as Nested).engines = [
@@ -184,17 +242,23 @@ export class EveStats {
           rules_loaded: snapshot.rules.loaded,
           rules_failed: snapshot.rules.failed,
           rules_skipped: snapshot.rules.skipped,
+          ...(snapshot.rules.inert === undefined ? {} : { rules_inert: snapshot.rules.inert }),
         },
       ];
     }
     if (this.options.threads) {
       const threads: Nested = {};
-      for (const thread of snapshot.threads) threads[thread.name] = nest(threadValues(thread.counters), this.memory(thread.name));
+      for (const thread of snapshot.threads)
+        threads[thread.name] = nest(this.shown(threadValues(thread.counters)), this.memory(thread.name));
       stats.threads = threads;
     }
     const sec = Math.trunc(snapshot.timeMs / 1000);
     const time = eveTime(sec, (snapshot.timeMs - sec * 1000) * 1_000_000);
     return `{"timestamp":"${time}","event_type":"stats","stats":${JSON.stringify(stats)}}`;
+  }
+
+  private shown(values: Values): Values {
+    return this.options.nullValues === false ? values.filter(([, value]) => value !== 0) : values;
   }
 
   private memory(thread: string): Map<string, number> | undefined {

@@ -14,6 +14,8 @@ export interface RuleContext {
   references: ReadonlyMap<string, string>;
   /** Compiles a regular expression; returns '' or why it does not compile. Absent: not checked here. */
   checkPcre?: (pattern: string, flags: string) => string;
+  /** suricata.yaml `geoip-database`. Absent: rules with geoip do not load. */
+  geoipDatabase?: string;
 }
 
 /** A context from the parts that are there. */
@@ -24,5 +26,6 @@ export function ruleContext(parts: Partial<RuleContext> = {}): RuleContext {
     classifications: parts.classifications ?? new Map(),
     references: parts.references ?? new Map(),
     checkPcre: parts.checkPcre,
+    geoipDatabase: parts.geoipDatabase,
   };
 }

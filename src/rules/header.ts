@@ -1,4 +1,4 @@
-import { APP_PROTOS, APP_TRANSPORTS, OTHER_PROTOS, RULE_PROTOS } from './protocols.js';
+import { APP_ALIASES, APP_TRANSPORTS, OTHER_PROTOS, RULE_PROTOS } from './protocols.js';
 import type { RuleAction, RuleProto } from './rule.js';
 import { RuleError } from './rule-error.js';
 import { isSpace, shorten } from './text.js';
@@ -12,6 +12,8 @@ export interface RuleHeader {
   src: string;
   srcPorts: string;
   bidirectional: boolean;
+  /** `=>` */
+  transactional: boolean;
   dst: string;
   dstPorts: string;
   /** Where the options start (after the parenthesis) and end (before the closing one). */
@@ -31,14 +33,17 @@ export function parseHeader(text: string): RuleHeader {
   if (action === 'config')
     throw new RuleError('', 'action config is not supported yet; classification and reference lines have their own files');
   if (!ACTIONS.has(action)) throw new RuleError('', `unknown action "${shorten(action)}", use alert, pass, drop or reject`);
-  const name = word(cursor, 'a protocol').toLowerCase();
+  const written = word(cursor, 'a protocol').toLowerCase();
+  const name = APP_ALIASES.get(written) ?? written;
   const transport = APP_TRANSPORTS.get(name);
   const proto = transport ?? protocol(name);
   const src = word(cursor, 'a source address');
   const srcPorts = word(cursor, 'source ports');
   const direction = word(cursor, 'a direction');
   if (direction === '<-') throw new RuleError('', 'direction <- does not exist: exchange source and destination and write ->');
-  if (direction !== '->' && direction !== '<>') throw new RuleError('', `direction must be -> or <>, got "${shorten(direction)}"`);
+  if (direction !== '->' && direction !== '<>' && direction !== '=>') {
+    throw new RuleError('', `direction must be ->, <> or =>, got "${shorten(direction)}"`);
+  }
   const dst = word(cursor, 'a destination address');
   const dstPorts = word(cursor, 'destination ports');
   skip(cursor);
@@ -51,6 +56,7 @@ export function parseHeader(text: string): RuleHeader {
     src,
     srcPorts,
     bidirectional: direction === '<>',
+    transactional: direction === '=>',
     dst,
     dstPorts,
     optionsFrom: cursor.at + 1,
@@ -61,7 +67,6 @@ export function parseHeader(text: string): RuleHeader {
 function protocol(name: string): RuleProto {
   const proto = RULE_PROTOS.get(name);
   if (proto !== undefined) return proto;
-  if (APP_PROTOS.has(name)) throw new RuleError('', `protocol ${name} needs its application layer, which this version does not have yet`);
   if (OTHER_PROTOS.has(name)) throw new RuleError('', `protocol ${name} is not supported yet`);
   throw new RuleError('', `unknown protocol "${shorten(name)}"`);
 }

@@ -30,6 +30,7 @@ export const SURICATA_KEYWORDS: ReadonlySet<string> = new Set(
   dns_query dns.query dns.opcode dns.rcode dns.rrtype dns.queries.rrname dns.answers.rrname dns.additionals.rrname
   dns.authorities.rrname dns.query.name dns.answer.name dns.response dns.response.rrname mdns.queries.rrname mdns.answers.rrname
   mdns.additionals.rrname mdns.authorities.rrname mdns.response.rrname
+  llmnr.queries.rrname llmnr.answers.rrname llmnr.additionals.rrname llmnr.authorities.rrname llmnr.response.rrname
   tls.version tls.subject tls.issuerdn tls.fingerprint tls_store tls.store tls_sni tls.sni tls_cert_issuer tls.cert_issuer
   tls_cert_subject tls.cert_subject tls_cert_serial tls.cert_serial tls_cert_fingerprint tls.cert_fingerprint tls.certs
   tls.cert_chain_len tls_cert_notbefore tls_cert_notafter tls_cert_expired tls_cert_valid tls.random tls.random_time tls.random_bytes
@@ -42,7 +43,7 @@ export const SURICATA_KEYWORDS: ReadonlySet<string> = new Set(
   email.received email.body_md5
   krb5_msg_type krb5_cname krb5.cname krb5_sname krb5.sname krb5_err_code krb5.weak_encryption krb5.ticket_encryption
   snmp.version snmp.community snmp.usm snmp.pdu_type snmp.trap_type sip.method sip.uri sip.request_line sip.stat_code sip.stat_msg
-  sip.response_line sip.protocol sip.from sip.to sip.via sip.user_agent sip.content_type sip.content_length sdp.session_name
+  sip.response_line sip.protocol sip.from sip.to sip.via sip.user_agent sip.ua sip.content_type sip.content_length sdp.session_name
   sdp.session_info sdp.origin sdp.uri sdp.email sdp.phone_number sdp.connection_data sdp.bandwidth sdp.time sdp.repeat_time
   sdp.timezone sdp.encryption_key sdp.attribute sdp.media.media sdp.media.session_info sdp.media.connection_data
   sdp.media.encryption_key

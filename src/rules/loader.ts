@@ -1,30 +1,55 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { type ParsedBlock, parseBlock } from './blocks.js';
 import type { RuleContext } from './context.js';
-import { parseRule } from './parser.js';
 import type { Rule, RuleProblem, RuleSet } from './rule.js';
-import { RuleError } from './rule-error.js';
-import { trim } from './text.js';
 
 /**
  * Reads rule files. `files` are paths or patterns (`*` and `?` in the last part; matches in the
  * order of their names). Nothing here throws: whatever does not load is a problem of the set.
  */
 export function loadRules(files: string[], context: RuleContext): RuleSet {
-  const loader = new RuleLoader(context);
-  for (const pattern of files) {
-    const expanded = expandPattern(pattern);
-    if (typeof expanded === 'string') loader.problem(resolve(pattern), 0, '', expanded, 0);
-    else for (const file of expanded) loader.file(file);
-  }
-  return loader.done();
+  const merger = new RuleMerger(context);
+  for (const { file, text } of readRuleFiles(files, merger)) merger.file(file, [parseBlock(text, file, context)]);
+  return merger.done();
 }
 
 /** The same for rules already in memory (a byte string or plain text). */
 export function loadRuleText(text: string, file: string, context: RuleContext): RuleSet {
-  const loader = new RuleLoader(context);
-  loader.text(text, file);
-  return loader.done();
+  const merger = new RuleMerger(context);
+  if (isBinary(text)) merger.problem(file, 0, '', BINARY, 0);
+  else merger.add(parseBlock(text, file, context), 0);
+  return merger.done();
+}
+
+/** The files that can be read, each once and in order, as byte strings; of the others the merger is told. */
+export function readRuleFiles(patterns: string[], merger: RuleMerger): { file: string; text: string }[] {
+  const read: { file: string; text: string }[] = [];
+  for (const pattern of patterns) {
+    const expanded = expandPattern(pattern);
+    if (typeof expanded === 'string') {
+      merger.problem(resolve(pattern), 0, '', expanded, 0);
+      continue;
+    }
+    for (const file of expanded) {
+      if (read.some((one) => one.file === file)) {
+        merger.problem(file, 0, '', 'is named twice, read once', 0);
+        continue;
+      }
+      let text: string;
+      try {
+        text = readFileSync(file, 'latin1');
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        merger.problem(file, 0, '', code === 'ENOENT' ? 'rule file does not exist' : `cannot be read: ${message}`, 0);
+        continue;
+      }
+      const binary = isBinary(text);
+      if (binary) merger.problem(file, 0, '', BINARY, 0);
+      read.push({ file, text: binary ? '' : text });
+    }
+  }
+  return read;
 }
 
 /** Absolute paths, or why there are none. */
@@ -69,13 +94,20 @@ export function wildcard(pattern: string, name: string): boolean {
 
 /** A NUL this early means the file is no text. */
 const BINARY_PROBE = 8192;
-const BOM = '\xef\xbb\xbf';
+const BINARY = 'is a binary file, not a rule file';
 
-class RuleLoader {
+function isBinary(text: string): boolean {
+  return text.slice(0, BINARY_PROBE).includes('\0');
+}
+
+/** Puts parsed pieces together: lines, duplicates, warnings. Files and their pieces come in order. */
+export class RuleMerger {
   /** A replaced rule leaves a hole. */
   private readonly rules: (Rule | undefined)[] = [];
+  private readonly sources: (string | undefined)[] = [];
   private readonly problems: RuleProblem[] = [];
   private readonly warnings: RuleProblem[] = [];
+  private readonly skipped: RuleProblem[] = [];
   private readonly files: string[] = [];
   /** gid:sid to the position in `rules`. */
   private readonly bySid = new Map<string, number>();
@@ -85,11 +117,22 @@ class RuleLoader {
   constructor(private readonly context: RuleContext) {}
 
   done(): RuleSet {
+    const rules: Rule[] = [];
+    const sources: string[] = [];
+    for (let i = 0; i < this.rules.length; i++) {
+      const rule = this.rules[i];
+      if (rule === undefined) continue;
+      rules.push(rule);
+      sources.push(this.sources[i] ?? rule.text);
+    }
     return {
-      rules: this.rules.filter((rule) => rule !== undefined),
+      rules,
+      sources,
       problems: this.problems,
       files: this.files,
       warnings: this.warnings,
+      skipped: this.skipped.length,
+      skippedRules: this.skipped,
     };
   }
 
@@ -97,76 +140,29 @@ class RuleLoader {
     this.problems.push({ file, line, option, reason, sid });
   }
 
-  file(file: string): void {
-    if (this.files.includes(file)) {
-      this.problem(file, 0, '', 'is named twice, read once', 0);
-      return;
-    }
-    let text: string;
-    try {
-      text = readFileSync(file, 'latin1');
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      this.problem(file, 0, '', code === 'ENOENT' ? 'rule file does not exist' : `cannot be read: ${message}`, 0);
-      return;
-    }
+  /** All pieces of a file. */
+  file(file: string, blocks: ParsedBlock[]): void {
     this.files.push(file);
-    this.text(text, file);
-  }
-
-  text(all: string, file: string): void {
-    if (all.slice(0, BINARY_PROBE).includes('\0')) {
-      this.problem(file, 0, '', 'is a binary file, not a rule file', 0);
-      return;
-    }
-    // A rule that fails is ordinary here, and its stack trace of no use: without it loading is a third faster.
-    const limit = Error.stackTraceLimit;
-    Error.stackTraceLimit = 0;
-    try {
-      this.lines(all, file);
-    } finally {
-      Error.stackTraceLimit = limit;
+    let before = 0;
+    for (const block of blocks) {
+      this.add(block, before);
+      before += block.lines;
     }
   }
 
-  private lines(all: string, file: string): void {
-    let at = all.startsWith(BOM) ? BOM.length : 0;
-    let line = 0;
-    while (at < all.length) {
-      const first = ++line;
-      let end = lineEnd(all, at);
-      let text = trim(all.slice(at, end));
-      at = end + 1;
-      if (text === '' || text[0] === '#' || text[0] === ';') continue;
-      if (text.endsWith('\\')) {
-        const parts: string[] = [];
-        while (text.endsWith('\\') && at < all.length) {
-          parts.push(text.slice(0, -1));
-          line++;
-          end = lineEnd(all, at);
-          text = trim(all.slice(at, end));
-          at = end + 1;
-        }
-        parts.push(text.endsWith('\\') ? text.slice(0, -1) : text);
-        text = parts.join(' ');
-      }
-      this.rule(text, file, first);
+  /** `before`: lines of the file ahead of the piece. */
+  add(block: ParsedBlock, before: number): void {
+    for (const problem of block.problems) this.problems.push({ ...problem, line: problem.line + before });
+    for (const problem of block.skipped) this.skipped.push({ ...problem, line: problem.line + before });
+    for (let i = 0; i < block.rules.length; i++) {
+      const rule = block.rules[i];
+      rule.line += before;
+      if (this.duplicate(rule)) continue;
+      this.bySid.set(`${rule.gid}:${rule.sid}`, this.rules.length);
+      this.rules.push(rule);
+      this.sources.push(block.sources[i]);
+      this.warn(rule);
     }
-  }
-
-  private rule(text: string, file: string, line: number): void {
-    let rule: Rule;
-    try {
-      rule = parseRule(text, { file, line }, this.context);
-    } catch (error) {
-      if (!(error instanceof RuleError)) throw error;
-      this.problem(file, line, error.option, error.reason, sidOf(text));
-      return;
-    }
-    if (this.duplicate(rule)) return;
-    this.bySid.set(`${rule.gid}:${rule.sid}`, this.rules.length);
-    this.rules.push(rule);
-    this.warn(rule);
   }
 
   /** Newer revision replaces older; of equal ones the first stays. True: this rule is left out. */
@@ -212,15 +208,4 @@ class RuleLoader {
     this.warned.add(key);
     this.warnings.push({ file: rule.file, line: rule.line, option, reason, sid: rule.sid });
   }
-}
-
-function lineEnd(text: string, from: number): number {
-  const end = text.indexOf('\n', from);
-  return end < 0 ? text.length : end;
-}
-
-/** The sid of a rule that did not parse, as far as it can be told; 0 otherwise. */
-function sidOf(text: string): number {
-  const match = /[(;\s]sid\s*:\s*(\d{1,10})\s*;/.exec(text);
-  return match === null ? 0 : Number(match[1]);
 }

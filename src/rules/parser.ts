@@ -1,12 +1,14 @@
 import { parseAddresses } from './addresses.js';
 import type { RuleContext } from './context.js';
 import { parseHeader } from './header.js';
+import { inertReason } from './inert.js';
 import { SURICATA_KEYWORDS } from './keywords.js';
-import { checkUsed } from './options/buffers.js';
+import { checkUsed, mergeBuffers } from './options/buffers.js';
 import { checkRule } from './options/checks.js';
 import type { OptionSpec, RuleState } from './options/option.js';
 import { OPTIONS } from './options/table.js';
 import { parsePorts } from './ports.js';
+import { checkRequires } from './requires.js';
 import type { Rule } from './rule.js';
 import { RuleError } from './rule-error.js';
 import { shorten, toByteString, toText, trim } from './text.js';
@@ -25,6 +27,7 @@ export function parseRule(text: string, where: RulePlace, context: RuleContext):
   const bytes = trim(toByteString(text));
   if (bytes.includes('\0')) throw new RuleError('', 'has a NUL byte: not the text of a rule');
   const header = parseHeader(bytes);
+  checkRequires(bytes.slice(header.optionsFrom, header.optionsTo), (keyword) => OPTIONS.has(keyword));
   const rule: Rule = {
     action: header.action,
     proto: header.proto,
@@ -53,14 +56,18 @@ export function parseRule(text: string, where: RulePlace, context: RuleContext):
     text: toText(bytes),
   };
   if (header.appProto !== undefined) rule.appProto = header.appProto;
-  const state: RuleState = { rule, context, buffer: '', content: undefined, seen: new Set(), explicitPriority: false };
+  if (header.transactional) rule.transactional = true;
+  const state: RuleState = { rule, context, buffer: '', entry: undefined, content: undefined, seen: new Set(), explicitPriority: false };
   parseOptions(bytes, header.optionsFrom, header.optionsTo, state);
   if (rule.sid === 0) throw new RuleError('sid', 'is missing: every rule needs a sid above 0');
   if (!state.explicitPriority) {
     rule.priority = context.classifications.get(rule.classtype.toLowerCase())?.priority ?? DEFAULT_PRIORITY;
   }
   checkUsed(state);
+  mergeBuffers(rule);
   checkRule(rule);
+  const inert = rule.inert ?? inertReason(rule);
+  if (inert !== undefined) rule.inert = inert;
   return rule;
 }
 

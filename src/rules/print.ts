@@ -1,10 +1,12 @@
 import { printAddresses } from './addresses.js';
+import { isAppOption, printAppOption } from './options/app-layer.js';
 import { printBuffer } from './options/buffers.js';
+import { printThreshold } from './options/meta.js';
 import { printPacketOption } from './options/packet.js';
-import { printByteOption } from './options/payload.js';
+import { printByteOptions } from './options/payload.js';
 import { isStateOption, printEffect, printStateOption } from './options/state.js';
 import { printPorts } from './ports.js';
-import type { Rule } from './rule.js';
+import type { HeaderOption, Rule } from './rule.js';
 
 /**
  * Canonical text of a rule, as a byte string: parseRule gives an equal rule back (its `text` aside).
@@ -13,15 +15,14 @@ import type { Rule } from './rule.js';
 export function printRule(rule: Rule): string {
   const options: string[] = [];
   if (rule.msg !== '') options.push(`msg:"${utf8(rule.msg).replace(/["\\;]/g, '\\$&')}"`);
-  for (const option of rule.header) options.push(isStateOption(option) ? printStateOption(option) : printPacketOption(option));
-  options.push(...rule.payload.flatMap(printByteOption));
-  for (const tests of rule.buffers) options.push(...printBuffer(tests), ...tests.tests.flatMap(printByteOption));
+  for (const option of rule.header) options.push(printHeaderOption(option));
+  options.push(...printByteOptions(rule.payload));
+  for (const tests of rule.buffers) options.push(...printBuffer(tests), ...printByteOptions(tests.tests));
   options.push(...rule.effects.map(printEffect));
-  if (rule.threshold !== undefined) {
-    const { type, track, count, seconds } = rule.threshold;
-    options.push(`threshold:type ${type}, track ${track}, count ${count}, seconds ${seconds}`);
-  }
+  if (rule.threshold !== undefined) options.push(printThreshold(rule.threshold));
   if (rule.noalert) options.push('noalert');
+  if (rule.alert === true) options.push('alert');
+  if (rule.target !== undefined) options.push(`target:${rule.target}`);
   if (rule.bypass) options.push('bypass');
   if (rule.nfqMark !== undefined) options.push(`nfq_set_mark:${hex(rule.nfqMark.mark)}/${hex(rule.nfqMark.mask)}`);
   for (const reference of rule.references) options.push(`reference:${utf8(reference)}`);
@@ -35,7 +36,12 @@ export function printRule(rule: Rule): string {
   options.push(`sid:${rule.sid}`, `rev:${rule.rev}`);
   const source = `${printAddresses(rule.src)} ${printPorts(rule.srcPorts)}`;
   const target = `${printAddresses(rule.dst)} ${printPorts(rule.dstPorts)}`;
-  return `${rule.action} ${rule.appProto ?? rule.proto} ${source} ${rule.bidirectional ? '<>' : '->'} ${target} (${options.join('; ')};)`;
+  return `${rule.action} ${rule.appProto ?? rule.proto} ${source} ${rule.transactional === true ? '=>' : rule.bidirectional ? '<>' : '->'} ${target} (${options.join('; ')};)`;
+}
+
+function printHeaderOption(option: HeaderOption): string {
+  if (isAppOption(option)) return printAppOption(option);
+  return isStateOption(option) ? printStateOption(option) : printPacketOption(option);
 }
 
 function hex(word: number): string {

@@ -18,16 +18,31 @@ export const RULE_PROTOS: ReadonlyMap<string, RuleProto> = new Map<string, RuleP
   ['pkthdr', 'pkthdr'],
 ]);
 
-/** Application protocols of this version, and the transport each runs on: what a rule with that header is matched on. */
-export const APP_TRANSPORTS: ReadonlyMap<string, RuleProto> = new Map<string, RuleProto>([['ftp', 'tcp']]);
+/**
+ * Application protocols a header may name (user guide, "Protocol", and the protocol chapters), and the transport a rule with such
+ * a header is matched on: `ip` where there are several. Whether a parser exists says app-layer/buffers.ts.
+ */
+export const APP_TRANSPORTS: ReadonlyMap<string, RuleProto> = new Map<string, RuleProto>([
+  ...names(
+    'tcp',
+    'http http1 http2 doh2 tls ftp ftp-data smtp ssh imap pop3 smb mqtt rfb modbus telnet rdp pgsql mysql websocket msn irc jabber',
+  ),
+  ...names('udp', 'ntp dhcp tftp quic ike snmp bittorrent-dht mdns llmnr'),
+  ...names('ip', 'dns dcerpc dnp3 enip krb5 sip ldap nfs template'),
+]);
 
-/** Application protocols Suricata accepts in a header (user guide, "Protocol", and the protocol chapters). */
-export const APP_PROTOS: ReadonlySet<string> = new Set(
-  (
-    'http http1 http2 tls ssl dns doh2 mdns llmnr ftp ftp-data smb smtp ssh imap pop3 dcerpc dnp3 modbus enip nfs ike ikev2 krb5 ntp ' +
-    'dhcp snmp sip rfb mqtt telnet rdp tftp bittorrent-dht websocket pgsql mysql ldap quic msn irc jabber template'
-  ).split(' '),
-);
+function names(transport: RuleProto, list: string): [string, RuleProto][] {
+  return list.split(' ').map((name) => [name, transport]);
+}
+
+/** Other names of application protocols. */
+export const APP_ALIASES: ReadonlyMap<string, string> = new Map([
+  ['ssl', 'tls'],
+  ['ikev2', 'ike'],
+]);
+
+/** All of these names. */
+export const APP_PROTOS: ReadonlySet<string> = new Set([...APP_TRANSPORTS.keys(), ...APP_ALIASES.keys()]);
 
 /** Link-layer and other header protocols that Suricata knows and this version does not. */
 export const OTHER_PROTOS: ReadonlySet<string> = new Set(['arp', 'ether', 'esp', 'gre', 'vlan']);

@@ -3,9 +3,10 @@
  * the detection workers compile. Source of the semantics: Suricata's user guide, chapter "Suricata Rules".
  */
 
+import type { AppOption } from './app-option.js';
 import type { ByteOption } from './byte-option.js';
 import type { PacketOption } from './packet-option.js';
-import type { Effect, StateOption, ThresholdOption } from './state-option.js';
+import type { AddressRanges, Effect, RateFilter, StateOption, Suppression, ThresholdOption } from './state-option.js';
 import type { Transform } from './transform.js';
 
 export type RuleAction = 'pass' | 'drop' | 'reject' | 'rejectsrc' | 'rejectdst' | 'rejectboth' | 'alert';
@@ -49,17 +50,22 @@ export type RuleProto =
   | 'sctp'
   | 'pkthdr';
 
-/** Tests on one sticky buffer, in the order written. Two entries of a rule differ by buffer or by transforms. */
+/**
+ * Tests on one sticky buffer, in the order written. Two entries of a rule differ by buffer, by transforms or by direction, or the
+ * buffer is one of several of a transaction.
+ */
 export interface BufferTests {
-  /** Name of the sticky buffer, e.g. `ftp.command`; see BUFFERS in src/app-layer/buffers.ts. */
+  /** Name of the sticky buffer, e.g. `ftp.command`; see src/app-layer/catalogue.ts. */
   buffer: string;
   /** Applied to the buffer one after the other before the tests look. */
   transforms: Transform[];
   tests: ByteOption[];
+  /** Of a buffer that both directions have: whose it is (`http.connection:to_client`). */
+  way?: 'to_server' | 'to_client';
 }
 
 /** Tests without bytes: on the packet, on its flow, on what is remembered. */
-export type HeaderOption = PacketOption | StateOption;
+export type HeaderOption = PacketOption | StateOption | AppOption;
 
 export interface Rule {
   action: RuleAction;
@@ -68,6 +74,8 @@ export interface Rule {
   srcPorts: PortSet;
   /** `<>`: also matches with source and destination exchanged. */
   bidirectional: boolean;
+  /** `=>`: the tests may be met in either direction of one transaction. */
+  transactional?: boolean;
   dst: AddressSet;
   dstPorts: PortSet;
   msg: string;
@@ -83,6 +91,8 @@ export interface Rule {
   /** Keys in order of appearance, each with its values. */
   metadata: Record<string, string[]>;
   noalert: boolean;
+  /** `alert`: a pass rule is logged too. */
+  alert?: boolean;
   /** Tests without a payload, in the order written. */
   header: HeaderOption[];
   /** Payload tests, in the order written (order matters for relative ones). */
@@ -102,6 +112,11 @@ export interface Rule {
   /** The rule is sound but cannot match yet: it needs this application layer or feature. Absent: it works. */
   inert?: string;
   threshold?: ThresholdOption;
+  /** From threshold.config. */
+  rateFilter?: RateFilter;
+  suppressions?: Suppression[];
+  /** Of each `iprep` in the order of `header`: the addresses that pass it (isnotset: those that have a score). */
+  reputation?: AddressRanges[];
   file: string;
   line: number;
   text: string;
@@ -124,4 +139,9 @@ export interface RuleSet {
   files: string[];
   /** Rules that loaded but name something unknown (classtype, reference type): once per name. */
   warnings?: RuleProblem[];
+  /** Rules left out because what they `requires` is not here. */
+  skipped?: number;
+  skippedRules?: RuleProblem[];
+  /** The byte string each rule was parsed from. */
+  sources?: string[];
 }

@@ -1,12 +1,22 @@
 import { type Packet, TcpFlag } from '../decode/packet.js';
 import { FlowState, TcpState } from '../flow/codes.js';
 import { type FlowTable, L4 } from '../flow/flow-table.js';
+import { Counter } from '../metrics/counters.js';
 import { Mode } from '../ring/verdict.js';
+import { afterReset, invalidAck, outOfWindow, RstBit, StreamEvent, synAgain } from './session-events.js';
 import { TcpResult } from './tcp-result.js';
 
 /** TCP sessions after their handshake: windows, RST, FIN. What TcpTracker hands on. */
 export class TcpSession {
-  constructor(private readonly flows: FlowTable) {}
+  constructor(
+    private readonly flows: FlowTable,
+    private readonly counters: Float64Array,
+  ) {}
+
+  private event(p: Packet, code: StreamEvent): void {
+    p.addStreamEvent(code);
+    this.counters[Counter.StreamEvents + code]++;
+  }
 
   /** Established and later. */
   follow(p: Packet, slot: number, state: number): number {
@@ -16,23 +26,42 @@ export class TcpSession {
     const mine = slot * L4.Words + p.direction;
     const peer = slot * L4.Words + (p.direction ^ 1);
     if ((flags & TcpFlag.Rst) !== 0) {
+      if (p.payloadLen > 0) this.event(p, StreamEvent.RstWithData);
       // RFC 5961: only the number the receiver expects ends a session; any other in its window is challenged. A listener
       // that lost packets takes the window for it. Inline that would let a RST that the server does not obey, and a
       // SYN after it, make us forget a session that goes on.
       const from = l4[peer + L4.Ack];
       const over = (p.tcpSeq - from) | 0;
       const expected = p.tcpSeq === l4[mine + L4.Next] || over === 0;
-      if (!expected && (p.mode === Mode.Ips || over < 0 || over > this.windowOf(peer))) return TcpResult.Invalid;
+      if (!expected && (p.mode === Mode.Ips || over < 0 || over > this.windowOf(peer))) {
+        if ((flags & TcpFlag.Ack) !== 0 && ((p.tcpAck - l4[peer + L4.Next]) | 0) > 0) this.event(p, StreamEvent.RstInvalidAck);
+        return TcpResult.Invalid;
+      }
+      flows.tcpBits[slot] |= p.direction === 0 ? RstBit.Ts : RstBit.Tc;
       this.setState(slot, TcpState.Closed);
       return TcpResult.Ok;
     }
     if ((flags & TcpFlag.Syn) !== 0) {
       // A repeated SYN or SYN+ACK is harmless; any other is challenged by the receiver, not obeyed.
+      const again = synAgain(p, state, l4, mine, peer);
+      if (again !== 0) this.event(p, again);
       return p.tcpSeq === l4[mine + L4.Isn] ? TcpResult.Ok : TcpResult.Invalid;
     }
-    if (!this.inWindow(p, slot)) return this.outOfWindow(p, slot);
+    if (state === TcpState.Closed && afterReset(p, flows.tcpBits[slot])) this.event(p, StreamEvent.SuspectedRstInject);
+    if (!this.inWindow(p, slot)) {
+      const code = outOfWindow(state, flags);
+      if (code !== 0) this.event(p, code);
+      return this.outOfWindow(p, slot);
+    }
+    if (p.payloadLen > 0) this.noteRepetition(p, state, mine, peer);
     if ((flags & TcpFlag.Ack) !== 0) {
       const ahead = (p.tcpAck - l4[mine + L4.Ack]) | 0;
+      // Seen from here, what is acknowledged must lie within the window below what was acknowledged (RFC 5961, 5), or was sent.
+      if (ahead > this.windowOf(mine) + 1 || (l4[mine + L4.Window] > 0 && -ahead > l4[mine + L4.Window])) {
+        this.event(p, StreamEvent.PktInvalidAck);
+        const code = invalidAck(state, flags);
+        if (code !== 0) this.event(p, code);
+      }
       if (ahead > this.windowOf(mine) + 1) return this.outOfWindow(p, slot);
       if (ahead >= 0) {
         l4[mine + L4.Ack] = p.tcpAck;
@@ -45,6 +74,20 @@ export class TcpSession {
     if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
     if (state !== TcpState.Established || (flags & TcpFlag.Fin) !== 0) this.close(p, slot, state);
     return TcpResult.Ok;
+  }
+
+  /** Data that was sent before: seen here, or acknowledged even. */
+  private noteRepetition(p: Packet, state: number, mine: number, peer: number): void {
+    const l4 = this.flows.l4;
+    const end = (p.tcpSeq + p.payloadLen + p.cut) | 0;
+    const beyond = (end - l4[mine + L4.Next]) | 0;
+    // One byte that was sent already: a keep-alive.
+    if (beyond > 0 || p.payloadLen === 1) return;
+    const unacked = (end - l4[peer + L4.Ack]) | 0;
+    this.event(p, unacked <= 0 ? StreamEvent.PktSpuriousRetransmission : StreamEvent.PktRetransmission);
+    if (unacked >= 0) return;
+    if (state === TcpState.Established) this.event(p, StreamEvent.EstPktBeforeLastAck);
+    else if (state === TcpState.CloseWait) this.event(p, StreamEvent.CloseWaitPktBeforeLastAck);
   }
 
   private windowOf(at: number): number {

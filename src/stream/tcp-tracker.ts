@@ -4,9 +4,11 @@ import { FlowFlag, FlowState, TcpState } from '../flow/codes.js';
 import { type FlowTable, L4 } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { Mode } from '../ring/verdict.js';
+import { StreamEvent } from './events.js';
 import { NO_SCALE, windowScale } from './tcp-options.js';
 import { TcpResult } from './tcp-result.js';
 import { TcpSession } from './tcp-session.js';
+import { Timestamps } from './timestamps.js';
 
 export { TcpResult } from './tcp-result.js';
 
@@ -20,6 +22,7 @@ const enum Bit {
   /** A second SYN, SYN+ACK with another sequence number came: it waits in the other side's L4.Window. */
   OtherTs = 8,
   OtherTc = 16,
+  // 32, 64: RstBit of tcp-session.ts
 }
 
 const START_MASK = TcpFlag.Syn | TcpFlag.Ack | TcpFlag.Rst | TcpFlag.Fin;
@@ -39,6 +42,7 @@ export class TcpTracker {
   private readonly midstream: boolean;
   private readonly asyncOneside: boolean;
   private readonly after: TcpSession;
+  private readonly timestamps: Timestamps;
 
   constructor(
     config: StreamConfig,
@@ -47,7 +51,8 @@ export class TcpTracker {
   ) {
     this.midstream = config.midstream;
     this.asyncOneside = config.asyncOneside;
-    this.after = new TcpSession(flows);
+    this.after = new TcpSession(flows, counters);
+    this.timestamps = new Timestamps(flows.capacity);
     flows.reverseSynAck = config.midstream || config.asyncOneside ? 1 : 0;
   }
 
@@ -62,7 +67,9 @@ export class TcpTracker {
     if ((flows.flags[slot] & FlowFlag.Bypassed) !== 0) return TcpResult.Ok;
     const state = flows.tcpState[slot];
     let result: number;
-    if (state === TcpState.None) result = this.begin(p, slot);
+    if ((p.tcpFlags & TcpFlag.Ack) === 0 && p.tcpAck !== 0) this.event(p, StreamEvent.PktBrokenAck);
+    if (state !== TcpState.None && !this.inTime(p, slot, state)) result = this.wrong(p, StreamEvent.PktInvalidTimestamp);
+    else if (state === TcpState.None) result = this.begin(p, slot);
     else if (state < TcpState.Established) result = this.handshake(p, slot, state);
     else if ((flows.flags[slot] & FlowFlag.AsyncOneside) !== 0)
       result = this.isAnswer(p, slot) ? this.leaveOneside(p, slot) : this.after.oneside(p, slot);
@@ -71,11 +78,27 @@ export class TcpTracker {
     return result;
   }
 
+  private event(p: Packet, code: StreamEvent): void {
+    p.addStreamEvent(code);
+    this.counters[Counter.StreamEvents + code]++;
+  }
+
+  private inTime(p: Packet, slot: number, state: number): boolean {
+    if (state === TcpState.SynSent && p.direction === 1) return this.timestamps.echoes(p, slot);
+    if ((p.tcpFlags & (TcpFlag.Syn | TcpFlag.Rst)) !== 0) return true;
+    const acked = this.flows.l4[slot * L4.Words + (p.direction ^ 1) + L4.Ack];
+    return this.timestamps.check(p, slot, ((p.tcpSeq - acked) | 0) <= 0);
+  }
+
   /** The first packet of a session, or one without a session. */
   private begin(p: Packet, slot: number): number {
     const flags = p.tcpFlags;
-    if ((flags & TcpFlag.Rst) !== 0) return TcpResult.Invalid;
+    if ((flags & TcpFlag.Rst) !== 0) {
+      this.event(p, StreamEvent.RstButNoSession);
+      return TcpResult.Invalid;
+    }
     if ((flags & TcpFlag.Fin) !== 0) {
+      this.event(p, (flags & TcpFlag.Syn) !== 0 ? StreamEvent.FinSyn : StreamEvent.FinButNoSession);
       if (!this.midstream) return TcpResult.Midstream;
       if ((flags & TcpFlag.Syn) !== 0 || p.payloadLen === 0) return TcpResult.Invalid;
       return this.pickUp(p, slot);
@@ -85,6 +108,7 @@ export class TcpTracker {
       if (p.direction !== 0) return TcpResult.Invalid;
       this.counters[Counter.TcpSessions]++;
       this.startSide(p, slot);
+      this.timestamps.begin(p, slot);
       this.after.setState(slot, TcpState.SynSent);
       return TcpResult.Ok;
     }
@@ -112,6 +136,7 @@ export class TcpTracker {
     const at = slot * L4.Words;
     this.counters[Counter.TcpSessions]++;
     this.startSide(p, slot);
+    this.timestamps.begin(p, slot);
     const peer = p.direction ^ 1;
     l4[at + peer + L4.Isn] = (p.tcpAck - 1) | 0;
     l4[at + peer + L4.Next] = p.tcpAck;
@@ -136,6 +161,7 @@ export class TcpTracker {
     const peer = at + (p.direction ^ 1);
     this.counters[Counter.TcpSessions]++;
     this.counters[Counter.TcpMidstream]++;
+    this.timestamps.begin(p, slot);
     flows.tcpScaleTs[slot] = UNKNOWN_SCALE;
     flows.tcpScaleTc[slot] = UNKNOWN_SCALE;
     l4[mine + L4.Isn] = (p.tcpSeq - 1) | 0;
@@ -178,7 +204,7 @@ export class TcpTracker {
         flows.flags[slot] |= FlowFlag.AsyncOneside;
         l4[at + L4.Next] = (p.tcpSeq + p.payloadLen + p.cut) | 0;
         this.establish(p, slot);
-      }
+      } else if (this.asyncOneside) this.event(p, StreamEvent.HsAsyncWrongSeq);
       return TcpResult.Ok;
     }
     if (direction === 1 && this.mayBeOneside(p) && this.beganWithSynAck(slot)) {
@@ -190,18 +216,26 @@ export class TcpTracker {
     const bit = direction === 0 ? Bit.AckedTc : Bit.AckedTs;
     if (!this.takesAck(slot, peer, p.tcpAck) && !this.missedAck(p, slot, state, peer)) {
       // A server may answer the remains of an older connection (RFC 9293, 3.5.1), or acknowledge what we missed.
-      return direction === 1 && (state === TcpState.SynSent || (flows.tcpBits[slot] & bit) !== 0) ? TcpResult.Ok : TcpResult.Invalid;
+      if (direction === 1 && (state === TcpState.SynSent || (flows.tcpBits[slot] & bit) !== 0)) return TcpResult.Ok;
+      if (direction === 1) this.event(p, StreamEvent.HsAckInWrongDir);
+      else this.event(p, p.tcpSeq === l4[at + L4.Next] ? StreamEvent.HsRightSeqWrongAckEvasion : StreamEvent.HsWrongSeqWrongAck);
+      return TcpResult.Invalid;
     }
     flows.tcpBits[slot] |= bit;
     if (!this.bothAcked(slot)) {
       // A server that speaks before the last ACK was seen: that ACK may acknowledge this too.
+      if (direction === 1 && state === TcpState.SynRecv && p.payloadLen > 0 && p.mode === Mode.Ips)
+        this.event(p, StreamEvent.HsAckDataInject);
       const next = (p.tcpSeq + p.payloadLen + p.cut) | 0;
       const more = (next - l4[at + direction + L4.Next]) | 0;
       if (state === TcpState.SynRecv && more > 0 && more <= UNKNOWN_WINDOW) l4[at + direction + L4.Next] = next;
       return TcpResult.Ok;
     }
     this.settleWindows(slot);
-    if (p.mode === Mode.Ips && !this.after.inWindow(p, slot)) return TcpResult.Invalid;
+    if (p.mode === Mode.Ips && !this.after.inWindow(p, slot)) {
+      this.event(p, StreamEvent.HsWrongSeqWrongAck);
+      return TcpResult.Invalid;
+    }
     this.establish(p, slot);
     return this.after.follow(p, slot, TcpState.Established);
   }
@@ -239,36 +273,51 @@ export class TcpTracker {
     const l4 = flows.l4;
     const at = slot * L4.Words;
     const direction = p.direction;
-    if ((p.tcpFlags & TcpFlag.Fin) !== 0) return TcpResult.Invalid;
+    if ((p.tcpFlags & TcpFlag.Fin) !== 0) return this.wrong(p, StreamEvent.FinSyn);
     if ((p.tcpFlags & TcpFlag.Ack) === 0) {
       if (direction === 0) {
-        if (l4[at + L4.Isn] === p.tcpSeq) return TcpResult.Ok;
-        if (state !== TcpState.SynSent) return TcpResult.Invalid;
+        if (l4[at + L4.Isn] === p.tcpSeq) {
+          if (state === TcpState.SynSent) this.timestamps.repeat(p, slot);
+          return TcpResult.Ok;
+        }
+        if (state !== TcpState.SynSent) return this.wrong(p, StreamEvent.HsSynResendDiffSeqOnSynRecv);
         // The client starts over before any answer: which of the two SYNs counts, the server's answer tells.
         const earlier = l4[at + L4.Isn];
         this.startSide(p, slot);
+        this.timestamps.begin(p, slot);
         l4[at + 1 + L4.Window] = earlier;
         flows.tcpBits[slot] |= Bit.OtherTs;
         return TcpResult.Ok;
       }
-      if ((flows.tcpBits[slot] & Bit.SynTc) !== 0) return l4[at + 1 + L4.Isn] === p.tcpSeq ? TcpResult.Ok : TcpResult.Invalid;
+      if ((flows.tcpBits[slot] & Bit.SynTc) !== 0) {
+        if (state === TcpState.SynRecv) this.event(p, StreamEvent.HsSynToClientOnSynRecv);
+        return l4[at + 1 + L4.Isn] === p.tcpSeq ? TcpResult.Ok : TcpResult.Invalid;
+      }
       this.startSide(p, slot);
+      this.timestamps.answer(p, slot);
       flows.tcpBits[slot] |= Bit.SynTc;
       this.after.setState(slot, TcpState.SynRecv);
       return TcpResult.Ok;
     }
-    if (!this.takesAck(slot, direction ^ 1, p.tcpAck)) return TcpResult.Invalid;
+    if (!this.takesAck(slot, direction ^ 1, p.tcpAck))
+      return this.wrong(p, wrongSynAck(direction, state, (flows.tcpBits[slot] & Bit.SynTc) !== 0));
     if (direction === 0) {
       // Simultaneous open: the client answers the server's SYN, with its own number again.
-      if ((flows.tcpBits[slot] & Bit.SynTc) === 0 || l4[at + L4.Isn] !== p.tcpSeq) return TcpResult.Invalid;
+      if ((flows.tcpBits[slot] & Bit.SynTc) === 0) return this.wrong(p, StreamEvent.HsSynAckInWrongDirection);
+      if (l4[at + L4.Isn] !== p.tcpSeq) return this.wrong(p, StreamEvent.FourSynAckWithWrongSyn);
       l4[at + L4.Ack] = p.tcpAck;
       flows.tcpBits[slot] |= Bit.AckedTc;
     } else {
-      if ((flows.tcpBits[slot] & Bit.SynTc) === 0 || state === TcpState.SynSent) this.startSide(p, slot);
-      else if (l4[at + 1 + L4.Isn] !== p.tcpSeq) {
+      // The client sent data with its SYN, and only the SYN is acknowledged.
+      if (p.tcpAck === ((l4[at + L4.Isn] + 1) | 0) && l4[at + L4.Next] !== p.tcpAck) this.event(p, StreamEvent.HsSynAckTfoDataIgnored);
+      if ((flows.tcpBits[slot] & Bit.SynTc) === 0 || state === TcpState.SynSent) {
+        this.startSide(p, slot);
+        this.timestamps.answer(p, slot);
+      } else if (l4[at + 1 + L4.Isn] !== p.tcpSeq) {
         // Which of two SYN+ACKs counts, the client's ACK tells.
         l4[at + L4.Window] = p.tcpSeq;
         flows.tcpBits[slot] |= Bit.OtherTc;
+        this.event(p, StreamEvent.HsSynAckResendWithDiffSeq);
         return TcpResult.Ok;
       } else l4[at + 1 + L4.Ack] = p.tcpAck;
       flows.tcpBits[slot] |= Bit.AckedTs | Bit.SynTc;
@@ -280,6 +329,11 @@ export class TcpTracker {
     this.settleWindows(slot);
     this.establish(p, slot);
     return TcpResult.Ok;
+  }
+
+  private wrong(p: Packet, code: StreamEvent): number {
+    this.event(p, code);
+    return TcpResult.Invalid;
   }
 
   private bothAcked(slot: number): boolean {
@@ -344,4 +398,11 @@ export class TcpTracker {
     p.established = 0;
     return this.synInHandshake(p, slot, TcpState.SynSent);
   }
+}
+
+/** The event of a SYN+ACK that acknowledges no SYN. `fourWay`: the server's SYN has been seen. */
+function wrongSynAck(direction: number, state: number, fourWay: boolean): StreamEvent {
+  if (direction === 1) return state === TcpState.SynSent ? StreamEvent.HsSynAckWithWrongAck : StreamEvent.HsSynAckResendWithDifferentAck;
+  if (state === TcpState.SynRecv) return fourWay ? StreamEvent.HsSynAckToServerOnSynRecv : StreamEvent.FourSynAckWithWrongAck;
+  return StreamEvent.HsSynAckInWrongDirection;
 }

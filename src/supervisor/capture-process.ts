@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { MAX_BATCH } from '../capture/frames.js';
 import type { SourcePlan } from '../capture/plan.js';
+import { AddressTable } from '../detect/state/address-table.js';
 import { SluiceError } from '../errors.js';
 import { native } from '../native.js';
 import { Control, controlBytes } from '../ring/arena.js';
@@ -10,12 +11,17 @@ import { RuleOutbox } from '../workers/rule-inbox.js';
 import { childProcess, giveUp, giveUpRights, tell } from './child-process.js';
 import { Fd, type Init, type ToChild } from './messages.js';
 import { names, openError } from './open-error.js';
+import { ProcessRules } from './process-rules.js';
 
 /**
  * The capture process: opens the sockets, one thread after the other so that socket i is member i of
  * every fanout group, lets all begin together, and ends when all have drained.
  */
-const outbox = new RuleOutbox((ruleGeneration) => tell({ type: 'reloaded', ruleGeneration }));
+const rules = new ProcessRules();
+const outbox = new RuleOutbox((ruleGeneration) => {
+  rules.settled();
+  tell({ type: 'reloaded', ruleGeneration });
+});
 let threadCount = 0;
 let control: Int32Array | undefined;
 
@@ -24,6 +30,8 @@ async function start(init: Init): Promise<void> {
   process.title = fused ? 'sluice: capture + detect' : 'sluice: capture';
   control = new Int32Array(native.mapFd(Fd.Control, controlBytes(init.layout.captureThreads)));
   const script = new URL(fused ? '../workers/fused.js' : '../capture/dispatch.js', import.meta.url);
+  const image = fused ? rules.take(init.rules) : init.rules.bytes;
+  const addressState = AddressTable.create(fused ? init.config.thresholdEntries : 0, init.plan.threads.length > 1);
   const affinity = init.config.threading;
   let running = init.plan.threads.length;
   const forwarding: Promise<void>[] = [];
@@ -42,7 +50,8 @@ async function start(init: Init): Promise<void> {
       confined: fused && init.become !== undefined,
       // In run mode workers every packet is decided before the next batch is taken.
       window: fused ? MAX_BATCH : init.layout.workers * RING_WINDOW + MAX_BATCH,
-      rules: fused ? init.rules : [],
+      image,
+      addressState,
       ruleGeneration: init.ruleGeneration,
       checksumValidation: init.checksumValidation,
       port,
@@ -85,7 +94,7 @@ function order(message: ToChild): void | Promise<void> {
     case 'init':
       return start(message);
     case 'rules':
-      outbox.rules({ rules: message.rules, generation: message.ruleGeneration });
+      outbox.rules({ image: rules.take(message.rules), generation: message.ruleGeneration });
       return;
     case 'end':
       stop();

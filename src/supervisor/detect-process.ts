@@ -1,14 +1,20 @@
 import { Piscina } from 'piscina';
+import { AddressTable } from '../detect/state/address-table.js';
 import type { DetectTask } from '../workers/detect-task.js';
 import { RuleOutbox } from '../workers/rule-inbox.js';
 import { childProcess, giveUp, giveUpRights, tell } from './child-process.js';
 import { Fd, type Init, type ToChild } from './messages.js';
+import { ProcessRules } from './process-rules.js';
 
 /**
  * The detection process: hostile bytes are parsed here and nowhere else. It holds no socket, and once
  * its workers stand it gives up every right.
  */
-const outbox = new RuleOutbox((ruleGeneration) => tell({ type: 'reloaded', ruleGeneration }));
+const rules = new ProcessRules();
+const outbox = new RuleOutbox((ruleGeneration) => {
+  rules.settled();
+  tell({ type: 'reloaded', ruleGeneration });
+});
 
 async function start(init: Init): Promise<void> {
   const count = init.layout.workers;
@@ -19,6 +25,8 @@ async function start(init: Init): Promise<void> {
     concurrentTasksPerWorker: 1,
     atomics: 'disabled',
   });
+  const image = rules.take(init.rules);
+  const addressState = AddressTable.create(init.config.thresholdEntries, count > 1);
   const affinity = init.config.threading;
   const lives: Promise<void>[] = [];
   const ready: Promise<void>[] = [];
@@ -27,7 +35,8 @@ async function start(init: Init): Promise<void> {
     ready.push(new Promise((resolve) => ours.once('message', () => resolve())));
     const task: DetectTask = {
       config: init.config,
-      rules: init.rules,
+      image,
+      addressState,
       ruleGeneration: init.ruleGeneration,
       checksumValidation: init.checksumValidation,
       layout: init.layout,
@@ -54,7 +63,7 @@ function order(message: ToChild): void | Promise<void> {
     case 'init':
       return start(message);
     case 'rules':
-      outbox.rules({ rules: message.rules, generation: message.ruleGeneration });
+      outbox.rules({ image: rules.take(message.rules), generation: message.ruleGeneration });
       return;
     case 'end':
       outbox.end();

@@ -9,14 +9,14 @@ import { type MetricsServer, startMetrics } from '../metrics/server.js';
 import { CounterBlocks } from '../metrics/snapshot.js';
 import { ROOT } from '../native.js';
 import { Outputs } from '../output/outputs.js';
-import { eveTime } from '../output/text.js';
 import { Control } from '../ring/arena.js';
-import type { RuleSet } from '../rules/rule.js';
 import { requireRights } from './capabilities.js';
 import { Child } from './child.js';
 import { daemonStarted } from './daemon.js';
 import { SharedMemory } from './memory.js';
 import type { Init } from './messages.js';
+import type { LoadReport, RuleImage } from './rule-image.js';
+import { type LoadedRules, ruleStats } from './rules.js';
 import { load } from './run.js';
 import { userIds } from './user.js';
 import { Watchdog } from './watchdog.js';
@@ -31,7 +31,7 @@ const DRAIN_RECORDS = 4096;
 const LOG_PATIENCE_MS = 5000;
 
 /** Live traffic: starts the processes, keeps them alive, writes what they report. Returns the exit status. */
-export async function runLive(setup: RunSetup, rules: RuleSet): Promise<number> {
+export async function runLive(setup: RunSetup, rules: LoadedRules): Promise<number> {
   const supervisor = new Supervisor(setup, rules);
   await supervisor.start();
   return supervisor.stopped;
@@ -53,6 +53,8 @@ class Supervisor {
   private generation = 0;
   /** When the rules in force came into force, milliseconds since 1970. */
   private rulesSince = Date.now();
+  /** New rules are being read; being taken by the detecting threads. */
+  private loading = false;
   private reloading = false;
   private up = { capture: false, detect: false };
   private stopping = false;
@@ -64,7 +66,7 @@ class Supervisor {
 
   constructor(
     private readonly setup: RunSetup,
-    private rules: RuleSet,
+    private rules: LoadedRules,
   ) {
     const { config, log } = setup;
     this.stopped = new Promise((resolve) => {
@@ -97,7 +99,7 @@ class Supervisor {
       if (!this.reloading) return;
       this.reloading = false;
       this.rulesSince = Date.now();
-      log.notice(`rule reload complete: ${this.rules.rules.length} rules loaded, ${this.rules.problems.length} failed`);
+      log.notice(`rule reload complete: ${this.rules.report.loaded} rules loaded, ${this.rules.report.problems.length} failed`);
     };
     this.capture = new Child({
       what: fused ? 'capture + detect' : 'capture',
@@ -105,7 +107,7 @@ class Supervisor {
       fds: [controlFd, countersFd, arenaFd, ...eventFds],
       init: () => {
         Atomics.store(this.memory.control, Control.Start, 0);
-        return this.init();
+        return this.init(fused);
       },
       log,
       onReady: () => {
@@ -123,7 +125,7 @@ class Supervisor {
         what: 'detect',
         script: new URL('./detect-process.js', import.meta.url),
         fds: ['ignore', countersFd, arenaFd, ...eventFds],
-        init: () => this.init(),
+        init: () => this.init(true),
         log,
         onReady: () => {
           this.detectReady();
@@ -153,7 +155,7 @@ class Supervisor {
       log.reopen();
       log.notice('logs reopened');
     });
-    process.on('SIGUSR2', () => this.reload());
+    process.on('SIGUSR2', () => void this.reload());
     try {
       this.metrics = await startMetrics(config.sluice.metrics, {
         blocks: this.blocks,
@@ -163,7 +165,7 @@ class Supervisor {
         // With fail-open it is the receive buffer that is full first (see native/nfnetlink).
         queueLimit: config.nfq.queues.length > 0 && !config.nfq.failOpen ? config.nfq.queueLength : 0,
         processes: () => this.processes(),
-        rules: () => ({ loaded: this.rules.rules.length, failed: this.rules.problems.length }),
+        rules: () => ruleStats(this.rules.report, this.rulesSince),
         lostLines: () => this.outputs.lostLines(),
         invalidRecords: () => this.outputs.invalid,
         up: () => this.isUp(),
@@ -191,7 +193,7 @@ class Supervisor {
     daemonStarted();
   }
 
-  private init(): Init {
+  private init(detects: boolean): Init {
     const { config, runAs } = this.setup;
     const user = runAs.user || config.sluice.detectUser;
     // Connections that live through a crash have no handshake to show to the new process.
@@ -201,7 +203,7 @@ class Supervisor {
       config: restarted,
       plan: this.plan,
       layout: this.memory.layout,
-      rules: this.rules.rules,
+      rules: detects ? this.rules.image : NO_IMAGE,
       ruleGeneration: this.generation,
       checksumValidation: config.stream.checksumValidation,
       become: user !== '' && process.getuid?.() === 0 ? userIds(user, runAs.group) : undefined,
@@ -260,38 +262,35 @@ class Supervisor {
   }
 
   private writeStats(): void {
-    const since = this.rulesSince;
-    this.outputs.stats({
-      ...this.blocks.snapshot(this.startMs),
-      rules: {
-        loaded: this.rules.rules.length,
-        failed: this.rules.problems.length,
-        skipped: 0,
-        lastReload: eveTime(Math.trunc(since / 1000), (since % 1000) * 1e6),
-      },
-    });
+    this.outputs.stats({ ...this.blocks.snapshot(this.startMs), rules: ruleStats(this.rules.report, this.rulesSince) });
   }
 
   /** SIGUSR2: new rules, if they load, without losing a packet or a flow. */
-  private reload(): void {
+  private async reload(): Promise<void> {
     const { log } = this.setup;
-    if (this.reloading || this.stopping || !this.isUp()) {
+    if (this.loading || this.reloading || this.stopping || !this.isUp()) {
       log.warn('rule reload refused: another one is under way or the engine is not up; send USR2 again later');
       return;
     }
-    let rules: RuleSet;
+    let rules: LoadedRules;
+    this.loading = true;
     try {
-      rules = load(this.setup);
+      rules = await load(this.setup);
+      refuseLoss(this.rules.report, rules.report);
     } catch (error) {
       log.error(`rule reload refused, the rules in force stay: ${error instanceof SluiceError ? error.message : String(error)}`);
       return;
+    } finally {
+      this.loading = false;
     }
-    this.reloading = true;
+    // The processes may have gone while the rules were read: what starts anew begins with them.
     this.rules = rules;
     this.generation++;
     // Known before the first record that refers to it can arrive.
     this.outputs.setRules(rules.rules, this.generation);
-    (this.detect ?? this.capture).send({ type: 'rules', rules: rules.rules, ruleGeneration: this.generation });
+    if (this.stopping) return;
+    this.reloading = true;
+    (this.detect ?? this.capture).send({ type: 'rules', rules: rules.image, ruleGeneration: this.generation });
   }
 
   /** INT, TERM: no packet that was accepted from the kernel is lost. What workers hold that hang or die is decided by the exception policy. */
@@ -324,6 +323,16 @@ class Supervisor {
     if (!clean) log.error('a process did not end in time and was killed');
     this.resolveStopped(clean ? status : 1);
   }
+}
+
+/** For a process that does not detect. */
+const NO_IMAGE: RuleImage = { bytes: new Uint8Array(0), databases: [] };
+
+/** A file that is gone, or all rules gone, is more likely a mistake (an update under way) than a wish. */
+function refuseLoss(before: LoadReport, after: LoadReport): void {
+  const lost = before.files.filter((file) => !after.files.includes(file) && after.problems.some((p) => p.file === file && p.line === 0));
+  if (lost.length > 0)
+    throw new SluiceError('SLUICE_RULE', `${lost.join(', ')} cannot be read any more; put it back, or restart without it`);
 }
 
 function workerCount(configured: number, captureThreads: number): number {

@@ -1,7 +1,7 @@
 import type { CapturePlan } from '../capture/plan.js';
 import type { Config } from '../config/config.js';
 import type { ArenaLayout } from '../ring/arena.js';
-import type { Rule } from '../rules/rule.js';
+import type { RuleImage } from './rule-image.js';
 
 /**
  * What supervisor and children tell each other (child_process IPC, advanced serialization). No packet
@@ -23,13 +23,13 @@ export interface Init {
   config: Config;
   plan: CapturePlan;
   layout: ArenaLayout;
-  rules: Rule[];
+  rules: RuleImage;
   ruleGeneration: number;
   checksumValidation: boolean;
   /** Whoever detects: what to become once set up; undefined = stay. */
   become?: { uid: number; gid: number };
 }
 
-export type ToChild = Init | { type: 'rules'; rules: Rule[]; ruleGeneration: number } | { type: 'end' };
+export type ToChild = Init | { type: 'rules'; rules: RuleImage; ruleGeneration: number } | { type: 'end' };
 
 export type FromChild = { type: 'ready' } | { type: 'reloaded'; ruleGeneration: number } | { type: 'failed'; line: string };

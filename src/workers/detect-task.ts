@@ -6,14 +6,17 @@ import { type ArenaLayout, captureFlag, eventRingAt, packetRingAt, workerFlag } 
 import { EventRing } from '../ring/event-ring.js';
 import { PacketRingConsumer, REC_LINK_SHIFT, RECORD_HEADER, Rec, RecFlag } from '../ring/packet-ring.js';
 import { Mode, type Verdict } from '../ring/verdict.js';
-import type { Rule } from '../rules/rule.js';
+import { openImage } from '../supervisor/rule-image.js';
 import { Engine } from './engine.js';
 import { RuleInbox } from './rule-inbox.js';
 
 /** What Piscina hands a worker: it runs until told to end, so one task is one worker's life. */
 export interface DetectTask {
   config: Config;
-  rules: Rule[];
+  /** Of a RuleImage, in shared memory; the process holds its databases. */
+  image: Uint8Array;
+  /** EngineSetup.addressState. */
+  addressState: ArrayBuffer | SharedArrayBuffer;
   ruleGeneration: number;
   checksumValidation: boolean;
   layout: ArenaLayout;
@@ -74,7 +77,8 @@ class DetectWorker {
     this.engine = new Engine({
       thread: worker,
       config: task.config,
-      rules: task.rules,
+      ...openImage(task.image),
+      addressState: task.addressState,
       ruleGeneration: task.ruleGeneration,
       checksumValidation: task.checksumValidation,
       counters: this.counters,

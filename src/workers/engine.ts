@@ -3,14 +3,19 @@ import { AppLayer, NO_ROOM } from '../app-layer/app-layer.js';
 import type { Config } from '../config/config.js';
 import { Decoder } from '../decode/decoder.js';
 import { Defragmenter, DefragResult } from '../decode/defrag.js';
+import { LinkType } from '../decode/link-types.js';
 import { IpProto, Packet, TcpFlag } from '../decode/packet.js';
 import { Detector } from '../detect/detector.js';
+import type { Prepared } from '../detect/prepare.js';
+import type { RuleCost } from '../detect/rule-costs.js';
+import { StateStore } from '../detect/state/store.js';
+import { NewAction } from '../detect/threshold.js';
 import { FlowFlag, NoFlow } from '../flow/codes.js';
 import { type FlowEndSink, FlowTable } from '../flow/flow-table.js';
 import { isIcmpV4Error } from '../flow/icmp.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
-import { EventEncoder } from '../output/event-record.js';
+import { EventEncoder, EventVerdict } from '../output/event-record.js';
 import type { EventRing } from '../ring/event-ring.js';
 import { Mode, packAnswer, Reason, Side, Verdict } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
@@ -25,10 +30,14 @@ export interface EngineSetup {
   /** Number of the detecting thread: keeps flow ids apart. */
   thread: number;
   rules: Rule[];
+  /** Of these rules; made here when it is not given. */
+  prepared?: Prepared;
   ruleGeneration: number;
   checksumValidation: boolean;
   counters: Float64Array;
   events: EventRing;
+  /** What rules remember of addresses: one for the detecting threads of a process (AddressTable.create). Absent: the thread's own. */
+  addressState?: ArrayBuffer | SharedArrayBuffer;
 }
 
 /** Due flows looked at when a second begins, and every so many packets while more are due. */
@@ -68,6 +77,8 @@ export class Engine {
   private readonly config: Config;
   private detector: Detector;
   private actions: RuleActions;
+  /** What rules remember: lives on when they are loaded anew. */
+  private readonly store: StateStore;
   private readonly flowMemcapPolicy: Policy;
   private readonly defragMemcapPolicy: Policy;
   private readonly midstreamPolicy: Policy;
@@ -101,10 +112,18 @@ export class Engine {
     const ended: FlowEndSink = {
       flowEnded: (flows, slot, reason) => {
         this.app.flowEnded(slot);
+        this.store.flowEnded(slot);
+        this.countEnd(flows, slot);
         this.events.flowEnded(flows, slot, reason);
       },
     };
     this.flows = new FlowTable(config.flow, counters, ended, { thread: setup.thread });
+    this.store = new StateStore({
+      flows: this.flows.capacity,
+      entries: config.thresholdEntries,
+      addresses: setup.addressState,
+      counters,
+    });
     this.tcp = new TcpTracker(config.stream, this.flows, counters);
     this.app = new AppLayer(this.flows, counters);
     this.bypassMark = config.nfq.bypassMark;
@@ -113,15 +132,16 @@ export class Engine {
     this.defragMemcapPolicy = policyCode(config.defrag.memcapPolicy);
     // `auto` would be drop-flow inline: every restart of a detection process would cut all connections.
     this.midstreamPolicy = config.stream.midstreamPolicy === 'auto' ? Policy.Ignore : policyCode(config.stream.midstreamPolicy);
+    this.events.midstreamPolicy = this.midstreamPolicy;
     // The sender repeats what is dropped for lack of room: nothing is lost, and nothing missed.
     this.streamMemcapPolicy = config.stream.memcapPolicy === 'auto' ? Policy.DropPacket : policyCode(config.stream.memcapPolicy);
-    this.detector = this.newDetector(setup.rules);
+    this.detector = this.newDetector(setup.rules, setup.prepared);
     this.actions = new RuleActions(setup.rules);
   }
 
   /** Takes a new rule set between two packets; flows and their verdicts stay. */
-  setRules(rules: Rule[], generation: number): void {
-    const detector = this.newDetector(rules);
+  setRules(rules: Rule[], generation: number, prepared?: Prepared): void {
+    const detector = this.newDetector(rules, prepared);
     this.detector.close();
     this.detector = detector;
     this.actions = new RuleActions(rules);
@@ -144,11 +164,17 @@ export class Engine {
     p.defragged = 0;
     this.defrag.completed = 0;
     this.decoder.decode(p);
+    this.countLayer(p);
     let verdict = this.inspectLayer(p);
+    if (p.eventCount !== 0 || p.streamEventCount !== 0) this.events.anomalies(p, this.flows);
     while (verdict === Verdict.Pass && p.tunnelOff >= 0) {
       this.events.outer(p);
+      const kind = tunnelCounter(p);
       if (!this.decoder.decodeInner(p)) break;
+      c[kind < Counter.IpInIpEnd && p.ipVersion === 6 ? kind + 1 : kind]++;
+      this.countLayer(p);
       verdict = this.inspectLayer(p);
+      if (p.eventCount !== 0 || p.streamEventCount !== 0) this.events.anomalies(p, this.flows);
     }
     if (p.mode !== Mode.Ips) return Verdict.Pass;
     if (verdict === Verdict.Drop) {
@@ -156,6 +182,20 @@ export class Engine {
       return verdict;
     }
     return this.rewritten === 1 ? Verdict.Rewritten : verdict;
+  }
+
+  /** What stats tell apart and decode does not count. */
+  private countLayer(p: Packet): void {
+    const c = this.counters;
+    if (p.ethOff >= 0) c[Counter.Ethernet]++;
+    if (p.ipVersion !== 6) return;
+    if (p.isFragment === 1) c[Counter.FragmentsV6]++;
+    else if (p.icmpType >= 0) c[Counter.IcmpV6]++;
+  }
+
+  private countEnd(flows: FlowTable, slot: number): void {
+    this.counters[Counter.FlowEndState + flows.state[slot]]++;
+    if (flows.proto(slot) === IpProto.Tcp) this.counters[Counter.FlowEndTcp + flows.tcpState[slot]]++;
   }
 
   /** Clock-driven work: once per second of packet time, or when nothing arrives. */
@@ -201,6 +241,11 @@ export class Engine {
     this.close();
   }
 
+  /** What the rules cost so far (Config.ruleProfile). */
+  ruleCosts(): RuleCost[] {
+    return this.detector.ruleCosts();
+  }
+
   /** Ends without waiting for room, and gives back what the addon holds. */
   close(): void {
     this.flows.endAll();
@@ -218,18 +263,14 @@ export class Engine {
     p.established = 0;
     p.direction = 0;
     if (p.isFragment === 1) {
-      // No host takes a fragment whose header is damaged: it must not stand in for the good one.
-      if (p.csumInvalid === 1) return Verdict.Pass;
-      const result = this.defrag.add(p);
-      if (result === DefragResult.Waiting) return Verdict.Pass;
-      if (result === DefragResult.Memcap) return this.byPolicy(p, this.defragMemcapPolicy, Reason.DefragMemcap);
-      if (result === DefragResult.Error) return this.byPolicy(p, Policy.DropPacket, Reason.DefragError);
-      if (result === DefragResult.Condemned) return this.byPolicy(p, Policy.DropPacket, Reason.FlowDropped);
-      this.decoder.decode(p);
+      const verdict = this.inspectFragment(p);
+      if (verdict !== Verdict.None) return verdict;
+      if (p.ipVersion === 6) this.counters[Counter.ReassembledV6]++;
     }
     if (p.ipVersion === 0 || p.invalid === 1) return this.detect(p);
     const flows = this.flows;
     const flow = flows.lookup(p);
+    if (p.flowNew === 1 && p.proto === IpProto.IcmpV6) this.counters[Counter.FlowsIcmpV6]++;
     if (flow < 0) {
       if (flow === NoFlow.Memcap) {
         const verdict = this.byPolicy(p, this.flowMemcapPolicy, Reason.FlowMemcap);
@@ -250,6 +291,13 @@ export class Engine {
       flags = flows.flags[p.flow];
       // It is forwarded, and whether the receiver takes it is the receiver's judgement: no rule may miss it.
       if (result === TcpResult.Invalid && (flags & FlowFlag.TcpEstablished) !== 0 && p.mode === Mode.Ips) p.established = 1;
+      if (
+        (result === TcpResult.Midstream || result === TcpResult.MidstreamPickup) &&
+        (flows.flags[p.flow] & FlowFlag.MidstreamPolicy) === 0
+      ) {
+        flows.flags[p.flow] |= FlowFlag.MidstreamPolicy;
+        this.counters[Counter.MidstreamPolicy + this.midstreamPolicy]++;
+      }
       if (
         (result === TcpResult.Midstream || result === TcpResult.MidstreamPickup) &&
         this.midstreamPolicy !== Policy.Ignore &&
@@ -281,6 +329,56 @@ export class Engine {
     return verdict === Verdict.None ? this.examineTransactions(p, transactions) : verdict;
   }
 
+  /**
+   * A fragment: rules on packets see it, without a payload and a flow (as in Suricata), and then the datagram it completes.
+   * None: p is that datagram, decoded.
+   */
+  private inspectFragment(p: Packet): Verdict {
+    const { mem, region, off, capLen, wireLen, linkType } = p;
+    // No host takes a fragment whose header is damaged: it must not stand in for the good one.
+    const result = p.csumInvalid === 1 ? DefragResult.Waiting : this.defrag.add(p);
+    const complete = result === DefragResult.Complete;
+    const length = p.capLen;
+    // Within a reassembled datagram the fragment's own bytes are gone now.
+    if (!complete || mem !== this.defrag.mem) {
+      if (complete) {
+        p.mem = mem;
+        p.region = region;
+        p.off = off;
+        p.capLen = capLen;
+        p.wireLen = wireLen;
+        p.linkType = linkType;
+        p.defragged = 0;
+      }
+      const payloadLen = p.payloadLen;
+      p.payloadLen = 0;
+      const verdict = this.detect(p);
+      p.payloadLen = payloadLen;
+      if (verdict === Verdict.Drop) return verdict;
+    }
+    switch (result) {
+      case DefragResult.Waiting:
+        return Verdict.Pass;
+      case DefragResult.Memcap:
+        return this.byPolicy(p, this.defragMemcapPolicy, Reason.DefragMemcap);
+      case DefragResult.Error:
+        return this.byPolicy(p, Policy.DropPacket, Reason.DefragError);
+      case DefragResult.Condemned:
+        return this.byPolicy(p, Policy.DropPacket, Reason.FlowDropped);
+    }
+    p.mem = this.defrag.mem;
+    p.region = this.defrag.region;
+    p.off = 0;
+    p.capLen = length;
+    p.wireLen = length;
+    p.linkType = LinkType.Raw;
+    p.defragged = 2;
+    // They were the fragment's.
+    p.eventCount = 0;
+    this.decoder.decode(p);
+    return Verdict.None;
+  }
+
   /** A packet that has no flow, or none that decides about it. */
   private detect(p: Packet): Verdict {
     return this.examine(p) === Verdict.Drop ? Verdict.Drop : Verdict.Pass;
@@ -308,6 +406,7 @@ export class Engine {
   /** The bypass mark lets netfilter rules keep later packets of the flow out of the queue. */
   private bypassed(): Verdict {
     this.counters[Counter.Bypassed]++;
+    this.counters[Counter.BypassedBytes] += this.packet.wireLen;
     this.mark = (this.mark & ~this.bypassMask) | (this.bypassMark & this.bypassMask);
     this.markMask |= this.bypassMask;
     return Verdict.Pass;
@@ -315,34 +414,46 @@ export class Engine {
 
   /** Carries out what the matching rules ask for. None: the packet goes on to what else would look at it. */
   private act(p: Packet, n: number): Verdict {
-    const { matches, silent } = this.detector;
+    const { matches, silent, actions: changed } = this.detector;
     const { flows, actions } = this;
     const ips = p.mode === Mode.Ips;
     let dropRule = -1;
     let sides = 0;
-    for (let i = 0; i < n; i++) {
+    let room = this.config.packetAlertMax;
+    this.foresee(p, n);
+    let passed = false;
+    for (let i = 0; i < n && !passed; i++) {
       const rule = matches[i];
-      const action = actions.action[rule];
+      let action: Act = actions.action[rule];
+      let ruleSides = actions.sides[rule];
+      if (changed[i] !== NewAction.None) {
+        action = CHANGED[changed[i]];
+        ruleSides = changed[i] === NewAction.Reject ? Side.Source : 0;
+      }
       const mask = actions.markMask[rule];
       if (mask !== 0) {
         this.mark = (this.mark & ~mask) | (actions.mark[rule] & mask);
         this.markMask |= mask;
       }
       if (actions.bypass[rule] === 1 && p.flow >= 0) flows.bypass(p.flow);
-      if (action === Act.Pass) return Verdict.Pass;
-      if (action === Act.PassFlow) {
-        if (p.flow >= 0) flows.flags[p.flow] |= FlowFlag.Passed;
-        return Verdict.Pass;
-      }
+      passed = action === Act.Pass || action === Act.PassFlow;
+      if (action === Act.PassFlow && dropRule < 0 && p.flow >= 0) flows.flags[p.flow] |= FlowFlag.Passed;
       const drops = action >= Act.Drop;
-      sides |= actions.sides[rule];
+      sides |= ruleSides;
       if (drops && dropRule < 0) dropRule = rule;
-      if (silent[i] === 1) continue;
+      // A pass rule is logged where it says `alert`, or where a rate filter made it of one that is.
+      if (silent[i] === 1 || (passed && actions.alerts[rule] === 0)) continue;
+      if (room === 0) {
+        this.counters[Counter.AlertsOverflow]++;
+        continue;
+      }
+      room--;
       this.counters[Counter.Alerts]++;
       if (p.flow >= 0) flows.flags[p.flow] |= FlowFlag.Alerted;
       // A rejected packet counts as blocked even where it could only be answered (as in Suricata).
-      this.events.alert(p, flows, rule, drops && (ips || actions.sides[rule] !== 0) ? 1 : 0, drops ? (ips ? 1 : 2) : 0);
+      this.events.alert(p, flows, rule, drops && (ips || ruleSides !== 0) ? 1 : 0, drops ? (ips ? 1 : 2) : 0);
     }
+    if (passed && dropRule < 0) return Verdict.Pass;
     if (sides !== 0) this.reject(p, sides);
     if (dropRule >= 0 && ips) {
       if (p.flow >= 0) flows.drop(p.flow, Reason.Rule);
@@ -351,6 +462,22 @@ export class Engine {
     if (ips && this.detector.replacements > 0) this.rewrite(p);
     if (p.flow >= 0 && (flows.flags[p.flow] & FlowFlag.Bypassed) !== 0) return this.bypassed();
     return Verdict.None;
+  }
+
+  /** Says in the alerts of a packet what becomes of it: known before they are written, decided after. */
+  private foresee(p: Packet, n: number): void {
+    const { matches, actions: changed } = this.detector;
+    let sides = 0;
+    let verdict: EventVerdict = EventVerdict.Alert;
+    for (let i = 0; i < n && verdict === EventVerdict.Alert; i++) {
+      const action: Act = changed[i] === NewAction.None ? this.actions.action[matches[i]] : CHANGED[changed[i]];
+      if (action >= Act.Drop) {
+        sides |= changed[i] === NewAction.Reject ? Side.Source : changed[i] === NewAction.None ? this.actions.sides[matches[i]] : 0;
+        if (p.mode === Mode.Ips) verdict = EventVerdict.Drop;
+      } else if (action === Act.Pass || action === Act.PassFlow) verdict = EventVerdict.Pass;
+    }
+    this.events.verdict = verdict;
+    this.events.rejectSides = sides;
   }
 
   private rewrite(p: Packet): void {
@@ -407,19 +534,33 @@ export class Engine {
     return p.mode === Mode.Ips ? this.drop(p, reason, -1) : Verdict.Pass;
   }
 
-  private newDetector(rules: Rule[]): Detector {
+  private newDetector(rules: Rule[], prepared?: Prepared): Detector {
     const { config } = this;
     return new Detector(
       rules,
       {
         pcreMatchLimit: config.pcre.matchLimit,
         pcreDepthLimit: config.pcre.matchLimitRecursion,
+        profile: config.ruleProfile !== undefined,
         thresholdEntries: config.thresholdEntries,
+        actionOrder: config.actionOrder,
       },
       this.counters,
+      this.store,
+      prepared,
     );
   }
 }
+
+/** The counter of the kind of tunnel p carries; IP in IP still lacks the version of the inner packet. */
+function tunnelCounter(p: Packet): number {
+  if (p.proto === IpProto.Gre) return Counter.Gre;
+  if (p.proto === IpProto.Udp) return p.tunnelLinkType === 1 ? Counter.Vxlan : Counter.Teredo;
+  return p.ipVersion === 6 ? Counter.IpInIp + 2 : Counter.IpInIp;
+}
+
+/** NewAction as Act. */
+const CHANGED: readonly Act[] = [Act.Alert, Act.Alert, Act.Drop, Act.Pass, Act.Drop];
 
 function mirrored(sides: number): number {
   return ((sides & Side.Source) << 1) | ((sides & Side.Destination) >> 1);

@@ -5,13 +5,16 @@ import { Counter } from '../metrics/counters.js';
 import { eventRingAt } from '../ring/arena.js';
 import { EventRing } from '../ring/event-ring.js';
 import { Reason, Verdict } from '../ring/verdict.js';
-import type { Rule } from '../rules/rule.js';
+import { openImage } from '../supervisor/rule-image.js';
 import { Engine } from './engine.js';
 import { RuleInbox } from './rule-inbox.js';
 
 /** Start data of a thread of run mode `workers`: it captures and detects. */
 export interface FusedThreadData extends CaptureThreadData {
-  rules: Rule[];
+  /** Of a RuleImage, in shared memory; the process holds its databases. */
+  image: Uint8Array;
+  /** EngineSetup.addressState. */
+  addressState: ArrayBuffer | SharedArrayBuffer;
   ruleGeneration: number;
   checksumValidation: boolean;
   port: MessagePort;
@@ -36,7 +39,8 @@ class FusedLoop {
     this.engine = new Engine({
       thread: data.thread,
       config: data.config,
-      rules: data.rules,
+      ...openImage(data.image),
+      addressState: data.addressState,
       ruleGeneration: data.ruleGeneration,
       checksumValidation: data.checksumValidation,
       counters: thread.counters,

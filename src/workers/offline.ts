@@ -6,9 +6,11 @@ import { SluiceError } from '../errors.js';
 import { BLOCK_BYTES, BLOCK_FLOATS, Counter } from '../metrics/counters.js';
 import { CounterBlocks } from '../metrics/snapshot.js';
 import { Outputs } from '../output/outputs.js';
+import { writeRuleProfile } from '../output/rule-profile.js';
 import { EventRing } from '../ring/event-ring.js';
 import { Mode, Verdict } from '../ring/verdict.js';
-import type { Rule } from '../rules/rule.js';
+import { holdDatabases, openImage } from '../supervisor/rule-image.js';
+import { type LoadedRules, ruleStats } from '../supervisor/rules.js';
 import { Engine } from './engine.js';
 
 /** Packets between two looks at events and signals: a few milliseconds' work. */
@@ -18,7 +20,7 @@ const CONGESTION_EVERY = 256;
 const RESCAN_MS = 500;
 
 /** Run mode `single`: capture files through the same engine, in this thread. Returns the exit status. */
-export async function readCaptures(setup: RunSetup, rules: Rule[]): Promise<number> {
+export async function readCaptures(setup: RunSetup, rules: LoadedRules): Promise<number> {
   const { log, pcap } = setup;
   if (pcap === undefined) throw new SluiceError('SLUICE_USAGE', 'reading captures without -r');
   const reader = new OfflineReader(setup, rules);
@@ -66,7 +68,7 @@ class OfflineReader {
 
   constructor(
     private readonly setup: RunSetup,
-    rules: Rule[],
+    private readonly rules: LoadedRules,
   ) {
     const { config, log } = setup;
     const block = new ArrayBuffer(BLOCK_BYTES);
@@ -74,16 +76,19 @@ class OfflineReader {
     this.blocks = new CounterBlocks(block, [{ name: 'single', kind: 'detect' }]);
     this.mode = setup.simulateIps ? Mode.Ips : Mode.Ids;
     this.events = new EventRing(new ArrayBuffer(EventRing.bytesFor(config.sluice.eventRing)), config.sluice.eventRing);
-    this.outputs = new Outputs(config, rules, [setup.pcap?.path ?? ''], config.logDir, (line) => log.warn(line));
+    this.outputs = new Outputs(config, rules.rules, [setup.pcap?.path ?? ''], config.logDir, (line) => log.warn(line));
+    const databases = holdDatabases(rules.image);
     this.engine = new Engine({
       thread: 0,
       config,
-      rules,
+      rules: rules.rules,
+      prepared: openImage(rules.image.bytes).prepared,
       ruleGeneration: 0,
       checksumValidation: config.stream.checksumValidation,
       counters: this.counters,
       events: this.events,
     });
+    databases.close();
   }
 
   stop(): void {
@@ -126,7 +131,10 @@ class OfflineReader {
       while (this.outputs.congested()) await rest(1);
     }
     this.engine.close();
-    this.outputs.stats(this.blocks.snapshot(this.startMs));
+    const { ruleProfile, logDir } = this.setup.config;
+    if (ruleProfile !== undefined) process.stdout.write(writeRuleProfile(this.engine.ruleCosts(), ruleProfile, logDir));
+    const { rules, startMs } = this;
+    this.outputs.stats({ ...this.blocks.snapshot(startMs), rules: ruleStats(rules.report, startMs) });
     await this.outputs.close();
     for (const [name, lost] of Object.entries(this.outputs.lostLines())) if (lost > 0) this.setup.log.warn(`${name}: ${lost} lines lost`);
   }

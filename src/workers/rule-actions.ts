@@ -6,7 +6,7 @@ import type { Rule, RuleAction } from '../rules/rule.js';
 export const enum Act {
   Alert = 0,
   Pass = 1,
-  /** A pass rule on addresses alone is looked at once per flow, so it speaks for the whole flow. */
+  /** A pass rule on addresses and ports alone holds for the whole flow: its answers have them the other way round. */
   PassFlow = 2,
   Drop = 3,
 }
@@ -29,17 +29,25 @@ export class RuleActions {
   readonly mark: Int32Array;
   readonly markMask: Int32Array;
   readonly bypass: Uint8Array;
+  /** 1: a match is logged although it passes. */
+  readonly alerts: Uint8Array;
 
   constructor(rules: Rule[]) {
     this.action = Uint8Array.from(rules, actOf);
     this.sides = Uint8Array.from(rules, (rule) => SIDES[rule.action]);
     this.mark = Int32Array.from(rules, (rule) => rule.nfqMark?.mark ?? 0);
     this.markMask = Int32Array.from(rules, (rule) => rule.nfqMark?.mask ?? 0);
+    this.alerts = Uint8Array.from(rules, (rule) => (rule.action !== 'pass' || rule.alert === true ? 1 : 0));
     this.bypass = Uint8Array.from(rules, (rule) => (rule.bypass ? 1 : 0));
   }
 }
 
 function actOf(rule: Rule): Act {
-  if (rule.action === 'pass') return isIpOnly(rule) ? Act.PassFlow : Act.Pass;
+  if (rule.action === 'pass') return isIpOnly(rule) || looksAtEnds(rule) ? Act.PassFlow : Act.Pass;
   return rule.action === 'alert' ? Act.Alert : Act.Drop;
+}
+
+/** Addresses, ports, protocol: what no packet of a flow has otherwise. */
+function looksAtEnds(rule: Rule): boolean {
+  return rule.payload.length === 0 && rule.buffers.length === 0 && rule.header.every((o) => o.kind === 'ip_proto');
 }

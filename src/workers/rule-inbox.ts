@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import type { Rule } from '../rules/rule.js';
+import { openImage } from '../supervisor/rule-image.js';
 import type { Engine } from './engine.js';
 
 /** Words shared between a process's main thread and one detecting thread. */
@@ -13,7 +13,8 @@ export const enum Order {
 
 /** A rule set for detecting threads: numbers in events refer to it by `generation`. */
 export interface RuleMessage {
-  rules: Rule[];
+  /** Of a RuleImage, in shared memory; the process holds its databases. */
+  image: Uint8Array;
   generation: number;
 }
 
@@ -69,8 +70,9 @@ export class RuleInbox {
   take(engine: Engine): void {
     for (let received = receiveMessageOnPort(this.port); received !== undefined; received = receiveMessageOnPort(this.port)) {
       Atomics.sub(this.orders, Order.Reload, 1);
-      const { rules, generation } = received.message as RuleMessage;
-      engine.setRules(rules, generation);
+      const { image, generation } = received.message as RuleMessage;
+      const { rules, prepared } = openImage(image);
+      engine.setRules(rules, generation, prepared);
       this.port.postMessage({ reloaded: generation });
     }
   }

@@ -1,8 +1,9 @@
-import { BUFFERS, Buffers } from '../../src/app-layer/buffers.js';
+import { Buffers } from '../../src/app-layer/buffers.js';
+import { BUFFERS } from '../../src/app-layer/catalogue.js';
 import { IpProto, Packet } from '../../src/decode/packet.js';
 import { Detector } from '../../src/detect/detector.js';
 import type { Flows } from '../../src/detect/flows.js';
-import { Key } from '../../src/flow/flow-table.js';
+import { Key, L4 } from '../../src/flow/flow-table.js';
 import { Counter } from '../../src/metrics/counters.js';
 import { native } from '../../src/native.js';
 import { ruleContext } from '../../src/rules/context.js';
@@ -125,10 +126,18 @@ function setAddress(words: Int32Array, text: string): void {
   for (let w = 0; w < 4; w++) words[w] = (parts[2 * w] << 16) | parts[2 * w + 1];
 }
 
-export function flows(slots = 4): Flows & { flags: Int32Array; key: Int32Array } {
+export function flows(slots = 4): Flows {
   const key = new Int32Array(slots * Key.Words);
   for (let s = 0; s < slots; s++) key[s * Key.Words + Key.IdLow] = s + 1;
-  return { flags: new Int32Array(slots), key };
+  return {
+    flags: new Int32Array(slots),
+    key,
+    l4: new Int32Array(slots * L4.Words),
+    pktsTs: new Uint32Array(slots),
+    pktsTc: new Uint32Array(slots),
+    bytesTs: new Float64Array(slots),
+    bytesTc: new Float64Array(slots),
+  };
 }
 
 /** A detector with what a test wants to look at. */

@@ -45,7 +45,7 @@ test('every flag of the list', () => {
     listAppLayerProtos: true,
     listRunmodes: true,
   });
-  is('--list-keywords=all', { listKeywords: true });
+  is('--list-keywords=all', { listKeywords: true, listKeywordsOf: 'all' });
   is('--runmode workers', { runmode: 'workers' });
   is('--runmode=single', { runmode: 'single' });
   is('--simulate-ips --init-errors-fatal --disable-detection', { simulateIps: true, initErrorsFatal: true, disableDetection: true });

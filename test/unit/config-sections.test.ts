@@ -35,8 +35,9 @@ outputs:
       community-id-seed: 7
       pcap-file: yes
       types:
-        - alert: { payload: yes, payload-printable: yes, packet: yes, metadata: no, payload-buffer-size: 8kb }
-        - drop: { alerts: yes, flows: all }
+        - alert: { payload: yes, payload-printable: yes, packet: yes, metadata: no, payload-buffer-size: 8kb, verdict: yes }
+        - anomaly: { types: { decode: yes } }
+        - drop: { alerts: yes, flows: all, verdict: no }
         - flow
         - stats: { totals: no, threads: yes, deltas: yes }
   - stats: { enabled: yes, null-values: yes }
@@ -51,14 +52,52 @@ outputs:
       communityId: true,
       communityIdSeed: 7,
       pcapFile: true,
-      alert: { enabled: true, payload: true, payloadPrintable: true, packet: true, metadata: false, payloadBufferSize: 8192 },
-      drop: { enabled: true, alerts: true, flows: 'all' },
+      ethernet: false,
+      prefix: '',
+      alert: {
+        enabled: true,
+        payload: true,
+        payloadPrintable: true,
+        payloadLength: false,
+        packet: true,
+        metadata: false,
+        reference: false,
+        raw: false,
+        flow: false,
+        verdict: true,
+        taggedPackets: true,
+        payloadBufferSize: 8192,
+      },
+      anomaly: { decode: true, stream: false, applayer: true, packetHeader: false },
+      drop: { enabled: true, alerts: true, flows: 'all', verdict: false },
       flow: true,
-      stats: { enabled: true, totals: false, threads: true, deltas: true },
+      netflow: false,
+      stats: { enabled: true, totals: false, threads: true, deltas: true, nullValues: true },
     },
+    otherEves: [],
     stats: { enabled: true, filename: 'stats.log', append: true, totals: true, threads: false, nullValues: true },
   });
   assert.deepEqual(warnings, []);
+});
+
+test('outputs: several eve-logs, each with its own types; metadata as a section', () => {
+  const { config } = load(`
+outputs:
+  - eve-log: { enabled: no, filename: off.json, types: [ flow ] }
+  - eve-log:
+      enabled: yes
+      filename: a.json
+      types: [ { alert: { metadata: { flow: no, rule: { raw: yes, reference: yes } } } } ]
+  - eve-log: { enabled: yes, filename: b.json, ethernet: yes, types: [ drop, netflow ] }
+`);
+  const { eve, otherEves = [] } = config.outputs;
+  assert.deepEqual([eve.filename, ...otherEves.map((one) => one.filename)], ['a.json', 'b.json']);
+  const { flow, raw, reference, metadata } = eve.alert;
+  assert.deepEqual({ flow, raw, reference, metadata }, { flow: false, raw: true, reference: true, metadata: true });
+  assert.deepEqual(
+    [otherEves[0].ethernet, otherEves[0].drop.enabled, otherEves[0].netflow, otherEves[0].alert.enabled],
+    [true, true, true, false],
+  );
 });
 
 test('outputs: not listed, not enabled or enabled: no is off', () => {
@@ -86,7 +125,6 @@ outputs:
     warnings.map((warning) => warning.replace(/^\S+ /, '')),
     [
       `unknown output 'fsat' is ignored`,
-      'a second eve-log output is ignored: one of each kind is written',
       `eve-log filetype 'redis' is not built: a regular file is written`,
       `unknown eve-log type 'bogus' is ignored`,
       'enabled but not built, nothing will be written for: pcap-log, eve-log http, eve-log dns',

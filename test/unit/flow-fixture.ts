@@ -142,6 +142,7 @@ export function packet(f: PacketFields): Packet {
   p.selective = f.selective ?? 0;
   p.mode = f.mode ?? Mode.Ips;
   p.established = 0;
+  p.streamEventCount = 0;
   return p;
 }
 

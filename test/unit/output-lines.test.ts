@@ -4,13 +4,16 @@ import { test } from 'node:test';
 process.env.TZ = 'UTC';
 
 import { APP_PROTO_NAMES, AppProto } from '../../src/app-layer/buffers.js';
+import { DecodeEvent } from '../../src/decode/events.js';
 import { FlowEnd, FlowFlag, FlowState } from '../../src/flow/codes.js';
 import { communityId } from '../../src/output/community-id.js';
-import { eveAlert, eveDrop, eveFlow } from '../../src/output/eve.js';
+import { eveAlert, eveAnomaly, eveDrop, eveFlow, eveNetflow, evePacket } from '../../src/output/eve.js';
+import { EventVerdict } from '../../src/output/event-layout.js';
 import { fastLine } from '../../src/output/fast.js';
 import { EVE_PROTO, FAST_PROTO } from '../../src/output/names.js';
 import { addressText, eveTime, printable } from '../../src/output/text.js';
 import { Reason } from '../../src/ring/verdict.js';
+import { StreamEvent } from '../../src/stream/events.js';
 import { bench, eveConfig, rule, tcpPacket, words } from './output-fixture.js';
 
 const wdrop = rule({ sid: 99999, msg: 'FTP anonymous login attempt', category: 'Attempted Information Leak', priority: 2 });
@@ -73,7 +76,7 @@ test('eve alert: payload, packet, interface, pcap number, metadata sorted', () =
     },
     1,
   );
-  const alert = { enabled: true, payload: true, payloadPrintable: true, packet: true, metadata: true, payloadBufferSize: 4096 };
+  const alert = { ...eveConfig().alert, payload: true, payloadPrintable: true, packet: true };
   const line = eveAlert(e, rule({ msg: 'say "hi"', metadata: { b: ['2'], a: ['1', 'x'] } }), eveConfig({ alert, pcapFile: true }), 'eth0');
   const r = JSON.parse(line);
   assert.deepEqual(Object.keys(r), [
@@ -88,6 +91,7 @@ test('eve alert: payload, packet, interface, pcap number, metadata sorted', () =
     'dest_ip',
     'dest_port',
     'proto',
+    'ip_v',
     'pkt_src',
     'alert',
     'direction',
@@ -111,7 +115,7 @@ test('eve alert: payload, packet, interface, pcap number, metadata sorted', () =
   assert.deepEqual(Object.keys(r.alert.metadata), ['a', 'b']);
   assert.deepEqual([r.in_iface, r.pcap_cnt, r.vlan], ['eth0', 7, [10, 20]]);
   assert.equal(Buffer.from(r.payload, 'base64').toString(), 'hello');
-  assert.deepEqual([r.payload_printable, r.stream, r.packet_info], ['hello', 0, { linktype: 1 }]);
+  assert.deepEqual([r.payload_printable, r.stream, r.packet_info], ['hello', 0, { linktype: 1, linktype_name: 'EN10MB' }]);
   assert.equal(
     JSON.parse(eveAlert(e, rule({ metadata: { a: ['1'] } }), eveConfig({ alert: { ...alert, metadata: false } }), '')).alert.metadata,
     undefined,
@@ -143,6 +147,7 @@ test('eve drop: IPv4 and TCP header, reason, verdict, the alert behind it', () =
     'dest_ip',
     'dest_port',
     'proto',
+    'ip_v',
     'pkt_src',
     'direction',
     'drop',
@@ -154,8 +159,8 @@ test('eve drop: IPv4 and TCP header, reason, verdict, the alert behind it', () =
     '{"len":45,"tos":2,"ttl":64,"ipid":4711,"tcpseq":4294967294,"tcpack":5,"tcpwin":501,"syn":false,"ack":true,"psh":true,"rst":false,"urg":false,"fin":false,"tcpres":10,"tcpurgp":258,"reason":"rules"}',
   );
   assert.deepEqual([r.event_type, r.verdict, r.alert.action, r.alert.signature_id], ['drop', { action: 'drop' }, 'blocked', 99999]);
-  const quiet = JSON.parse(eveDrop(e, wdrop, eveConfig({ drop: { enabled: true, alerts: false, flows: 'all' } }), ''));
-  assert.equal(quiet.alert, undefined);
+  const quiet = JSON.parse(eveDrop(e, wdrop, eveConfig({ drop: { enabled: true, alerts: false, flows: 'all', verdict: false } }), ''));
+  assert.deepEqual([quiet.alert, quiet.verdict], [undefined, undefined]);
   const reject = (action: 'reject' | 'rejectdst' | 'rejectboth') => JSON.parse(eveDrop(e, rule({ action }), eveConfig(), '')).verdict;
   assert.deepEqual(reject('reject'), { action: 'drop', 'reject-target': 'to_client', reject: ['tcp-reset'] });
   assert.equal(reject('rejectdst')['reject-target'], 'to_server');
@@ -196,8 +201,99 @@ test('eve: app_proto in alert, drop and flow, where Suricata has it; absent whil
   const [alert, drop, flow] = lines(AppProto.Ftp);
   assert.match(alert, /\},"app_proto":"ftp","direction":"to_server","flow":\{/);
   assert.match(drop, /"pkt_src":"wire\/pcap","app_proto":"ftp","direction":"to_server","drop":\{/);
-  assert.match(flow, /"proto":"TCP","app_proto":"ftp","flow":\{/);
+  assert.match(flow, /"proto":"TCP","ip_v":4,"app_proto":"ftp","flow":\{/);
   assert.equal(APP_PROTO_NAMES.length, AppProto.Count);
+});
+
+test('eve alert: verdict, sides told, target, references, text, Ethernet addresses, each where asked for', () => {
+  const b = bench();
+  const p = tcpPacket();
+  p.ethOff = 0;
+  p.mem.set([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0], 0);
+  b.flows.lookup(p);
+  b.encoder.verdict = EventVerdict.Drop;
+  b.encoder.rejectSides = 3;
+  b.encoder.alert(p, b.flows, 0, 1, 1);
+  const e = b.take();
+  const r = rule({ target: 'dest_ip', references: ['url,example.org'], text: 'alert tcp ...', metadata: { k: ['v'] } });
+  const alert = { ...eveConfig().alert, verdict: true, reference: true, raw: true, metadata: false, flow: false };
+  const full = JSON.parse(eveAlert(e, r, eveConfig({ alert, ethernet: true }), ''));
+  assert.deepEqual(full.verdict, { action: 'drop', 'reject-target': 'both', reject: ['tcp-reset'] });
+  assert.deepEqual(full.ether, { src_mac: '02:00:00:00:00:02', dest_mac: '02:00:00:00:00:01' });
+  assert.deepEqual(
+    [full.alert.references, full.alert.rule, full.alert.metadata, full.flow],
+    [['url,example.org'], r.text, undefined, undefined],
+  );
+  assert.deepEqual(full.alert.source, { ip: full.src_ip, port: full.src_port });
+  assert.deepEqual(full.alert.target, { ip: full.dest_ip, port: full.dest_port });
+  const plain = JSON.parse(eveAlert(e, rule(), eveConfig(), ''));
+  assert.deepEqual([plain.verdict, plain.ether, plain.alert.references, plain.alert.source], [undefined, undefined, undefined, undefined]);
+});
+
+test('eve anomaly: one record for each decode and stream event that is wanted', () => {
+  const names = (decode: boolean, stream: boolean) => {
+    const b = bench({ anomalies: { decode, stream, packetHeader: true } });
+    const p = tcpPacket();
+    p.addEvent(DecodeEvent.Ipv4OptInvalid);
+    p.addStreamEvent(StreamEvent.PktInvalidTimestamp);
+    b.encoder.anomalies(p, b.flows);
+    const found: [string, string][] = [];
+    while (b.ring.peek() >= 0) {
+      const config = eveConfig({ anomaly: { decode, stream, applayer: false, packetHeader: true } });
+      const { event_type, anomaly, packet } = JSON.parse(eveAnomaly(b.take(), config, ''));
+      assert.equal(event_type, 'anomaly');
+      assert.ok(Buffer.from(packet, 'base64').length <= 32);
+      found.push([anomaly.type, anomaly.event]);
+    }
+    return found;
+  };
+  const decode = ['decode', 'decoder.ipv4.opt_invalid'];
+  const stream = ['stream', 'stream.pkt_invalid_timestamp'];
+  assert.deepEqual(names(true, true), [decode, stream]);
+  assert.deepEqual(names(true, false), [decode]);
+  assert.deepEqual(names(false, true), [stream]);
+  assert.deepEqual(names(false, false), []);
+});
+
+test('eve packet: a tagged packet with its bytes, only when somebody writes it', () => {
+  const quiet = bench();
+  quiet.encoder.tagged(tcpPacket(), quiet.flows);
+  assert.ok(quiet.ring.peek() < 0);
+  const b = bench({ tagged: true });
+  const p = tcpPacket();
+  b.encoder.tagged(p, b.flows);
+  const r = JSON.parse(evePacket(b.take(), eveConfig(), '/captures/a.pcap'));
+  assert.equal(r.event_type, 'packet');
+  assert.deepEqual(Buffer.from(r.packet, 'base64'), Buffer.from(p.mem.subarray(p.off, p.off + p.capLen)));
+  assert.deepEqual(r.packet_info, { linktype: 1, linktype_name: 'EN10MB' });
+});
+
+test('eve flow: the midstream policy that was applied', () => {
+  const b = bench();
+  const p = tcpPacket();
+  b.flows.lookup(p);
+  b.encoder.midstreamPolicy = 3;
+  b.flows.flags[p.flow] |= FlowFlag.MidstreamPolicy;
+  b.encoder.flowEnded(b.flows, p.flow, FlowEnd.Timeout);
+  const { flow } = JSON.parse(eveFlow(b.take(), eveConfig(), ''));
+  assert.deepEqual(flow.exception_policy, [{ target: 'stream_midstream', policy: 'pass_flow' }]);
+});
+
+test('eve netflow: a record for each direction that had packets', () => {
+  const b = bench();
+  const p = tcpPacket();
+  b.flows.lookup(p);
+  b.encoder.flowEnded(b.flows, p.flow, FlowEnd.Timeout);
+  const e = b.take();
+  e.pktsToServer = 3;
+  e.bytesToServer = 300;
+  e.pktsToClient = 0;
+  const one = eveNetflow(e, eveConfig(), '').map((line) => JSON.parse(line));
+  assert.equal(one.length, 1);
+  assert.deepEqual([one[0].event_type, one[0].netflow.pkts, one[0].netflow.bytes], ['netflow', 3, 300]);
+  e.pktsToClient = 2;
+  const two = eveNetflow(e, eveConfig(), '').map((line) => JSON.parse(line));
+  assert.deepEqual([two[1].src_ip, two[1].dest_ip, two[1].netflow.pkts], [two[0].dest_ip, two[0].src_ip, 2]);
 });
 
 test('eve drop: UDP, ICMP echo and IPv6 have their own fields; a packet without IP only the reason', () => {
@@ -232,7 +328,7 @@ test('eve drop: UDP, ICMP echo and IPv6 have their own fields; a packet without 
     p.ipVersion = 0;
     p.transportOff = -1;
   });
-  assert.deepEqual([raw.drop, raw.src_ip, raw.proto], [{ reason: 'flow memcap' }, '', '']);
+  assert.deepEqual([raw.drop, raw.src_ip, raw.proto], [{ reason: 'flow memcap' }, undefined, undefined]);
 });
 
 test('eve flow: bypass, emergency and action', () => {

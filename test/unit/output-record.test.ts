@@ -224,7 +224,11 @@ test('the decoder refuses what is no record, and never throws', () => {
   const spoilt: [number, number[]][] = [
     [At.Type, [0]],
     [At.Type, [9]],
-    [At.Version, [2]],
+    [At.Version, [1]],
+    [At.Event, [1]],
+    [At.Verdict, [4]],
+    [At.RejectSides, [4]],
+    [At.MidstreamPolicy, [7]],
     [At.Mode, [7]],
     [At.IpVersion, [5]],
     [At.TsNsec, [255, 255, 255, 255]],

@@ -45,9 +45,14 @@ const LATER = new Set(
 );
 const LATER_TCP = new Set(['ts_max_regions', 'tc_max_regions', 'ts_gap', 'tc_gap']);
 
+/** Suricata 8 adds `ip_v`, behind `proto`, and calls protocol 4 by another name. */
 function thisSlice(record: Json): Json {
   const kept: Json = {};
-  for (const [key, value] of Object.entries(record)) if (!LATER.has(key)) kept[key] = value;
+  for (const [key, value] of Object.entries(record)) {
+    if (LATER.has(key)) continue;
+    kept[key] = key === 'proto' && value === 'IPv4' ? 'IP-in-IP' : value;
+    if (key === 'proto' && record.src_ip !== undefined) kept.ip_v = record.src_ip.includes(':') ? 6 : 4;
+  }
   if (!APP_PROTO_NAMES.includes(kept.app_proto)) delete kept.app_proto;
   if (kept.tcp !== undefined) kept.tcp = Object.fromEntries(Object.entries(kept.tcp).filter(([key]) => !LATER_TCP.has(key)));
   if (kept.alert !== undefined) {

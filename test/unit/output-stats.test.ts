@@ -94,7 +94,13 @@ test("netfilter: the names, Suricata's where it has them", () => {
   for (const [i, [name]] of expected.entries())
     assert.ok(table.includes(`${name.padEnd(45)} | Total                     | ${100 + i}`), name);
   const { stats } = JSON.parse(new EveStats({ totals: true, threads: false, deltas: false }).line(s));
-  assert.deepEqual([stats.app_layer, stats.flow_bypassed], [{ flow: { ftp: 110 }, tx: { ftp: 111 } }, { local_pkts: 109 }]);
+  assert.deepEqual(
+    [stats.app_layer, stats.flow_bypassed],
+    [
+      { flow: { ftp: 110 }, tx: { ftp: 111 } },
+      { local_pkts: 109, local_bytes: 0 },
+    ],
+  );
   assert.deepEqual([stats.ips.rejected, stats.ips.replaced, stats.nfq.depth], [114, 115, 100]);
 });
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { AppProto, BUFFERS, BufferId, type BufferSpec } from '../../src/app-layer/buffers.js';
+import { BUFFERS, CATALOGUE } from '../../src/app-layer/catalogue.js';
 import { SURICATA_KEYWORDS } from '../../src/rules/keywords.js';
-import { checkRule } from '../../src/rules/options/checks.js';
 import { OPTIONS } from '../../src/rules/options/table.js';
 import { printRule } from '../../src/rules/print.js';
 import type { Rule } from '../../src/rules/rule.js';
@@ -15,7 +14,12 @@ const SEED =
 /** What a rule looks at, short: `buffer[tests]`, the payload first. */
 function shape(rule: Rule): string {
   const list = (tests: Rule['payload']) =>
-    tests.map((t) => `${t.negated ? '!' : ''}${t.kind === 'content' ? Buffer.from(t.pattern).toString('latin1') : t.pattern}`).join();
+    tests
+      .map((t) => {
+        if (t.kind === 'content') return `${t.negated ? '!' : ''}${Buffer.from(t.pattern).toString('latin1')}`;
+        return t.kind === 'pcre' ? t.pattern : t.kind;
+      })
+      .join();
   return [`[${list(rule.payload)}]`, ...rule.buffers.map((b) => `${b.buffer}[${list(b.tests)}]`)].join(' ');
 }
 
@@ -39,6 +43,12 @@ describe('sticky buffers', () => {
     ],
     ['ftp.command; content:"b"; ftp.command; content:"d";', '[] ftp.command[b,d]'],
     ['pkt_data; content:"a";', '[a]'],
+    ['content:"a"; http_uri; nocase; content:"b"; http_header; content:"c"; content:"d"; http_uri;', '[c] http.uri[a,d] http.header[b]'],
+    ['uricontent:"a"; content:"b"; http_uri; content:"c";', '[c] http.uri[a,b]'],
+    ['content:"a"; pcre:"/x/U"; content:"b";', '[a,b] http.uri[x]'],
+    ['http.uri; content:"a"; pcre:"/x/UR";', '[] http.uri[a,x]'],
+    ['dns.query; content:"a"; dns_query; content:"b";', '[] dns.query[a] dns.query[b]'],
+    ['frame:smb.pdu; content:"a";', '[] frame:smb.pdu[a]'],
     ['ftp.command; content:"b"; pkt_data;', '[] ftp.command[b]'],
     ['ftp.command; pcre:"/^USER/"; flow:to_server;', '[] ftp.command[^USER]'],
   ];
@@ -82,35 +92,40 @@ describe('sticky buffers', () => {
     ['ftp.command; content:"a"; dsize:>3;', 'dsize', /cannot be combined with ftp.command/],
     ['ttl:3; ftp.command; content:"a";', 'ttl', /cannot be combined with ftp.command/],
     ['flags:A; ftp.command; content:"a";', 'flags', /cannot be combined with ftp.command/],
-    ['http.uri; content:"a";', 'http.uri', /^keyword http.uri is not supported yet$/],
-    ['ftp.reply; content:"a";', 'ftp.reply', /not supported yet/],
+    ['http.uri; content:"a"; http_uri;', 'http_uri', /moves a content of the payload, this one belongs to http.uri/, 'http'],
+    ['content:"a"; http_uri; http_method;', 'http_method', /belongs to another modifier/, 'http'],
+    ['http_uri;', 'http_uri', /content before it/, 'http'],
+    ['content:"a"; rawbytes; http_uri;', 'http_uri', /rawbytes/, 'http'],
+    ['http.uri; uricontent:"a";', 'uricontent', /behind http.uri/, 'http'],
+    ['http.uri:to_client; content:"a";', 'http.uri', /no value/, 'http'],
+    ['frame:nonsense.pdu; content:"a";', 'frame', /unknown protocol/],
   ];
   for (const [options, option, reason, proto] of bad) {
     it(`refuses ${options} ${proto ?? ''}`, () => refused(() => withOptions(options, proto), option, reason));
   }
 
-  it('refuses buffers of two protocols, of two directions, and of another protocol than the header', () => {
-    // Until there is a second protocol: two buffers that only this test knows.
-    const known = BUFFERS as BufferSpec[];
-    known.push({ name: 'ftp.back', id: BufferId.FtpCommand, proto: AppProto.Ftp, direction: 1 });
-    known.push({ name: 'other.x', id: BufferId.FtpCommand, proto: AppProto.Failed, direction: 0 });
-    try {
-      const rule = withOptions('ftp.command; content:"a";', 'ftp');
-      const [{ tests }] = rule.buffers;
-      const buffers = (...names: string[]) => names.map((buffer) => ({ buffer, transforms: [], tests }));
-      refused(
-        () => checkRule({ ...rule, buffers: buffers('ftp.command', 'ftp.back') }),
-        'ftp.back',
-        /sent to_client, ftp.command to_server/,
-      );
-      refused(() => checkRule({ ...rule, buffers: buffers('other.x') }), 'other.x', /belongs to failed, and the rule's header says ftp/);
-      const free: Rule = { ...rule, appProto: undefined };
-      refused(() => checkRule({ ...free, buffers: buffers('ftp.command', 'other.x') }), 'other.x', /no flow has both protocols/);
-      const back: Rule = { ...free, buffers: buffers('ftp.back'), header: [{ kind: 'flow', direction: 'to_server' }] };
-      refused(() => checkRule(back), 'ftp.back', /sent to_client, flow:to_server the other way/);
-    } finally {
-      known.length -= 2;
-    }
+  it('one protocol and one direction', () => {
+    const cases: [options: string, option: string, reason: RegExp, proto: string][] = [
+      ['ftp.command; content:"a"; ftp.reply; content:"b";', 'ftp.reply', /sent to_client, ftp.command to_server/, 'ftp'],
+      ['http.uri; content:"a";', 'http.uri', /belongs to http, and the rule's header says ftp/, 'ftp'],
+      ['ftp.command; content:"a"; http.uri; content:"b";', 'http.uri', /no flow has both protocols/, 'tcp'],
+      ['http.stat_code; content:"a"; flow:to_server;', 'http.stat_code', /sent to_client, flow:to_server the other way/, 'http'],
+      ['http.connection:to_client; content:"a"; http.uri; content:"b";', 'http.uri', /a rule has one direction/, 'http'],
+      ['tcp.hdr; content:"a"; http.uri; content:"b";', 'tcp.hdr', /tests one packet/, 'http'],
+    ];
+    for (const [options, option, reason, proto] of cases) refused(() => withOptions(options, proto), option, reason);
+    for (const [options, proto] of [
+      ['file.data; content:"a"; http.stat_code; content:"b";', 'tcp'],
+      ['file_data; content:"a";', 'smtp'],
+      ['file.name; content:"a"; dcerpc.stub_data; content:"b";', 'smb'],
+      ['dns.query; content:"a";', 'udp'],
+      ['dns.query; content:"a";', 'doh2'],
+      ['http.header; content:"a"; flow:to_client;', 'http'],
+      ['ip.src; content:"a"; dns.query; content:"b";', 'dns'],
+    ])
+      withOptions(options, proto);
+    const both = parse('alert http any any => any any (http.uri; content:"a"; http.stat_code; content:"b"; sid:1;)');
+    assert.equal(both.transactional, true);
   });
 
   it('every keyword with a handler is one Suricata documents, and every buffer has one', () => {
@@ -118,7 +133,14 @@ describe('sticky buffers', () => {
       [...OPTIONS.keys()].filter((name) => !SURICATA_KEYWORDS.has(name)),
       [],
     );
-    for (const { name } of BUFFERS) assert.ok(OPTIONS.has(name), name);
+    for (const name of CATALOGUE.keys()) assert.ok(OPTIONS.has(name), name);
+    assert.deepEqual(
+      BUFFERS.map(({ name, id }) => [name, id]),
+      [
+        ['ftp.command', 0],
+        ['ftp.command_data', 1],
+      ],
+    );
   });
 });
 

@@ -120,6 +120,7 @@ describe('rule files', () => {
     const set = loadRules([write('bytes.rules', bytes(line))], CONTEXT);
     assert.equal(set.rules[0].msg, 'café');
     const [content] = set.rules[0].payload;
+    assert.ok(content.kind === 'content');
     assert.deepEqual(content.pattern, bytes('\xc3\xa9\xff\xfe'));
   });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { BUFFERS } from '../../src/app-layer/buffers.js';
+import { BUFFERS } from '../../src/app-layer/catalogue.js';
 import { parseAddresses } from '../../src/rules/addresses.js';
 import type { ByteOption, ContentOption, PcreOption } from '../../src/rules/byte-option.js';
 import type { NumberTest } from '../../src/rules/packet-option.js';

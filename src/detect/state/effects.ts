@@ -1,20 +1,105 @@
 import type { Packet } from '../../decode/packet.js';
 import type { Rule } from '../../rules/rule.js';
+import type { Effect } from '../../rules/state-option.js';
 import type { Flows } from '../flows.js';
+import { BIT_TRACKS } from './bits.js';
+import { bitKey, flowKey } from './names.js';
 import type { StateStore } from './store.js';
 
-/** What matches change, by rank (see plan.ts). */
+const enum Op {
+  SetVar = 0,
+  UnsetVar,
+  ToggleVar,
+  AddVar,
+  SubVar,
+  SetBit,
+  UnsetBit,
+  ToggleBit,
+}
+
+/** Words of one step: op, key, number, key of the flowint that stands for the number (0: none). For bits: op, row of `bitKeys`, expire, track. */
+const STEP = 4;
+
+/**
+ * What matches change, by rank (see plan.ts): the steps of a rule lie in a row of one array, from first[rank] to first[rank + 1].
+ */
 export class Effects {
   /** 1: a match of the rule changes something. */
   readonly has: Uint8Array;
+  private readonly first: Int32Array;
+  private readonly steps: Int32Array;
+  private readonly bitKeys: Int32Array[] = [];
 
   constructor(
     rules: Rule[],
     readonly store: StateStore,
   ) {
-    this.has = Uint8Array.from(rules, (rule) => (rule.effects.length > 0 ? 1 : 0));
+    const steps: number[] = [];
+    this.first = new Int32Array(rules.length + 1);
+    for (let rank = 0; rank < rules.length; rank++) {
+      for (const effect of rules[rank].effects) steps.push(...this.step(effect));
+      this.first[rank + 1] = steps.length;
+    }
+    this.steps = Int32Array.from(steps);
+    this.has = Uint8Array.from(rules, (_, rank) => (this.first[rank + 1] > this.first[rank] ? 1 : 0));
   }
 
   /** The rule has matched; thresholds are asked afterwards. */
-  apply(_rank: number, _p: Packet, _flows: Flows): void {}
+  apply(rank: number, p: Packet, _flows: Flows): void {
+    const { steps, bitKeys } = this;
+    const { flowVars, bits } = this.store;
+    const slot = p.flow;
+    const end = this.first[rank + 1];
+    for (let i = this.first[rank]; i < end; i += STEP) {
+      const key = steps[i + 1];
+      const variable = steps[i + 3];
+      const op = steps[i];
+      if (op < Op.SetBit) {
+        if (slot < 0) continue;
+        const value = variable === 0 ? steps[i + 2] : flowVars.get(slot, variable);
+        switch (op) {
+          case Op.SetVar:
+            flowVars.set(slot, key, value);
+            break;
+          case Op.UnsetVar:
+            flowVars.remove(slot, key);
+            break;
+          case Op.ToggleVar:
+            if (flowVars.has(slot, key) === 1) flowVars.remove(slot, key);
+            else flowVars.set(slot, key, 1);
+            break;
+          case Op.AddVar:
+            flowVars.set(slot, key, flowVars.get(slot, key) + value);
+            break;
+          default:
+            // What is not there stays so; below 0 it wraps, both as in Suricata.
+            if (flowVars.has(slot, key) === 1) flowVars.set(slot, key, flowVars.get(slot, key) - value);
+        }
+        continue;
+      }
+      if (op === Op.SetBit) bits.set(p, bitKeys[key], variable, steps[i + 2]);
+      else if (op === Op.UnsetBit) bits.unset(p, bitKeys[key], variable);
+      else bits.toggle(p, bitKeys[key], variable, steps[i + 2]);
+    }
+  }
+
+  private step(effect: Effect): number[] {
+    switch (effect.kind) {
+      case 'flowbits':
+        return [{ set: Op.SetVar, unset: Op.UnsetVar, toggle: Op.ToggleVar }[effect.op], flowKey('flowbits', effect.name), 1, 0];
+      case 'flowint': {
+        const { value } = effect;
+        const op = { '=': Op.SetVar, '+': Op.AddVar, '-': Op.SubVar }[effect.op];
+        const key = flowKey('flowint', effect.name);
+        return typeof value === 'number' ? [op, key, value | 0, 0] : [op, key, 0, flowKey('flowint', value)];
+      }
+      case 'xbits':
+      case 'hostbits': {
+        const op = { set: Op.SetBit, unset: Op.UnsetBit, toggle: Op.ToggleBit }[effect.op];
+        return [op, this.bitKeys.push(bitKey(effect.name)) - 1, effect.expire, BIT_TRACKS[effect.track]];
+      }
+      default:
+        return [];
+    }
+  }
 }

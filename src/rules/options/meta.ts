@@ -1,5 +1,5 @@
 import { RuleError } from '../rule-error.js';
-import type { ThresholdOption } from '../state-option.js';
+import type { ThresholdOption, Track } from '../state-option.js';
 import { parseInteger, shorten, toText, trim } from '../text.js';
 import type { OptionTable, RuleState } from './option.js';
 
@@ -48,12 +48,34 @@ export const META_OPTIONS: OptionTable = {
   reference: { value: 'required', apply: reference },
   metadata: { value: 'required', apply: metadata },
   threshold: { value: 'required', once: true, apply: threshold },
+  detection_filter: { value: 'required', once: true, apply: detectionFilter },
   noalert: {
     value: 'none',
-    apply(state) {
-      state.rule.noalert = true;
+    apply({ rule }) {
+      rule.noalert = true;
+      delete rule.alert;
     },
   },
+  alert: {
+    value: 'none',
+    apply({ rule }) {
+      rule.noalert = false;
+      rule.alert = true;
+    },
+  },
+  target: {
+    value: 'required',
+    once: true,
+    apply({ rule }, value) {
+      if (value !== 'src_ip' && value !== 'dest_ip') throw new RuleError('target', `is src_ip or dest_ip, got "${shorten(value)}"`);
+      rule.target = value;
+    },
+  },
+  // Which index finds a rule is decided here (src/detect/literal.ts): the wish for another changes no result.
+  prefilter: { value: 'none', apply() {} },
+  // Read before all others: see requires.ts.
+  requires: { value: 'required', once: true, apply() {} },
+  config: { value: 'required', apply: config },
   bypass: {
     value: 'none',
     apply(state) {
@@ -114,35 +136,68 @@ function metadata(state: RuleState, value: string): void {
   }
 }
 
-const TYPES = new Set(['limit', 'threshold', 'both']);
+const TYPES = new Set(['limit', 'threshold', 'both', 'backoff']);
 const TRACKS = new Set(['by_src', 'by_dst', 'by_rule', 'by_both', 'by_flow']);
 
-/** `type limit, track by_src, count 1, seconds 60`: all four, in any order. */
-function threshold(state: RuleState, value: string): void {
+/** `type limit, track by_src, count 1, seconds 60`, in any order; backoff has a multiplier instead of seconds. */
+function threshold({ rule }: RuleState, value: string): void {
+  if (rule.threshold !== undefined) throw new RuleError('threshold', 'cannot stand beside detection_filter: choose one');
+  const fields = wordPairs('threshold', value);
+  const type = fields.get('type') ?? '';
+  if (!TYPES.has(type)) throw new RuleError('threshold', `type must be limit, threshold, both or backoff, got "${shorten(type)}"`);
+  rule.threshold = thresholdOf('threshold', type as ThresholdOption['type'], fields);
+}
+
+/** `track by_src, count 1, seconds 60`, in any order. */
+function detectionFilter({ rule }: RuleState, value: string): void {
+  if (rule.threshold !== undefined) throw new RuleError('detection_filter', 'cannot stand beside threshold: choose one');
+  rule.threshold = thresholdOf('detection_filter', 'detection_filter', wordPairs('detection_filter', value));
+}
+
+/** `name value, name value`: each name once. */
+export function wordPairs(option: string, value: string): Map<string, string> {
   const fields = new Map<string, string>();
   for (const part of value.split(',')) {
     const match = /^(\S+)\s+(\S+)$/.exec(trim(part));
-    if (match === null) throw new RuleError('threshold', `takes "type T, track by_X, count N, seconds S", got "${shorten(trim(part))}"`);
-    if (fields.has(match[1])) throw new RuleError('threshold', `${shorten(match[1])} is given twice`);
+    if (match === null) throw new RuleError(option, `takes pairs as "track by_src, count 1", got "${shorten(trim(part))}"`);
+    if (fields.has(match[1])) throw new RuleError(option, `${shorten(match[1])} is given twice`);
     fields.set(match[1], match[2]);
   }
-  const type = fields.get('type') ?? '';
-  if (type === 'backoff' || fields.has('multiplier')) throw new RuleError('threshold', 'type backoff is not supported yet');
+  return fields;
+}
+
+/** What `threshold`, `detection_filter` and threshold.config have in common. */
+export function thresholdOf(option: string, type: ThresholdOption['type'], fields: ReadonlyMap<string, string>): ThresholdOption {
   const track = fields.get('track') ?? '';
-  if (!TYPES.has(type)) throw new RuleError('threshold', `type must be limit, threshold or both, got "${shorten(type)}"`);
-  if (!TRACKS.has(track))
-    throw new RuleError('threshold', `track must be by_src, by_dst, by_rule, by_both or by_flow, got "${shorten(track)}"`);
+  if (!TRACKS.has(track)) throw new RuleError(option, `track must be by_src, by_dst, by_rule, by_both or by_flow, got "${shorten(track)}"`);
+  const backoff = type === 'backoff';
   for (const key of fields.keys()) {
-    if (!['type', 'track', 'count', 'seconds'].includes(key)) throw new RuleError('threshold', `has no field "${shorten(key)}"`);
+    if (key === 'unique_on') throw new RuleError(option, 'unique_on is not supported');
+    const known =
+      key === 'track' || key === 'count' || key === (backoff ? 'multiplier' : 'seconds') || (key === 'type' && option === 'threshold');
+    if (!known) throw new RuleError(option, key === 'multiplier' ? 'multiplier goes with type backoff' : `has no field "${shorten(key)}"`);
   }
-  if (!fields.has('count') || !fields.has('seconds')) throw new RuleError('threshold', 'needs both count and seconds');
-  state.rule.threshold = {
-    kind: 'threshold',
-    type: type as ThresholdOption['type'],
-    track: track as ThresholdOption['track'],
-    count: parseInteger('threshold', fields.get('count') ?? '', 1, U32),
-    seconds: parseInteger('threshold', fields.get('seconds') ?? '', 1, U32),
-  };
+  const second = backoff ? 'multiplier' : 'seconds';
+  if (!fields.has('count') || !fields.has(second)) throw new RuleError(option, `needs both count and ${second}`);
+  const count = parseInteger(option, fields.get('count') ?? '', 1, U32);
+  if (!backoff)
+    return { kind: 'threshold', type, track: track as Track, count, seconds: parseInteger(option, fields.get('seconds') ?? '', 1, U32) };
+  if (track !== 'by_flow') throw new RuleError(option, 'type backoff is for track by_flow alone');
+  const multiplier = parseInteger(option, fields.get('multiplier') ?? '', 2, U32);
+  return { kind: 'threshold', type, track, count, seconds: 0, multiplier };
+}
+
+/** Canonical text. */
+export function printThreshold({ type, track, count, seconds, multiplier }: ThresholdOption): string {
+  const head = type === 'detection_filter' ? 'detection_filter:' : `threshold:type ${type}, `;
+  return `${head}track ${track}, count ${count}, ${multiplier === undefined ? `seconds ${seconds}` : `multiplier ${multiplier}`}`;
+}
+
+/** `logging disable, type tx|flow, scope tx|flow`: nothing here logs transactions yet, so such a rule waits. */
+function config({ rule }: RuleState, value: string): void {
+  const match = /^(logging|tracking)\s+(disable|enable)\s*,\s*type\s+(tx|flow)\s*,\s*scope\s+(tx|flow|packet)$/.exec(value);
+  if (match === null) throw new RuleError('config', `takes "logging disable, type tx, scope tx", got "${shorten(value)}"`);
+  rule.inert ??= 'logging of transactions';
 }
 
 const MARK = /^(0x[0-9a-f]{1,8}|0|[1-9]\d{0,9})(?:\s*\/\s*(0x[0-9a-f]{1,8}|0|[1-9]\d{0,9}))?$/i;

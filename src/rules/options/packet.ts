@@ -1,127 +1,83 @@
-import { TcpFlag } from '../../decode/packet.js';
-import { parseNumberTest, printNumberTest } from '../numbers.js';
-import type { FlagsOption, FlowOption, PacketOption } from '../packet-option.js';
-import { IP_PROTOCOLS } from '../protocols.js';
+import { parseNumberTest, printNumberTest, UINT16_MAX, UINT32_MAX } from '../numbers.js';
+import type { NumberKeyword, PacketOption } from '../packet-option.js';
 import type { HeaderOption } from '../rule.js';
 import { RuleError } from '../rule-error.js';
-import { parseInteger, shorten, trim } from '../text.js';
+import { shorten } from '../text.js';
+import { printEvent } from './events.js';
+import { FLOW_OPTIONS, printFlow, printSide } from './flow.js';
+import { IP_OPTIONS, printIpOption } from './ip.js';
 import type { OptionSpec, OptionTable, RuleState } from './option.js';
+import { printTcpFlags, TCP_OPTIONS } from './tcp.js';
 
-const FLAGS: OptionSpec = { value: 'required', apply: flags };
+export { flagLetters } from './tcp.js';
 
-/** Tests on headers and flow state (user guide, "IP/TCP/ICMP Keywords", "Flow Keywords", "dsize"). */
-export const PACKET_OPTIONS: OptionTable = {
-  dsize: { value: 'required', once: true, apply: (state, value) => number(state, 'dsize', value, 65535) },
-  ttl: { value: 'required', apply: (state, value) => number(state, 'ttl', value, 255) },
-  itype: { value: 'required', apply: (state, value) => number(state, 'itype', value, 255) },
-  icode: { value: 'required', apply: (state, value) => number(state, 'icode', value, 255) },
-  ip_proto: { value: 'required', apply: ipProto },
-  flow: { value: 'required', once: true, apply: flow },
-  flags: FLAGS,
-  'tcp.flags': FLAGS,
-};
+/** A keyword that compares one number with those of 0 to `max`. */
+export function numberOption(kind: NumberKeyword, max: number, extra: Partial<OptionSpec> = {}): OptionSpec {
+  return { value: 'required', apply: (state, value) => addNumber(state, kind, value, max), ...extra };
+}
 
-function number(state: RuleState, kind: 'dsize' | 'ttl' | 'itype' | 'icode', value: string, max: number): void {
+function addNumber(state: RuleState, kind: NumberKeyword, value: string, max: number): void {
   state.rule.header.push({ kind, test: parseNumberTest(kind, value, max) });
 }
 
-function ipProto(state: RuleState, value: string): void {
-  const { rule } = state;
-  if (rule.proto !== 'ip' && rule.proto !== 'ipv4' && rule.proto !== 'ipv6') {
-    throw new RuleError('ip_proto', `needs the header protocol ip, this rule has ${rule.proto}`);
-  }
-  const match = /^([!<>])?\s*([A-Za-z0-9.-]+)$/.exec(value);
-  if (match === null) throw new RuleError('ip_proto', `takes [!<>] and a protocol name or number, got "${shorten(value)}"`);
-  const op = (match[1] ?? '=') as '=' | '!' | '<' | '>';
-  const named = IP_PROTOCOLS.get(match[2].toLowerCase());
-  if (named === undefined && !/^\d+$/.test(match[2])) throw new RuleError('ip_proto', `unknown protocol name "${shorten(match[2])}"`);
-  const proto = named ?? parseInteger('ip_proto', match[2], 0, 255);
-  if ((op === '<' && proto === 0) || (op === '>' && proto === 255)) throw new RuleError('ip_proto', `${value} can never match`);
-  for (const other of rule.header) {
-    if (other.kind === 'ip_proto' && (op === '=' || other.op === '=')) {
-      throw new RuleError('ip_proto', 'one exact protocol cannot be combined with another ip_proto');
-    }
-  }
-  rule.header.push({ kind: 'ip_proto', op, proto });
+/** Keywords whose number Suricata also takes in double quotes: `icmp_id:"300"`. */
+function quotedNumber(kind: NumberKeyword, max: number): OptionSpec {
+  return { value: 'required', apply: (state, value) => addNumber(state, kind, value.replace(/^"\s*(.*?)\s*"$/, '$1'), max) };
 }
 
-type FlowWord =
-  | { field: 'direction'; value: NonNullable<FlowOption['direction']> }
-  | { field: 'state'; value: NonNullable<FlowOption['state']> }
-  | { field: 'stream'; value: NonNullable<FlowOption['stream']> }
-  | { field: 'frag'; value: NonNullable<FlowOption['frag']> };
-
-const FLOW_WORDS: ReadonlyMap<string, FlowWord> = new Map<string, FlowWord>([
-  ['to_server', { field: 'direction', value: 'to_server' }],
-  ['from_client', { field: 'direction', value: 'to_server' }],
-  ['to_client', { field: 'direction', value: 'to_client' }],
-  ['from_server', { field: 'direction', value: 'to_client' }],
-  ['established', { field: 'state', value: 'established' }],
-  ['not_established', { field: 'state', value: 'not_established' }],
-  ['stateless', { field: 'state', value: 'stateless' }],
-  ['only_stream', { field: 'stream', value: 'only_stream' }],
-  ['no_stream', { field: 'stream', value: 'no_stream' }],
-  ['only_frag', { field: 'frag', value: 'only_frag' }],
-  ['no_frag', { field: 'frag', value: 'no_frag' }],
-]);
-
-function flow(state: RuleState, value: string): void {
-  const option: FlowOption = { kind: 'flow' };
-  for (const part of value.split(',')) {
-    const name = trim(part).toLowerCase();
-    const word = FLOW_WORDS.get(name);
-    if (word === undefined) throw new RuleError('flow', `has no option "${shorten(name)}"`);
-    const before = option[word.field];
-    if (before !== undefined) {
-      throw new RuleError('flow', before === word.value ? `${word.value} is given twice` : `${name} contradicts ${before}, choose one`);
-    }
-    Object.assign(option, { [word.field]: word.value });
-  }
-  state.rule.header.push(option);
-}
-
-const FLAG_BITS: Record<string, number> = {
-  F: TcpFlag.Fin,
-  S: TcpFlag.Syn,
-  R: TcpFlag.Rst,
-  P: TcpFlag.Psh,
-  A: TcpFlag.Ack,
-  U: TcpFlag.Urg,
-  E: TcpFlag.Ece,
-  '2': TcpFlag.Ece,
-  C: TcpFlag.Cwr,
-  '1': TcpFlag.Cwr,
+/** Tests on headers and flow state (user guide, "IP/TCP/ICMP Keywords", "Flow Keywords", "dsize"). */
+export const PACKET_OPTIONS: OptionTable = {
+  dsize: numberOption('dsize', UINT16_MAX, { once: true }),
+  ttl: numberOption('ttl', 255),
+  id: quotedNumber('id', UINT16_MAX),
+  fragoffset: quotedNumber('fragoffset', 8191),
+  tos: { value: 'required', apply: (state, value) => addNumber(state, 'tos', value.replace(/^(!?\s*)x/i, '$10x'), 255) },
+  itype: numberOption('itype', 255),
+  icode: numberOption('icode', 255),
+  icmp_id: quotedNumber('icmp_id', UINT16_MAX),
+  icmp_seq: quotedNumber('icmp_seq', UINT16_MAX),
+  'icmpv6.mtu': numberOption('icmpv6.mtu', UINT32_MAX),
+  'igmp.type': numberOption('igmp.type', 255),
+  'arp.opcode': { value: 'required', apply: arpOpcode },
+  seq: numberOption('seq', UINT32_MAX),
+  'tcp.seq': numberOption('seq', UINT32_MAX),
+  ack: numberOption('ack', UINT32_MAX),
+  'tcp.ack': numberOption('ack', UINT32_MAX),
+  window: numberOption('window', UINT16_MAX),
+  'tcp.window': numberOption('window', UINT16_MAX),
+  'tcp.mss': numberOption('tcp.mss', UINT16_MAX),
+  'tcp.wscale': numberOption('tcp.wscale', 255),
+  'vlan.layers': numberOption('vlan.layers', 3),
+  'vlan.id': { value: 'required', apply: vlanId },
+  'flow.age': numberOption('flow.age', UINT32_MAX),
+  ...IP_OPTIONS,
+  ...TCP_OPTIONS,
+  ...FLOW_OPTIONS,
 };
 
-/** `[+*!]letters[,ignored]`; the modifier may also follow the letters; 0 = no flag set; 1 and 2 are C and E. */
-function flags(state: RuleState, value: string, _negated: boolean, name: string): void {
-  const match = /^([FSRPAUEC012+*!\s]+)(?:,\s*([FSRPAUEC12]+))?$/.exec(value);
-  if (match === null) throw new RuleError(name, `takes [+*!] and letters of FSRPAUEC or 0, then perhaps ,ignored; got "${shorten(value)}"`);
-  const option: FlagsOption = { kind: 'flags', flags: 0, ignore: 0, modifier: '' };
-  let letters = 0;
-  let none = false;
-  for (const char of match[1]) {
-    if (char === '+' || char === '*' || char === '!') {
-      if (option.modifier !== '') throw new RuleError(name, 'takes one modifier of + * !');
-      option.modifier = char;
-    } else if (char === '0') {
-      none = true;
-    } else if (char in FLAG_BITS) {
-      option.flags |= FLAG_BITS[char];
-      letters++;
-    }
-  }
-  if (none && letters > 0) throw new RuleError(name, '0 means no flag at all and stands alone');
-  if (!none && letters === 0) throw new RuleError(name, 'names no flag');
-  for (const char of match[2] ?? '') option.ignore |= FLAG_BITS[char];
-  state.rule.header.push(option);
+const ARP_OPCODES: ReadonlyMap<string, number> = new Map(
+  Object.entries({ request: 1, reply: 2, request_reverse: 3, reply_reverse: 4, inarp_request: 8, inarp_reply: 9 }),
+);
+
+/** A number or one of the names of RFC 826, 903, 2390. */
+function arpOpcode(state: RuleState, value: string): void {
+  const match = /^(!?)\s*([a-z_]+)$/i.exec(value);
+  const code = match === null ? undefined : ARP_OPCODES.get(match[2].toLowerCase());
+  addNumber(state, 'arp.opcode', code === undefined ? value : `${match![1]}${code}`, UINT16_MAX);
 }
 
-/** Canonical letters of a flag mask. */
-export function flagLetters(bits: number): string {
-  let out = '';
-  for (const letter of 'FSRPAUEC') if (bits & FLAG_BITS[letter]) out += letter;
-  return out;
+/** `[op]id[,layer]`: layer 0 is the outermost tag, -1 the innermost; without one, any. */
+function vlanId({ rule }: RuleState, value: string): void {
+  const match = /^([^,]+?)\s*(?:,\s*(any|all|-?\d+)\s*)?$/i.exec(value);
+  if (match === null)
+    throw new RuleError('vlan.id', `takes an id and perhaps ,layer (0 to 2, -1 to -3, any, all), got "${shorten(value)}"`);
+  const word = (match[2] ?? 'any').toLowerCase();
+  const layer = word === 'any' || word === 'all' ? word : Number(word);
+  if (typeof layer === 'number' && (layer < -3 || layer > 2)) {
+    throw new RuleError('vlan.id', `a packet has at most 3 tags: the layer is 0 to 2 or -1 to -3, got ${layer}`);
+  }
+  // 0 and 4095 are no ids of networks (IEEE 802.1Q, 9.6); 0 stands in priority tags.
+  rule.header.push({ kind: 'vlan.id', test: parseNumberTest('vlan.id', match[1], 4095), layer: Object.is(layer, -0) ? 0 : layer });
 }
 
 /** Largest payload a rule's dsize admits; 65535 without one. */
@@ -133,22 +89,34 @@ export function largestPayload(header: readonly HeaderOption[]): number {
     if (op === '<') return a - 1;
     if (op === '<>') return b - 1;
   }
-  return 65535;
+  return UINT16_MAX;
 }
 
 /** Canonical text. */
 export function printPacketOption(option: PacketOption): string {
   switch (option.kind) {
-    case 'dsize':
-    case 'ttl':
-    case 'itype':
-    case 'icode':
-      return `${option.kind}:${printNumberTest(option.test)}`;
-    case 'ip_proto':
-      return `ip_proto:${option.op === '=' ? '' : option.op}${option.proto}`;
     case 'flow':
-      return `flow:${[option.direction, option.state, option.stream, option.frag].filter((x) => x !== undefined).join(',')}`;
+      return printFlow(option);
+    case 'flow.pkts':
+    case 'flow.bytes':
+    case 'stream_size':
+      return printSide(option);
     case 'flags':
-      return `flags:${option.modifier}${flagLetters(option.flags) || '0'}${option.ignore === 0 ? '' : `,${flagLetters(option.ignore)}`}`;
+      return printTcpFlags(option);
+    case 'decode-event':
+    case 'stream-event':
+      return printEvent(option);
+    case 'vlan.id':
+      return `vlan.id:${printNumberTest(option.test)}${option.layer === 'any' ? '' : `,${option.layer}`}`;
+    case 'ip_proto':
+    case 'ipopts':
+    case 'sameip':
+    case 'geoip':
+    case 'l3_proto':
+    case 'csum':
+    case 'fragbits':
+      return printIpOption(option);
+    default:
+      return `${option.kind}:${printNumberTest(option.test)}`;
   }
 }

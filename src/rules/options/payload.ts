@@ -1,7 +1,11 @@
-import type { ByteOption, ContentOption, PcreOption } from '../byte-option.js';
+import type { ByteOption, ContentOption } from '../byte-option.js';
 import { RuleError } from '../rule-error.js';
-import { parseInteger, shorten, trim } from '../text.js';
+import { parseInteger, shorten } from '../text.js';
+import { needVariable, printOtherOption } from './bytes.js';
 import { allTests, contentBefore, currentTests, type OptionTable, type RuleState } from './option.js';
+import { pcre, printPcre } from './pcre.js';
+
+export { bufferOfPcreFlag } from './pcre.js';
 
 /** Most bytes of one content. */
 export const MAX_CONTENT = 65535;
@@ -38,6 +42,7 @@ function content(state: RuleState, value: string, negated: boolean): void {
   };
   currentTests(state).push(option);
   state.content = option;
+  state.last = option;
 }
 
 /** Bytes of a content or replace: literal text, `|hex hex|`, and the escapes `\" \; \: \\`. */
@@ -95,17 +100,15 @@ function hexDigit(char: number): number {
 
 function flag(state: RuleState, name: string, field: 'nocase' | 'rawbytes' | 'startswith' | 'endswith'): void {
   const option = contentBefore(state, name);
-  if (option[field]) throw new RuleError(name, 'is given twice for one content');
+  // endswith may come again, or behind an isdataat:!1,relative, which is the same (Suricata, ET Open).
+  if (option[field] && field !== 'endswith') throw new RuleError(name, 'is given twice for one content');
   option[field] = true;
 }
 
 function position(state: RuleState, field: 'offset' | 'depth' | 'distance' | 'within', value: string, min: number, max: number): void {
   const option = contentBefore(state, field);
   if (option[field] !== undefined) throw new RuleError(field, 'is given twice for one content');
-  if (/^[A-Za-z_]/.test(value)) {
-    throw new RuleError(field, `"${shorten(value)}" is a variable, and byte_extract and byte_math, which set them, are not supported yet`);
-  }
-  option[field] = parseInteger(field, value, min, max);
+  option[field] = /^[A-Za-z_]/.test(value) ? needVariable(state, field, value) : parseInteger(field, value, min, max);
 }
 
 /** User guide, "replace": the same number of bytes, so that nothing behind it moves; only the packet itself can be rewritten. */
@@ -125,6 +128,8 @@ function replace(state: RuleState, value: string): void {
 
 function fastPattern(state: RuleState, value: string): void {
   const option = contentBefore(state, 'fast_pattern');
+  if (state.buffer === 'base64_data')
+    throw new RuleError('fast_pattern', 'has no effect on base64_data, which is searched only when the rest matches');
   for (const other of allTests(state.rule)) {
     if (other.kind === 'content' && other.fastPattern) throw new RuleError('fast_pattern', 'can stand on only one content of a rule');
   }
@@ -144,74 +149,22 @@ function fastPattern(state: RuleState, value: string): void {
   option.fastPatternChop = { offset, length };
 }
 
-/** Flags that choose a buffer of the application layer (user guide, "pcre"). */
-const BUFFER_FLAGS = 'UIPQHDMCSYVWZ';
-
-function pcre(state: RuleState, value: string, negated: boolean): void {
-  const text = trim(value);
-  const end = text.lastIndexOf('/');
-  if (text[0] !== '/' || end === 0) throw new RuleError('pcre', `takes "/expression/flags", got "${shorten(value)}"`);
-  const pattern = asciiPattern(text.slice(1, end));
-  if (pattern === '') throw new RuleError('pcre', 'has an empty expression');
-  const option: PcreOption = { kind: 'pcre', pattern, negated, flags: '', relative: false };
-  const letters = text.slice(end + 1);
-  if (letters.includes(',') || /\(\?P?<(flow|pkt)_/.test(pattern))
-    throw new RuleError('pcre', 'capturing into variables is not supported yet');
-  for (const letter of letters) {
-    if (letter === 'R') option.relative = true;
-    else if (letter === 'B')
-      continue; // as rawbytes: no effect
-    else if ('ismxAEG'.includes(letter)) option.flags += option.flags.includes(letter) ? '' : letter;
-    else if (BUFFER_FLAGS.includes(letter))
-      throw new RuleError('pcre', `flag ${letter} needs an application layer, which this version does not have yet`);
-    else if (letter === 'O') throw new RuleError('pcre', 'flag O is not supported yet');
-    else throw new RuleError('pcre', `unknown flag "${letter}"`);
-  }
-  const wrong = state.context.checkPcre?.(option.pattern, option.flags) ?? '';
-  if (wrong !== '') throw new RuleError('pcre', `does not compile: ${wrong}`);
-  currentTests(state).push(option);
-}
-
-/**
- * Bytes above 0x7f as \xHH, so that the expression is plain ASCII wherever it goes: it is matched
- * byte by byte either way. Inside \Q...\E, where \x is literal, the quoting is left and resumed.
- */
-function asciiPattern(pattern: string): string {
-  let i = 0;
-  while (i < pattern.length && pattern.charCodeAt(i) < 0x80) i++;
-  if (i === pattern.length) return pattern;
-  let out = '';
-  let quoting = false;
-  for (i = 0; i < pattern.length; i++) {
-    const code = pattern.charCodeAt(i);
-    if (code >= 0x80) {
-      const hex = `\\x${code.toString(16).padStart(2, '0')}`;
-      out += quoting ? `\\E${hex}\\Q` : hex;
-    } else if (pattern[i] === '\\' && i + 1 < pattern.length) {
-      const next = pattern.charCodeAt(i + 1);
-      if (quoting && pattern[i + 1] !== 'E') {
-        out += '\\';
-        continue;
-      }
-      if (next >= 0x80) continue; // an escaped byte above 0x7f is that byte
-      if (pattern[i + 1] === 'Q') quoting = true;
-      if (pattern[i + 1] === 'E') quoting = false;
-      out += pattern.slice(i, i + 2);
-      i++;
-    } else {
-      out += pattern[i];
-    }
-  }
+/** Canonical text of the tests of one buffer; base64_data comes last, as it changes the buffer. */
+export function printByteOptions(tests: readonly ByteOption[]): string[] {
+  const out = tests.flatMap(printByteOption);
+  for (const t of tests) if (t.kind === 'base64_decode') out.push('base64_data', ...printByteOptions(t.tests));
   return out;
 }
 
 /** Canonical text: the option and its modifiers. */
-export function printByteOption(option: ByteOption): string[] {
+function printByteOption(option: ByteOption): string[] {
   switch (option.kind) {
     case 'content':
       return printContent(option);
     case 'pcre':
       return [printPcre(option)];
+    default:
+      return [printOtherOption(option)];
   }
 }
 
@@ -244,8 +197,4 @@ function printPattern(pattern: Uint8Array): string {
     out += plain ? String.fromCharCode(byte) : byte.toString(16).toUpperCase().padStart(2, '0');
   }
   return hex ? `${out}|` : out;
-}
-
-function printPcre(option: PcreOption): string {
-  return `pcre:${option.negated ? '!' : ''}"/${option.pattern}/${option.flags}${option.relative ? 'R' : ''}"`;
 }

@@ -1,0 +1,95 @@
+/**
+ * What detection needs of a rule set, made once and only read afterwards: threads share it, files keep it (pack.ts).
+ *
+ *   Rule[] ── prepareRules ──► Prepared ── pack ──► bytes ──► memory shared by the detecting threads, cache file
+ *                                 │                             │ unpack
+ *                                 └──────── Detector ◄──────────┘ + lazy rules (src/rules/rule-table.ts)
+ */
+import type { Rule } from '../rules/rule.js';
+import { type LiteralSet, LiteralSets } from './databases.js';
+import { EventIndex } from './event-index.js';
+import { FewLiterals } from './few-literals.js';
+import { AddressIndex, NumberIndex, SegmentTree } from './intervals.js';
+import { PAYLOAD } from './literal.js';
+import type { PackedClass } from './pack.js';
+import { compileRules, type TransactionGroup as TransactionPlan } from './plan.js';
+import { precheckTable } from './precheck.js';
+import { Prefilter } from './prefilter.js';
+import { RuleIndex } from './rule-index.js';
+
+/** Rules on packets of one protocol class and direction. */
+export interface Group {
+  header: RuleIndex | null;
+  ipOnly: RuleIndex | null;
+  payload: Prefilter | null;
+}
+
+/** Rules on the buffers of one application protocol and direction. */
+export interface TransactionGroup {
+  /** BufferId of each prefilter of `buffers`. */
+  ids: Int32Array;
+  buffers: Prefilter[];
+  /** Rules on buffers whose literal lies in the packet's payload. */
+  payload: Prefilter | null;
+  header: RuleIndex | null;
+}
+
+export interface Prepared {
+  /** Rank to index in the rules. */
+  order: Int32Array;
+  /** Ranks below this are pass rules. */
+  passCount: number;
+  /** See precheck.ts. */
+  precheck: Int32Array;
+  groups: Group[];
+  transactions: (TransactionGroup | null)[];
+  /** Rules with decode-event or stream-event. */
+  events: EventIndex | null;
+  /** What the prefilters' databases are made of. */
+  sets: LiteralSet[];
+}
+
+/** Classes that a Prepared holds, in an order that cache files rely on; fields in `own` are each thread's, not kept. */
+export const PREPARED_CLASSES: readonly PackedClass[] = [
+  { make: RuleIndex, own: [] },
+  { make: SegmentTree, own: [] },
+  { make: NumberIndex, own: [] },
+  { make: AddressIndex, own: [] },
+  { make: FewLiterals, own: [] },
+  { make: Prefilter, own: ['native', 'database', 'hits'] },
+  { make: EventIndex, own: [] },
+];
+
+/** Plans, indexes and prefilters of `rules`; databases are not compiled yet. */
+export function prepareRules(rules: Rule[], actionOrder?: readonly string[]): Prepared {
+  const plan = compileRules(rules, actionOrder);
+  const sets = new LiteralSets();
+  const of = (ranks: number[]) => ranks.map((rank) => plan.rules[rank]);
+  const index = (ranks: number[]) => (ranks.length > 0 ? new RuleIndex(of(ranks), ranks) : null);
+  const prefilter = (ranks: number[]) => (ranks.length > 0 ? new Prefilter(sets, of(ranks), ranks) : null);
+  const transactionGroup = (g: TransactionPlan): TransactionGroup => {
+    const ids = g.content.flatMap((ranks, id) => (ranks.length > 0 && id !== PAYLOAD ? [id] : []));
+    return {
+      ids: Int32Array.from(ids),
+      buffers: ids.map((id) => new Prefilter(sets, of(g.content[id]), g.content[id])),
+      payload: prefilter(g.content[PAYLOAD]),
+      header: index(g.header),
+    };
+  };
+  return {
+    order: plan.order,
+    passCount: plan.passCount,
+    precheck: precheckTable(plan.rules),
+    groups: plan.groups.map((g) => ({ header: index(g.header), ipOnly: index(g.ipOnly), payload: prefilter(g.content) })),
+    transactions: plan.transactions.map((g) => (g.header.length > 0 || g.content.some((c) => c.length > 0) ? transactionGroup(g) : null)),
+    events: plan.events.length > 0 ? new EventIndex(of(plan.events), plan.events) : null,
+    sets: sets.sets,
+  };
+}
+
+/** Every prefilter of it, so that a thread can open them. */
+export function prefiltersOf(prepared: Prepared): Prefilter[] {
+  const all: (Prefilter | null)[] = prepared.groups.map((g) => g.payload);
+  for (const t of prepared.transactions) if (t !== null) all.push(...t.buffers, t.payload);
+  return all.filter((p) => p !== null);
+}

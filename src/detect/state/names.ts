@@ -1,0 +1,27 @@
+/**
+ * Names of flowbits, flowints, xbits and hostbits as numbers. A name keeps its number for the life of the thread: what a flow
+ * remembers is still there, under the same name, when the rules are loaded anew.
+ */
+import { createHash } from 'node:crypto';
+
+const numbers = new Map<string, number>();
+/** More names than any rule set has: a bound on what reloads can pile up. */
+const MAX_NAMES = 1 << 20;
+
+/** The key of a flowbit or flowint (they are two sets of names). Throws when there are too many. */
+export function flowKey(kind: 'flowbits' | 'flowint', name: string): number {
+  const full = `${kind}:${name}`;
+  let key = numbers.get(full);
+  if (key === undefined) {
+    if (numbers.size >= MAX_NAMES) throw new Error(`more than ${MAX_NAMES} names of flowbits and flowints were loaded`);
+    key = numbers.size + 1;
+    numbers.set(full, key);
+  }
+  return key;
+}
+
+/** Three words that stand for the name of an xbit or hostbit: the same in every thread. */
+export function bitKey(name: string): Int32Array {
+  const hash = createHash('sha256').update(name, 'latin1').digest();
+  return Int32Array.of(hash.readInt32LE(0), hash.readInt32LE(4), hash.readInt32LE(8));
+}

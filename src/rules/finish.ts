@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import type { RuleContext } from './context.js';
+import { Reputation } from './reputation.js';
+import type { RuleProblem, RuleSet } from './rule.js';
+import { RuleError } from './rule-error.js';
+import type { IpRepOption } from './state-option.js';
+import { applyThresholds, parseThresholdConfig } from './threshold-config.js';
+
+interface TextFile {
+  file: string;
+  text: string;
+}
+
+/** Files beside the rules that change what rules mean. Plain data; part of what a rule set is made from. */
+export interface RuleAside {
+  thresholds?: TextFile;
+  categories?: TextFile;
+  reputation: TextFile[];
+  /** Files that cannot be read. */
+  problems: RuleProblem[];
+}
+
+export interface AsideFiles {
+  /** '' = none. */
+  thresholdFile: string;
+  reputationCategoriesFile: string;
+  reputationFiles: string[];
+}
+
+export const NO_ASIDE: RuleAside = { reputation: [], problems: [] };
+
+/** Reads what the configuration names; nothing here throws. */
+export function readAside(files: AsideFiles): RuleAside {
+  const aside: RuleAside = { reputation: [], problems: [] };
+  const read = (file: string): TextFile | undefined => {
+    if (file === '') return undefined;
+    try {
+      return { file, text: readFileSync(file, 'latin1') };
+    } catch (error) {
+      aside.problems.push({ file, line: 0, option: '', reason: `cannot be read: ${(error as Error).message}`, sid: 0 });
+      return undefined;
+    }
+  };
+  aside.thresholds = read(files.thresholdFile);
+  aside.categories = read(files.reputationCategoriesFile);
+  for (const name of files.reputationFiles) {
+    const list = read(name);
+    if (list !== undefined) aside.reputation.push(list);
+  }
+  return aside;
+}
+
+/** Applies IP reputation and threshold.config to rules just loaded; what is wrong becomes problems and warnings of the set. */
+export function finishRules(set: RuleSet, aside: RuleAside, context: RuleContext): void {
+  set.problems.push(...aside.problems);
+  applyReputation(set, aside);
+  if (aside.thresholds !== undefined) {
+    const { file, text } = aside.thresholds;
+    const { entries, problems } = parseThresholdConfig(text, file, context.addressGroups);
+    set.problems.push(...problems);
+    set.warnings = [...(set.warnings ?? []), ...applyThresholds(set.rules, entries, file)];
+  }
+}
+
+function applyReputation(set: RuleSet, aside: RuleAside): void {
+  const reputation = new Reputation(aside.categories, aside.reputation);
+  set.problems.push(...reputation.problems);
+  const refused = new Set<number>();
+  for (const [i, rule] of set.rules.entries()) {
+    const options = rule.header.filter((o): o is IpRepOption => o.kind === 'iprep');
+    if (options.length === 0) continue;
+    try {
+      rule.reputation = options.map((option) => reputation.addresses(option));
+    } catch (error) {
+      if (!(error instanceof RuleError)) throw error;
+      refused.add(i);
+      set.problems.push({ file: rule.file, line: rule.line, option: error.option, reason: error.reason, sid: rule.sid });
+    }
+  }
+  if (refused.size === 0) return;
+  set.rules = set.rules.filter((_, i) => !refused.has(i));
+  if (set.sources !== undefined) set.sources = set.sources.filter((_, i) => !refused.has(i));
+}
