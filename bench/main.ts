@@ -10,6 +10,7 @@ const USAGE = `npm run bench -- <name> [options]
   inline   the bridge in namespaces, each device against the floor in the same run
   nfqueue  a netfilter queue of a router in namespaces, each device against the floor in the same run
   replay   a capture in memory through the whole engine, ns per packet by stage
+  load     ET Open: cold, warm from the cache, by phase
   fidelity alerts on the reference capture against the reference's
 options
   --json FILE        the results as JSON
@@ -22,7 +23,7 @@ options
                      nfqueue: udp-64 batch-1 batch-20 batch-64 batch-255 tcp
                      micro: parts of names, such as 'inspect: UDP; ring'
   --capture FILE     replay, fidelity: pcap, pcapng, also .xz (default the reference capture)
-  --rules A,B        replay, fidelity: rule files, also .xz (default ET Open)
+  --rules A,B        replay, fidelity, load (one): rule files, also .xz (default ET Open)
   --config FILE      replay, fidelity: suricata.yaml (default the reference's)
   --workers single|N replay: in one thread (default), or N threads with the packets split by flow beforehand
   --laps N, --warm N replay: laps measured (default 3) and before that (default 1)
@@ -80,6 +81,11 @@ async function main(): Promise<number> {
         ? await (await import('./inline.js')).inline(options, say)
         : await (await import('./nfqueue.js')).nfqueue({ ...options, set: values.set }, say);
     process.stdout.write(table(rows));
+    result = rows;
+  } else if (positionals[0] === 'load') {
+    const [{ loadBench, printLoad }, { ET_OPEN, PEER_YAML }] = await Promise.all([import('./load-rules.js'), import('./replay-rules.js')]);
+    const rows = await loadBench(values.rules === '' ? ET_OPEN : values.rules, values.config || PEER_YAML, Number(values.rounds));
+    printLoad(rows);
     result = rows;
   } else if (positionals[0] === 'replay') {
     const [{ replay, printReplay }, { REFERENCE }, { ET_OPEN, PEER_YAML }, { VARIANTS }] = await Promise.all([

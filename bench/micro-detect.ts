@@ -5,6 +5,7 @@ import { RULE_BUDGET } from '../src/detect/detector.js';
 import { compileMatcher } from '../src/detect/matcher.js';
 import { Prefilter } from '../src/detect/prefilter.js';
 import { Inspection } from '../src/detect/search.js';
+import { StateStore } from '../src/detect/state/store.js';
 import { Thresholds } from '../src/detect/threshold.js';
 import { FlowTable } from '../src/flow/flow-table.js';
 import { Counter } from '../src/metrics/counters.js';
@@ -131,8 +132,8 @@ export const threshold: Group = {
       const config = defaultConfig();
       const counters = new Float64Array(Counter.Count);
       const flows = new FlowTable(config.flow, counters, { flowEnded: () => {} });
-      const option = rule(`alert ip any any -> any any (msg:"micro"; threshold: ${text};)`).threshold;
-      const thresholds = new Thresholds([option], counters);
+      const limited = rule(`alert ip any any -> any any (msg:"micro"; threshold: ${text};)`);
+      const thresholds = new Thresholds([limited], new StateStore({ entries: config.thresholdEntries, counters }));
       const p = blank();
       p.ipVersion = 4;
       return () => {

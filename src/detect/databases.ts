@@ -63,7 +63,7 @@ export interface DatabaseStore {
 export function compileSets(native: Native, sets: LiteralSet[], threads: number, store?: DatabaseStore): DatabaseBytes[] {
   const found = sets.map((set) => store?.read(set.key));
   const missing = sets.filter((_, i) => found[i] === undefined);
-  const built = native.matchBuild(missing, threads);
+  const built = missing.length > 0 ? native.matchBuild(missing, threads) : [];
   for (let i = 0; i < missing.length; i++) {
     const bytes = built[i];
     if (typeof bytes === 'string') throw new Error(`Vectorscan: ${bytes}`);

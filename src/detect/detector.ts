@@ -230,6 +230,7 @@ export class Detector {
           silent = 1;
         }
       }
+      if (this.effects.tags[rank] === 1) this.effects.tag(rank, p, flows);
       this.matches[count] = this.order[rank];
       this.silent[count] = silent;
       this.actions[count] = action;

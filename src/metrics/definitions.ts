@@ -219,6 +219,14 @@ export const DEFINITIONS: readonly Definition[] = [
   one('detect', 'alerts_suppressed_total', Counter.AlertsSuppressed, 'Alerts held back by thresholds and suppressions.'),
   one(
     'detect',
+    'alerts_overflow_total',
+    Counter.AlertsOverflow,
+    'Alerts above packet-alert-max: not logged, their actions were carried out.',
+  ),
+  one('detect', 'flow_vars_full_total', Counter.FlowVarsFull, 'Times a flowbit or flowint found no room: rules find it unset.'),
+  one('detect', 'tagged_packets_total', Counter.TaggedPackets, 'Packets of tagged flows and hosts.'),
+  one(
+    'detect',
     'rules_evaluated_total',
     Counter.RulesEvaluated,
     'Rules tried on a packet after the prefilter: high per packet means expensive rules.',

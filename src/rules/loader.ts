@@ -152,10 +152,15 @@ export class RuleMerger {
 
   /** `before`: lines of the file ahead of the piece. */
   add(block: ParsedBlock, before: number): void {
-    for (const problem of block.problems) this.problems.push({ ...problem, line: problem.line + before });
     for (const problem of block.skipped) this.skipped.push({ ...problem, line: problem.line + before });
+    let next = 0;
+    const problemsUpTo = (line: number) => {
+      for (; next < block.problems.length && block.problems[next].line < line; next++)
+        this.problems.push({ ...block.problems[next], line: block.problems[next].line + before });
+    };
     for (let i = 0; i < block.rules.length; i++) {
       const rule = block.rules[i];
+      problemsUpTo(rule.line);
       rule.line += before;
       if (this.duplicate(rule)) continue;
       this.bySid.set(`${rule.gid}:${rule.sid}`, this.rules.length);
@@ -163,6 +168,7 @@ export class RuleMerger {
       this.sources.push(block.sources[i]);
       this.warn(rule);
     }
+    problemsUpTo(Number.POSITIVE_INFINITY);
   }
 
   /** Newer revision replaces older; of equal ones the first stays. True: this rule is left out. */

@@ -22,7 +22,7 @@ import type { Rule } from '../rules/rule.js';
 import { TcpResult, TcpTracker } from '../stream/tcp-tracker.js';
 import { Policy, policyCode } from './policy.js';
 import { canRewrite, fixChecksums } from './rewrite.js';
-import { Act, RuleActions } from './rule-actions.js';
+import { Act, RuleActions, Scope } from './rule-actions.js';
 
 /** What a detecting thread is made of, whichever run mode it lives in. */
 export interface EngineSetup {
@@ -386,6 +386,10 @@ export class Engine {
 
   /** Rules on packets. None: nothing was decided. */
   private examine(p: Packet): Verdict {
+    if (this.store.tags.active !== 0 && this.store.tags.use(p, this.flows) === 1) {
+      this.counters[Counter.TaggedPackets]++;
+      this.events.tagged(p, this.flows);
+    }
     const n = this.detector.inspect(p, this.flows);
     return n === 0 ? Verdict.None : this.act(p, n);
   }
@@ -456,12 +460,17 @@ export class Engine {
     if (passed && dropRule < 0) return Verdict.Pass;
     if (sides !== 0) this.reject(p, sides);
     if (dropRule >= 0 && ips) {
-      if (p.flow >= 0) flows.drop(p.flow, Reason.Rule);
+      if (p.flow >= 0 && this.holdsForFlow(p, dropRule)) flows.drop(p.flow, Reason.Rule);
       return this.drop(p, Reason.Rule, dropRule);
     }
     if (ips && this.detector.replacements > 0) this.rewrite(p);
     if (p.flow >= 0 && (flows.flags[p.flow] & FlowFlag.Bypassed) !== 0) return this.bypassed();
     return Verdict.None;
+  }
+
+  private holdsForFlow(p: Packet, rule: number): boolean {
+    const scope: Scope = this.actions.scope[rule];
+    return scope === Scope.Stream ? (this.flows.flags[p.flow] & FlowFlag.TcpEstablished) !== 0 : scope === Scope.Flow;
   }
 
   /** Says in the alerts of a packet what becomes of it: known before they are written, decided after. */

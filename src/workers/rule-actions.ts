@@ -1,3 +1,4 @@
+import { bufferSpec } from '../app-layer/catalogue.js';
 import { isIpOnly } from '../detect/plan.js';
 import { Side } from '../ring/verdict.js';
 import type { Rule, RuleAction } from '../rules/rule.js';
@@ -9,6 +10,17 @@ export const enum Act {
   /** A pass rule on addresses and ports alone holds for the whole flow: its answers have them the other way round. */
   PassFlow = 2,
   Drop = 3,
+}
+
+/**
+ * What a drop holds for. User guide, "Rule Types and Categorization": rules on addresses and on application layers act on the
+ * flow, rules on the stream act on it where there is one, rules on packets on the packet at hand.
+ */
+export const enum Scope {
+  Packet = 0,
+  Flow = 1,
+  /** The flow, when its TCP session is followed. */
+  Stream = 2,
 }
 
 const SIDES: Record<RuleAction, number> = {
@@ -26,6 +38,8 @@ export class RuleActions {
   readonly action: Uint8Array;
   /** Side: who is told of a rejected packet. */
   readonly sides: Uint8Array;
+  /** Scope */
+  readonly scope: Uint8Array;
   readonly mark: Int32Array;
   readonly markMask: Int32Array;
   readonly bypass: Uint8Array;
@@ -35,6 +49,7 @@ export class RuleActions {
   constructor(rules: Rule[]) {
     this.action = Uint8Array.from(rules, actOf);
     this.sides = Uint8Array.from(rules, (rule) => SIDES[rule.action]);
+    this.scope = Uint8Array.from(rules, scopeOf);
     this.mark = Int32Array.from(rules, (rule) => rule.nfqMark?.mark ?? 0);
     this.markMask = Int32Array.from(rules, (rule) => rule.nfqMark?.mask ?? 0);
     this.alerts = Uint8Array.from(rules, (rule) => (rule.action !== 'pass' || rule.alert === true ? 1 : 0));
@@ -45,6 +60,14 @@ export class RuleActions {
 function actOf(rule: Rule): Act {
   if (rule.action === 'pass') return isIpOnly(rule) || looksAtEnds(rule) ? Act.PassFlow : Act.Pass;
   return rule.action === 'alert' ? Act.Alert : Act.Drop;
+}
+
+function scopeOf(rule: Rule): Scope {
+  if (rule.buffers.some(({ buffer }) => !bufferSpec(buffer).packet) || rule.appProto !== undefined) return Scope.Flow;
+  if (looksAtEnds(rule)) return Scope.Flow;
+  if (rule.payload.length === 0 || rule.proto === 'tcp-pkt') return Scope.Packet;
+  const onPackets = rule.header.some((o) => o.kind === 'dsize' || (o.kind === 'flow' && o.stream === 'no_stream'));
+  return onPackets ? Scope.Packet : Scope.Stream;
 }
 
 /** Addresses, ports, protocol: what no packet of a flow has otherwise. */

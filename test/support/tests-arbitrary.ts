@@ -86,6 +86,9 @@ const field = (set: string[]): fc.Arbitrary<NumberField> =>
       ...(bitmask === undefined ? {} : { bitmask }),
     }));
 
+/** byte_extract and byte_math always name the base. */
+const named = (fields: fc.Arbitrary<NumberField>) => fields.map((f): NumberField => (f.base === 0 ? { ...f, base: 10 } : f));
+
 const values = fc.oneof(
   fc.integer({ min: 0, max: 130 }),
   fc.integer({ min: 0, max: 70000 }),
@@ -130,7 +133,7 @@ function byteTest(set: string[], name: string): fc.Arbitrary<ByteOption> {
       arbitrary: fc.record({
         kind: fc.constant('byte_extract' as const),
         name: fc.constant(name),
-        field: field([]),
+        field: named(field([])),
         multiplier: fc.constantFrom(1, 1, 2, 65535),
         align: fc.constantFrom<0 | 2 | 4>(0, 0, 2, 4),
       }),
@@ -140,19 +143,18 @@ function byteTest(set: string[], name: string): fc.Arbitrary<ByteOption> {
       arbitrary: fc.record({
         kind: fc.constant('byte_math' as const),
         name: fc.constant(name),
-        field: field(set),
+        field: named(field(set)),
         op: fc.constantFrom<ByteMathOption['op']>('+', '-', '*', '/', '<<', '>>'),
         value: operand(fc.constantFrom(0, 1, 2, 3, 50, 95, 97, 2 ** 32 - 1), set),
       }),
     },
-    fc.record({
-      kind: fc.constant('bsize' as const),
-      test: fc.record({
-        op: fc.constantFrom<NumberTest['op']>('=', '!=', '<', '>', '<=', '>=', '<>', '!<>'),
-        a: fc.nat(12),
-        b: fc.integer({ min: 14, max: 60 }),
-      }),
-    }),
+    fc
+      .tuple(
+        fc.constantFrom<NumberTest['op']>('=', '!=', '<', '>', '<=', '>=', '<>', '!<>'),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 14, max: 60 }),
+      )
+      .map(([op, a, b]): ByteOption => ({ kind: 'bsize', test: { op, a, b: op.includes('<>') ? b : 0 } })),
     placedContent(set),
     regex,
   );

@@ -42,7 +42,7 @@ test('an answered question is exit status 0', () => {
   for (const [flag, expected] of [
     ['--help', /Usage: sluice/],
     ['--build-info', /^Features: .*NFQ.*^ {2}NFQueue support: {25}yes\n {2}NFLOG support: {27}yes$/ms],
-    ['--list-keywords', /^- content$/m],
+    ['--list-keywords', /^- content: /m],
     ['--list-runmodes', /^\| AF_PACKET .*^\| NFQ .*^\| NFLOG .*^\| PCAP_FILE /ms],
     ['--list-app-layer-protos', /^ftp$/m],
   ] as const) {

@@ -296,3 +296,35 @@ test('two threads count in one table without losing any', { timeout: 60_000 }, a
   assert.equal(table.words[e + Entry.Count], 2 * each);
   table.release();
 });
+
+test('tag: the packets after the match, of a flow or a host, as many or as long as it says', () => {
+  const tagged = (option: string, ...specs: PacketSpec[]) => {
+    const store = new StateStore({ flows: 4 });
+    const detector = new Detector(
+      rules(`${any} (content:"x"; ${option}; sid:1;)`),
+      { pcreMatchLimit: 3500, pcreDepthLimit: 1500, thresholdEntries: 64 },
+      new Float64Array(Counter.Count),
+      store,
+    );
+    const table = flows();
+    return specs
+      .map((spec) => {
+        const p = packet({ flow: 0, ...spec });
+        p.wireLen = 100;
+        const used = store.tags.use(p, table);
+        detector.inspect(p, table);
+        return used;
+      })
+      .join('');
+  };
+  const x: PacketSpec = { payload: 'x' };
+  assert.equal(tagged('tag:session,3,packets', {}, x, {}, {}, {}), '00110');
+  assert.equal(tagged('tag:session', x, {}, { flow: 1 }, { flow: -1 }, {}), '01001');
+  assert.equal(tagged('tag:session,250,bytes', x, {}, {}), '010');
+  assert.equal(tagged('tag:session,5,seconds', x, { sec: 1005 }, { sec: 1006 }), '010');
+  const other: PacketSpec = { src: '192.0.2.1', dst: '10.9.9.9', flow: 1 };
+  assert.equal(tagged('tag:host,9,packets,dst', x, other, { flow: 1, dst: '10.9.9.9' }), '010');
+  assert.equal(tagged('tag:host,9,packets,src', x, other, { flow: 1, dst: '10.9.9.9' }), '001');
+  // Below the threshold it is no match, so nothing is tagged.
+  assert.equal(tagged('tag:session; threshold:type threshold,track by_src,count 2,seconds 9', x, x, {}), '001');
+});

@@ -48,14 +48,14 @@ describe('rule text', () => {
   });
 
   it('every bad line is one problem with file, line, option, reason and sid; the others load', () => {
-    const set = load(`${rule(1)}\nalert http any any -> any any (sid:2;)\n${rule(3, 'frob:1;')}\nrubbish\n${rule(5)}`);
+    const set = load(`${rule(1)}\nalert nosuch any any -> any any (sid:2;)\n${rule(3, 'frob:1;')}\nrubbish\n${rule(5)}`);
     assert.deepEqual(sids(set), [1, 5]);
     assert.deepEqual(set.problems, [
       {
         file: 'a.rules',
         line: 2,
         option: '',
-        reason: 'protocol http needs its application layer, which this version does not have yet',
+        reason: 'unknown protocol "nosuch"',
         sid: 2,
       },
       { file: 'a.rules', line: 3, option: 'frob', reason: 'unknown keyword "frob"', sid: 3 },

@@ -55,7 +55,8 @@ describe('transforms in rules', () => {
     );
   });
 
-  it('lua and unknown code pages wait', () => {
+  it('lua and unicode_decode wait', () => {
+    assert.equal(withOptions('ftp.command; unicode_decode; content:"a";').inert, 'unicode_decode');
     assert.equal(withOptions('ftp.command; luaxform:x.lua; content:"a";').inert, 'lua');
     assert.equal(withOptions('ftp.command; to_md5; content:"a";').inert, undefined);
   });

@@ -3,7 +3,7 @@
  * WAYS entries a set, an entry a cache line. In shared memory every detecting thread of the process has the same counts;
  * each set then has a lock, held for the few dozen instructions between claim() or find() and release().
  *
- *   word 0 sets | 1 seed | 2 bits ever set | ...15          head
+ *   word 0 sets | 1 seed | 2, 3: bits, tags were ever set | ...15   head
  *   word 16 ..                                              locks, one a set: 0 free, 1 held
  *   word 16 + sets (rounded up to 16) ..                    entries, set by set:
  *
@@ -25,6 +25,7 @@ export const enum Kind {
   DetectionFilter,
   Rate,
   Bit,
+  Tag,
 }
 
 /** Words of an entry. */
@@ -48,6 +49,7 @@ const enum Head {
   Sets = 0,
   Seed,
   Bits,
+  Tags,
 }
 /** Bytes of an entry, for reckoning. */
 export const ENTRY_BYTES = 4 * Entry.Words;
@@ -101,6 +103,15 @@ export class AddressTable {
 
   bitSet(): void {
     this.words[Head.Bits] = 1;
+  }
+
+  /** 0: no rule has tagged a host yet (or a flow: the table of the thread's own). */
+  get tagged(): number {
+    return this.words[Head.Tags];
+  }
+
+  tag(): void {
+    this.words[Head.Tags] = 1;
   }
 
   /** The first words of the probe; its addresses are cleared. */

@@ -5,6 +5,7 @@ import type { Flows } from '../flows.js';
 import { BIT_TRACKS } from './bits.js';
 import { bitKey, flowKey } from './names.js';
 import type { StateStore } from './store.js';
+import { Metric, Scope } from './tags.js';
 
 const enum Op {
   SetVar = 0,
@@ -17,6 +18,10 @@ const enum Op {
   ToggleBit,
 }
 
+/** Words of a tag: scope, metric, count. */
+const TAG = 3;
+const METRICS = { packets: Metric.Packets, bytes: Metric.Bytes, seconds: Metric.Seconds } as const;
+
 /** Words of one step: op, key, number, key of the flowint that stands for the number (0: none). For bits: op, row of `bitKeys`, expire, track. */
 const STEP = 4;
 
@@ -26,6 +31,9 @@ const STEP = 4;
 export class Effects {
   /** 1: a match of the rule changes something. */
   readonly has: Uint8Array;
+  /** 1: it tags. */
+  readonly tags: Uint8Array;
+  private readonly tagRows = new Map<number, Int32Array>();
   private readonly first: Int32Array;
   private readonly steps: Int32Array;
   private readonly bitKeys: Int32Array[] = [];
@@ -38,9 +46,16 @@ export class Effects {
     this.first = new Int32Array(rules.length + 1);
     for (let rank = 0; rank < rules.length; rank++) {
       for (const effect of rules[rank].effects) steps.push(...this.step(effect));
+      const tags = rules[rank].effects.flatMap((e) =>
+        e.kind !== 'tag'
+          ? []
+          : [e.scope === 'session' ? Scope.Session : e.side === 'src' ? Scope.Source : Scope.Destination, METRICS[e.metric], e.count],
+      );
+      if (tags.length > 0) this.tagRows.set(rank, Int32Array.from(tags));
       this.first[rank + 1] = steps.length;
     }
     this.steps = Int32Array.from(steps);
+    this.tags = Uint8Array.from(rules, (_, rank) => (this.tagRows.has(rank) ? 1 : 0));
     this.has = Uint8Array.from(rules, (_, rank) => (this.first[rank + 1] > this.first[rank] ? 1 : 0));
   }
 
@@ -81,6 +96,13 @@ export class Effects {
       else if (op === Op.UnsetBit) bits.unset(p, bitKeys[key], variable);
       else bits.toggle(p, bitKeys[key], variable, steps[i + 2]);
     }
+  }
+
+  /** The rule has matched, and thresholds let it. */
+  tag(rank: number, p: Packet, flows: Flows): void {
+    const row = this.tagRows.get(rank);
+    if (row === undefined) return;
+    for (let i = 0; i < row.length; i += TAG) this.store.tags.set(p, flows, row[i], row[i + 1], row[i + 2]);
   }
 
   private step(effect: Effect): number[] {

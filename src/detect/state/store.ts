@@ -2,6 +2,7 @@ import { Counter } from '../../metrics/counters.js';
 import { AddressTable } from './address-table.js';
 import { AddressBits } from './bits.js';
 import { FlowVars } from './flow-vars.js';
+import { Tags } from './tags.js';
 
 export interface StoreOptions {
   /** Slots of the flow table. */
@@ -28,6 +29,7 @@ export class StateStore {
   /** Thresholds by flow: a flow has one thread. */
   readonly own: AddressTable;
   readonly bits: AddressBits;
+  readonly tags: Tags;
 
   constructor(options: StoreOptions = {}) {
     const counters = options.counters ?? new Float64Array(Counter.Count);
@@ -36,6 +38,7 @@ export class StateStore {
     this.addresses = new AddressTable(options.addresses ?? AddressTable.create(entries, false), counters, Counter.ThresholdEvicted);
     this.own = new AddressTable(AddressTable.create(Math.ceil(entries / OWN_SHARE), false), counters, Counter.ThresholdEvicted);
     this.bits = new AddressBits(this.addresses);
+    this.tags = new Tags(this.addresses, this.own);
   }
 
   /** The flow ends; its slot is still readable. */

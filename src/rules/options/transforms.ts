@@ -5,7 +5,7 @@ import { addTransform, type OptionSpec, type OptionTable } from './option.js';
 
 /** Without a value. */
 const PLAIN =
-  'dotprefix to_lowercase to_uppercase to_md5 to_sha1 to_sha256 url_decode strip_whitespace compress_whitespace header_lowercase strip_pseudo_headers domain tld unicode_decode';
+  'dotprefix to_lowercase to_uppercase to_md5 to_sha1 to_sha256 url_decode strip_whitespace compress_whitespace header_lowercase strip_pseudo_headers domain tld';
 
 /** Transforms of the sticky buffer that is set (user guide, "Transformations"). */
 export const TRANSFORM_OPTIONS: OptionTable = {
@@ -32,6 +32,14 @@ export const TRANSFORM_OPTIONS: OptionTable = {
     apply: (state, value) => addTransform(state, { name: 'zlib_deflate', value: maxSize('zlib_deflate', value) }),
   },
   subslice: { value: 'required', apply: (state, value) => addTransform(state, { name: 'subslice', value: slice(value) }) },
+  // What it decodes is not documented: it waits.
+  unicode_decode: {
+    value: 'none',
+    apply(state) {
+      addTransform(state, { name: 'unicode_decode', value: '' });
+      state.rule.inert ??= 'unicode_decode';
+    },
+  },
   luaxform: {
     value: 'required',
     apply(state, value) {
