@@ -1,0 +1,58 @@
+import type { AppProto, Buffers } from './buffers.js';
+import type { RecordWriter } from './record.js';
+
+/** What a parser says of the bytes it was given. */
+export const enum Parsed {
+  Go = 0,
+  /** Nothing that follows in this flow is to be parsed (encrypted, or an agreed change): no more bytes, please. */
+  Done = 1,
+  /** This is not my protocol, or damaged beyond reading on. */
+  Failed = 2,
+  /** From here on another protocol is spoken in both directions (STARTTLS, CONNECT, upgrade): detect anew with the next bytes. */
+  Changed = 3,
+}
+
+/** Answers of probe. */
+export const enum Probe2 {
+  No = 0,
+  Yes = 1,
+  /** More bytes are needed to say. */
+  More = 2,
+}
+
+/**
+ * What every protocol implements (this replaces parser.ts). One object serves all flows of its thread. What it remembers of a
+ * flow lies in the PARSER_WORDS words of its session (sessions.ts; 0 at first), what it remembers of a transaction in the
+ * TX_PARSER_WORDS words of the transaction and in bytes it keeps with it (transactions.ts).
+ *
+ *   begin ── data* ── (select, record)*          once per packet: first everything is parsed, then everything inspected
+ *   open ── (data | gap | finish)* ── close      once per flow; a datagram protocol without state has session -1 and no open, close
+ *
+ * Bytes lie in mem[off, off + len), which the addon knows as `region`; they stay as they are until the next begin. What
+ * must live longer is copied with Transactions.keep. Each byte of a stream comes once, in order, in pieces of any size.
+ */
+export interface Protocol {
+  readonly proto: AppProto;
+  /** Looks at the first bytes of a direction; never more than PROBE_BYTES are there. Pure: nothing is remembered. */
+  probe(direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Probe2;
+  begin(): void;
+  open(session: number): void;
+  /** Closes the session's transactions and gives back whatever it holds. May come at any time. */
+  close(session: number): void;
+  /** The next bytes of a stream, or one whole datagram (session -1). Says what is new by Transactions.moment(tx, direction). */
+  data(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed;
+  /** `length` bytes are missing before the next ones (0: nobody knows how many). */
+  gap(session: number, direction: number, length: number): Parsed;
+  /** The direction has ended: what was begun will not be finished. Moments may follow from it. */
+  finish(session: number, direction: number): void;
+  /**
+   * Sets the buffers of that direction which the transaction has by now. `buffers.set(..)` for each; one whose bytes are new since
+   * the last moment of this transaction and direction is fresh. Several of one kind: `buffers.add(..)`, in order.
+   */
+  select(tx: number, direction: number, buffers: Buffers): void;
+  /** Writes the transaction's EVE record (the inside of the object of its name). */
+  record(tx: number, writer: RecordWriter): void;
+}
+
+/** Bytes of a direction that are kept until its protocol is known. */
+export const PROBE_BYTES = 128;
