@@ -10,18 +10,98 @@ export const enum AppProto {
   /** None that a parser exists for. */
   Failed = 1,
   Ftp = 2,
-  Count = 3,
+  Http = 3,
+  Tls = 4,
+  Dns = 5,
+  Ssh = 6,
+  Count = 7,
 }
-export const APP_PROTO_NAMES: readonly string[] = ['unknown', 'failed', 'ftp'];
+export const APP_PROTO_NAMES: readonly string[] = ['unknown', 'failed', 'ftp', 'http', 'tls', 'dns', 'ssh'];
+/** Those that a parser is wired for. A rule on any other is inert. */
+export const PARSED: readonly AppProto[] = [AppProto.Ftp];
 
-/** Buffers that a parser fills; the rest of the catalogue is names only, so that what is kept per transaction stays small. */
+/** Buffers with a number: those of protocols in AppProto. Their keywords stand below in the same order. */
 export const enum BufferId {
   FtpCommand = 0,
   FtpCommandData = 1,
-  Count = 2,
+  HttpUri = 2,
+  HttpUriRaw = 3,
+  HttpMethod = 4,
+  HttpRequestLine = 5,
+  HttpRequestBody = 6,
+  HttpHost = 7,
+  HttpHostRaw = 8,
+  HttpUserAgent = 9,
+  HttpAccept = 10,
+  HttpAcceptEnc = 11,
+  HttpAcceptLang = 12,
+  HttpReferer = 13,
+  HttpRequestHeader = 14,
+  HttpResponseBody = 15,
+  HttpStatCode = 16,
+  HttpStatMsg = 17,
+  HttpResponseLine = 18,
+  HttpLocation = 19,
+  HttpServer = 20,
+  HttpResponseHeader = 21,
+  HttpHeader = 22,
+  HttpHeaderRaw = 23,
+  HttpCookie = 24,
+  HttpHeaderNames = 25,
+  HttpProtocol = 26,
+  HttpStart = 27,
+  HttpConnection = 28,
+  HttpContentLen = 29,
+  HttpContentType = 30,
+  FileData = 31,
+  FileName = 32,
+  DnsQuery = 33,
+  DnsQueryName = 34,
+  DnsQueriesRrname = 35,
+  DnsAnswerName = 36,
+  DnsAnswersRrname = 37,
+  DnsAdditionalsRrname = 38,
+  DnsAuthoritiesRrname = 39,
+  DnsResponseRrname = 40,
+  TlsSni = 41,
+  TlsCertSubject = 42,
+  TlsCertIssuer = 43,
+  TlsCertSerial = 44,
+  TlsCertFingerprint = 45,
+  TlsCerts = 46,
+  TlsSubjectaltname = 47,
+  TlsAlpn = 48,
+  TlsRandom = 49,
+  TlsRandomTime = 50,
+  TlsRandomBytes = 51,
+  Ja3sHash = 52,
+  Ja3sString = 53,
+  Ja3Hash = 54,
+  Ja3String = 55,
+  Ja4Hash = 56,
+  SshProto = 57,
+  SshSoftware = 58,
+  SshHassh = 59,
+  SshHasshString = 60,
+  SshHasshServer = 61,
+  SshHasshServerString = 62,
+  Count = 63,
 }
-/** Their keywords, by BufferId. An entry here is all that makes a buffer of the catalogue one that works. */
-export const BUFFER_NAMES: readonly string[] = ['ftp.command', 'ftp.command_data'];
+export const BUFFER_NAMES: readonly string[] = `
+  ftp.command ftp.command_data http.uri http.uri.raw http.method http.request_line
+  http.request_body http.host http.host.raw http.user_agent http.accept http.accept_enc
+  http.accept_lang http.referer http.request_header http.response_body http.stat_code http.stat_msg
+  http.response_line http.location http.server http.response_header http.header http.header.raw
+  http.cookie http.header_names http.protocol http.start http.connection http.content_len
+  http.content_type file.data file.name dns.query dns.query.name dns.queries.rrname
+  dns.answer.name dns.answers.rrname dns.additionals.rrname dns.authorities.rrname dns.response.rrname tls.sni
+  tls.cert_subject tls.cert_issuer tls.cert_serial tls.cert_fingerprint tls.certs tls.subjectaltname
+  tls.alpn tls.random tls.random_time tls.random_bytes ja3s.hash ja3s.string
+  ja3.hash ja3.string ja4.hash ssh.proto ssh.software ssh.hassh
+  ssh.hassh.string ssh.hassh.server ssh.hassh.server.string
+`
+  .trim()
+  .split(/\s+/);
 
 /**
  * Buffers of one transaction: where each lies, in memory the addon knows by number. Valid until the next packet.

@@ -6,7 +6,7 @@
  *   column 2   the keyword
  *   column 3   other spellings, which mean the same
  */
-import { APP_PROTO_NAMES, BUFFER_NAMES } from './buffers.js';
+import { APP_PROTO_NAMES, BUFFER_NAMES, PARSED } from './buffers.js';
 
 /** Whose bytes a buffer holds. The first two are the direction of a packet. */
 export const enum Way {
@@ -239,7 +239,8 @@ for (const [protos, rows] of TABLE) {
       protos,
       way: WAYS[marks[0]],
       multi: marks.includes('m'),
-      id: BUFFER_NAMES.indexOf(name),
+      // FTP's own connection carries no files.
+      id: protos.some((proto) => hasParser(proto) && !(protos === FILES && proto === 'ftp')) ? BUFFER_NAMES.indexOf(name) : -1,
       packet: protos.length === 0,
     };
     for (const keyword of [name, ...aliases]) specs.set(keyword, spec);
@@ -250,7 +251,7 @@ for (const [protos, rows] of TABLE) {
 export const CATALOGUE: ReadonlyMap<string, BufferSpec> = specs;
 
 /** Those that a parser fills. */
-export const BUFFERS: readonly BufferSpec[] = BUFFER_NAMES.map((name) => specs.get(name)!);
+export const BUFFERS: readonly BufferSpec[] = BUFFER_NAMES.map((name) => specs.get(name)!).filter(({ id }) => id >= 0);
 
 /** The buffer of a rule's BufferTests; throws for a name nobody knows. `frame:http1.request` is one, too. */
 export function bufferSpec(name: string): BufferSpec {
@@ -262,5 +263,5 @@ export function bufferSpec(name: string): BufferSpec {
 
 /** A parser for this application protocol exists. */
 export function hasParser(proto: string): boolean {
-  return APP_PROTO_NAMES.indexOf(proto) > 1;
+  return PARSED.includes(APP_PROTO_NAMES.indexOf(proto));
 }

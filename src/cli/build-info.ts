@@ -13,7 +13,7 @@ export async function buildInfo(): Promise<string> {
   } catch (error) {
     addon = `not loaded: ${errorLine(error)}`;
   }
-  const [{ APP_PROTO_NAMES }, { kernelLacks }] = await Promise.all([
+  const [{ APP_PROTO_NAMES, PARSED }, { kernelLacks }] = await Promise.all([
     import('../app-layer/buffers.js'),
     import('../supervisor/capabilities.js'),
   ]);
@@ -35,7 +35,7 @@ export async function buildInfo(): Promise<string> {
     ['Shared-memory rings (memfd, futex)', has('memfdCreate')],
     ['Multi-pattern matching (Vectorscan)', has('matchCompile')],
     ['PCRE2 regular expressions', has('pcreCompile')],
-    ['Application-layer protocols', protocols(APP_PROTO_NAMES).join(', ') || 'none'],
+    ['Application-layer protocols', PARSED.map((proto) => APP_PROTO_NAMES[proto]).join(', ')],
     ['Native addon', addon],
     ['Node.js', process.versions.node],
     ['V8', process.versions.v8],
@@ -50,15 +50,10 @@ export async function buildInfo(): Promise<string> {
   ].join('\n');
 }
 
-/** Without the states of a flow whose protocol is not known. */
-function protocols(names: readonly string[]): string[] {
-  return names.filter((name) => name !== 'unknown' && name !== 'failed');
-}
-
 /** --list-app-layer-protos: those that have a parser. */
 export async function protocolList(): Promise<string> {
-  const { APP_PROTO_NAMES } = await import('../app-layer/buffers.js');
-  return ['=====Supported application-layer protocols=====', ...protocols(APP_PROTO_NAMES)].join('\n');
+  const { APP_PROTO_NAMES, PARSED } = await import('../app-layer/buffers.js');
+  return ['=====Supported application-layer protocols=====', ...PARSED.map((proto) => APP_PROTO_NAMES[proto])].join('\n');
 }
 
 /**

@@ -15,6 +15,7 @@ import type { PackedClass } from './pack.js';
 import { compileRules, type TransactionGroup as TransactionPlan } from './plan.js';
 import { precheckTable } from './precheck.js';
 import { Prefilter } from './prefilter.js';
+import { RuleActions } from './rule-actions.js';
 import { RuleIndex } from './rule-index.js';
 
 /** Rules on packets of one protocol class and direction. */
@@ -37,6 +38,7 @@ export interface TransactionGroup {
 export interface Prepared {
   /** Rank to index in the rules. */
   order: Int32Array;
+  actions: RuleActions;
   /** Ranks below this are pass rules. */
   passCount: number;
   /** See precheck.ts. */
@@ -58,6 +60,7 @@ export const PREPARED_CLASSES: readonly PackedClass[] = [
   { make: FewLiterals, own: [] },
   { make: Prefilter, own: ['native', 'database', 'hits'] },
   { make: EventIndex, own: [] },
+  { make: RuleActions, own: [] },
 ];
 
 /** Plans, indexes and prefilters of `rules`; databases are not compiled yet. */
@@ -78,6 +81,7 @@ export function prepareRules(rules: Rule[], actionOrder?: readonly string[]): Pr
   };
   return {
     order: plan.order,
+    actions: new RuleActions(rules),
     passCount: plan.passCount,
     precheck: precheckTable(plan.rules),
     groups: plan.groups.map((g) => ({ header: index(g.header), ipOnly: index(g.ipOnly), payload: prefilter(g.content) })),

@@ -7,6 +7,7 @@ import { LinkType } from '../decode/link-types.js';
 import { IpProto, Packet, TcpFlag } from '../decode/packet.js';
 import { Detector } from '../detect/detector.js';
 import type { Prepared } from '../detect/prepare.js';
+import { Act, RuleActions, Scope } from '../detect/rule-actions.js';
 import type { RuleCost } from '../detect/rule-costs.js';
 import { StateStore } from '../detect/state/store.js';
 import { NewAction } from '../detect/threshold.js';
@@ -22,7 +23,6 @@ import type { Rule } from '../rules/rule.js';
 import { TcpResult, TcpTracker } from '../stream/tcp-tracker.js';
 import { Policy, policyCode } from './policy.js';
 import { canRewrite, fixChecksums } from './rewrite.js';
-import { Act, RuleActions, Scope } from './rule-actions.js';
 
 /** What a detecting thread is made of, whichever run mode it lives in. */
 export interface EngineSetup {
@@ -136,7 +136,7 @@ export class Engine {
     // The sender repeats what is dropped for lack of room: nothing is lost, and nothing missed.
     this.streamMemcapPolicy = config.stream.memcapPolicy === 'auto' ? Policy.DropPacket : policyCode(config.stream.memcapPolicy);
     this.detector = this.newDetector(setup.rules, setup.prepared);
-    this.actions = new RuleActions(setup.rules);
+    this.actions = setup.prepared?.actions ?? new RuleActions(setup.rules);
   }
 
   /** Takes a new rule set between two packets; flows and their verdicts stay. */
@@ -144,7 +144,7 @@ export class Engine {
     const detector = this.newDetector(rules, prepared);
     this.detector.close();
     this.detector = detector;
-    this.actions = new RuleActions(rules);
+    this.actions = prepared?.actions ?? new RuleActions(rules);
     this.events.ruleGeneration = generation;
   }
 

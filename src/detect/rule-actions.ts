@@ -1,7 +1,7 @@
 import { bufferSpec } from '../app-layer/catalogue.js';
-import { isIpOnly } from '../detect/plan.js';
 import { Side } from '../ring/verdict.js';
 import type { Rule, RuleAction } from '../rules/rule.js';
+import { isIpOnly } from './plan.js';
 
 /** What a matching rule does. Codes from Drop on keep the packet from going on (IPS). */
 export const enum Act {
@@ -33,7 +33,7 @@ const SIDES: Record<RuleAction, number> = {
   rejectboth: Side.Both,
 };
 
-/** The actions of a rule set by rule index, as numbers: nothing is looked up by name when a rule matches. */
+/** The actions of a rule set by rule index, as numbers: nothing is looked up by name when a rule matches, nothing parsed for it. */
 export class RuleActions {
   readonly action: Uint8Array;
   /** Side: who is told of a rejected packet. */
