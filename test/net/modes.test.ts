@@ -45,20 +45,22 @@ describe('ips, tap and IDS interfaces', { skip: skipWithoutNamespaces }, () => {
     for (const name of ['eth0', 'eth2']) await server.do('listen', name);
   });
 
-  /** Sends an attack, more of its flow, and something harmless in another; what arrived once the harmless one has. */
+  /** Sends an attack, more of its flow (a drop rule on a UDP payload is about the one datagram), and something harmless in another; what arrived once the harmless one has. */
   async function crossing(from: [Peer, string], to: [Peer, string]): Promise<string[]> {
     await to[0].do('reset', to[1]);
     const own = port++;
     await from[0].do('send', from[1], [datagram('evil', own), datagram('more', own), datagram('good', port++)]);
-    await waitFor(async () => texts(await to[0].do('frames', to[1])).includes('good'), { what: 'the harmless datagram' });
-    return texts(await to[0].do('frames', to[1]));
+    const arrived = async () => texts(await to[0].do('frames', to[1])).sort();
+    const isThere = (all: string[]) => all.includes('more') && all.includes('good');
+    await waitFor(async () => isThere(await arrived()), { what: 'the harmless datagrams' });
+    return arrived();
   }
 
   for (const runmode of RUNMODES) {
     test(`${runmode}: tap: all passes, a drop rule alerts with [wDrop]`, async () => {
       const bridge = await Bridge.start(lab, { runmode, rules: RULES, interfaces: pair('tap') });
-      assert.deepEqual(await crossing([client, 'eth0'], [server, 'eth0']), ['evil', 'more', 'good']);
-      assert.deepEqual(await crossing([server, 'eth0'], [client, 'eth0']), ['evil', 'more', 'good']);
+      assert.deepEqual(await crossing([client, 'eth0'], [server, 'eth0']), ['evil', 'good', 'more']);
+      assert.deepEqual(await crossing([server, 'eth0'], [client, 'eth0']), ['evil', 'good', 'more']);
       await waitFor(() => bridge.fast('[1:1:').length >= 2, { what: 'alerts' });
       const stopped = await bridge.stop();
       assert.equal(stopped.status, '0', bridge.output);
@@ -75,12 +77,12 @@ describe('ips, tap and IDS interfaces', { skip: skipWithoutNamespaces }, () => {
     test(`${runmode}: ips one way, tap the other, at once`, async () => {
       const [left, right] = pair();
       const bridge = await Bridge.start(lab, { runmode, rules: RULES, interfaces: [left, { ...right, 'copy-mode': 'tap' }] });
-      assert.deepEqual(await crossing([client, 'eth0'], [server, 'eth0']), ['good']);
-      assert.deepEqual(await crossing([server, 'eth0'], [client, 'eth0']), ['evil', 'more', 'good']);
+      assert.deepEqual(await crossing([client, 'eth0'], [server, 'eth0']), ['good', 'more']);
+      assert.deepEqual(await crossing([server, 'eth0'], [client, 'eth0']), ['evil', 'good', 'more']);
       await waitFor(() => bridge.fast('[1:1:').length >= 2, { what: 'alerts' });
       const stopped = await bridge.stop();
       assert.equal(stopped.status, '0', bridge.output);
-      assert.equal(stopped.dropped, 2);
+      assert.equal(stopped.dropped, 1);
       const alerts = bridge.eve('alert');
       assert.deepEqual(alerts.map((record) => [record.in_iface, record.alert.action]).sort(), [
         ['eth0', 'blocked'],
@@ -91,7 +93,7 @@ describe('ips, tap and IDS interfaces', { skip: skipWithoutNamespaces }, () => {
       const drops = bridge.eve('drop');
       assert.deepEqual(
         drops.map((record) => record.drop.reason),
-        ['rules', 'flow drop'],
+        ['rules'],
       );
       for (const record of drops) assert.equal(record.in_iface, 'eth0');
     });
@@ -110,15 +112,15 @@ describe('ips, tap and IDS interfaces', { skip: skipWithoutNamespaces }, () => {
       // Seen, not forwarded: not even the harmless ones.
       await client.do('send', 'mon0', [datagram('evil', 1), datagram('more', 1), datagram('quiet', 2)]);
       await waitFor(() => bridge.fast('[wDrop]').length === 1, { what: 'the alert of the IDS interface' });
-      assert.deepEqual(await crossing([client, 'eth0'], [server, 'eth0']), ['good']);
+      assert.deepEqual(await crossing([client, 'eth0'], [server, 'eth0']), ['good', 'more']);
       assert.deepEqual(texts(await server.do('frames', 'eth2')), [], 'the other pair saw nothing of it');
-      assert.deepEqual(await crossing([server, 'eth2'], [client, 'eth2']), ['good']);
+      assert.deepEqual(await crossing([server, 'eth2'], [client, 'eth2']), ['good', 'more']);
       assert.deepEqual(texts(await client.do('frames', 'eth0')), []);
       assert.equal(await client.do('tcpOpen', 'c', ADDRESS.server, 7999, 500), 0, 'nobody serves there');
       await waitFor(() => bridge.fast('[1:1:').length >= 3, { what: 'three alerts' });
       const stopped = await bridge.stop();
       assert.equal(stopped.status, '0', bridge.output);
-      assert.equal(stopped.dropped, 4);
+      assert.equal(stopped.dropped, 2);
       assert.deepEqual(
         bridge
           .eve('alert')
