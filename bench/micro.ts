@@ -3,6 +3,7 @@ import { matcher, prefilter, threshold } from './micro-detect.js';
 import { engine, events } from './micro-engine.js';
 import { decodeFlow, flow, tcp } from './micro-flow.js';
 import { caseNames, type Group, measure, printRows, type Row } from './micro-kit.js';
+import { reassembly } from './micro-reassembly.js';
 import { ring, ringbuf, TwoProcesses } from './micro-ring.js';
 
 /**
@@ -23,6 +24,7 @@ const GROUPS: Group[] = [
   flow,
   decodeFlow,
   tcp,
+  reassembly,
   prefilter,
   matcher,
   threshold,

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -131,9 +132,14 @@ napi_value MatchBuild(napi_env env, napi_callback_info info) {
   const auto work = [&] {
     for (uint32_t k = next++; k < count; k = next++) {
       const uint32_t i = order[k];
-      const DatabaseResult made = compile_database(sets[i]);
-      if (made.database) bytes[i] = serialize_database(*made.database);
-      errors[i] = made.database && bytes[i].empty() ? "no memory for the database" : made.error;
+      try {
+        const DatabaseResult made = compile_database(sets[i]);
+        if (made.database) bytes[i] = serialize_database(*made.database);
+        errors[i] = made.database && bytes[i].empty() ? "no memory for the database" : made.error;
+      } catch (const std::bad_alloc&) {  // would end the process where no caller can catch it
+        bytes[i].clear();
+        errors[i] = "no memory";
+      }
     }
   };
   {

@@ -105,9 +105,9 @@ std::vector<uint8_t> serialize_database(const PatternDatabase& database) {
 
 DatabaseResult deserialize_database(const uint8_t* data, size_t length, uint32_t ids) {
   if (data == nullptr || length == 0) return failed("no database given");
+  auto database = std::make_shared<PatternDatabase>();
   hs_database_t* raw = nullptr;
   const hs_error_t r = hs_deserialize_database(reinterpret_cast<const char*>(data), length, &raw);
-  auto database = std::make_shared<PatternDatabase>();
   database->db.reset(raw);
   if (r == HS_DB_VERSION_ERROR || r == HS_DB_PLATFORM_ERROR || r == HS_DB_MODE_ERROR)
     return failed("the database was made by another version or for another processor");

@@ -1,16 +1,16 @@
-import { type Packet, TcpFlag } from '../decode/packet.js';
+import { IpProto, type Packet, TcpFlag } from '../decode/packet.js';
 import { FlowFlag, TcpState } from '../flow/codes.js';
 import { type FlowTable, L4 } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { Mode } from '../ring/verdict.js';
 import { AppProto, Buffers } from './buffers.js';
-import { FtpParser } from './ftp/ftp.js';
 import { HeldSegments } from './held-segments.js';
 import { AppMemory } from './memory.js';
-import { Parse, type Parser } from './parser.js';
-import { LONGEST_PATTERN, recognise } from './recognise.js';
+import { Parsed, PROBE_BYTES, Probe2, type Protocol } from './protocol.js';
+import { PROTOCOLS, type ProtocolSpec } from './protocols.js';
 import { type OrderSink, SegmentOrder } from './segment-order.js';
 import { Probe, Session, SessionFlag, Sessions } from './sessions.js';
+import { STATE_DONE, Transactions, Tx, TxFlag } from './transactions.js';
 
 /** What update returns instead of a count: there was no room, and nothing was done. See README.md for what to do. */
 export const NO_ROOM = -1;
@@ -21,31 +21,54 @@ export interface AppLayerOptions {
   /** Blocks for segments out of order, and buffers for lines that come in pieces. */
   heldBlocks?: number;
   lineBuffers?: number;
+  /** Most transactions at once, of all flows and of one; bytes they may keep. */
+  transactions?: number;
+  sessionTransactions?: number;
+  heapBytes?: number;
+  protocols?: readonly ProtocolSpec[];
 }
+
+/** Told of each transaction that ends, when it has been inspected. Its parser can still write its record. */
+export type TransactionSink = (tx: number) => void;
 
 /** Packets of a client that is none of ours before the server, unheard, is taken for the same. */
 const PROBE_PACKETS = 8;
+/** A packet can bring so many transactions; older ones make room for them. */
+const PER_PACKET = 65536;
 
 /** Bytes of a session's KEPT_BYTES hold what was seen of a stream that is not recognised; this word of the parser's: how many. */
 const PREFIX_WORD = Session.Parser;
 
 /**
- * Application layers of one thread: which protocol a TCP flow speaks, its bytes in order to that protocol's parser, and
- * the transactions that a packet completes. Until streams are reassembled elsewhere it orders the segments itself.
+ * Application layers of one thread: which protocol a flow speaks, its bytes in order to that protocol's parser, and
+ * the transactions that a packet brings. Until streams are reassembled elsewhere it orders the segments itself.
  *
- *   update(packet) ─► count ─► select(0 .. count - 1) ─► buffers
+ *   update(packet) ─► moments ─► select(0 .. moments - 1) ─► buffers, tx, direction      one after the other
+ *   settle()                                                                             when all are inspected
  */
 export class AppLayer implements OrderSink {
-  /** Of the transaction selected last; valid until the next update. */
+  /** Of the moment selected last; valid until the next update. */
   readonly buffers = new Buffers();
+  readonly txs: Transactions;
+  tx = -1;
+  direction = 0;
   private readonly sessions: Sessions;
   private readonly memory: AppMemory;
   private readonly held: HeldSegments;
   private readonly order: SegmentOrder;
   /** By AppProto. */
-  private readonly parsers: (Parser | null)[];
-  /** Of the packet at hand. */
-  private parser: Parser;
+  private readonly parsers: (Protocol | null)[];
+  /** Those asked, in order; by server port the AppProto that is asked first. */
+  private readonly streams: Protocol[];
+  private readonly datagrams: Protocol[];
+  private readonly streamPorts = new Uint8Array(65536);
+  private readonly datagramPorts = new Uint8Array(65536);
+  private readonly mostPerSession: number;
+  /** The session whose transactions may be complete now; -1: none. */
+  private touched = -1;
+  /** Its flow's, while the flow's end is inspected. */
+  private ending = false;
+  private hand = 0;
 
   constructor(
     private readonly flows: FlowTable,
@@ -54,13 +77,24 @@ export class AppLayer implements OrderSink {
   ) {
     const sessions = Math.min(options.sessions ?? 32768, flows.capacity);
     const blocks = options.heldBlocks ?? 2048;
+    const specs = options.protocols ?? PROTOCOLS;
     this.sessions = new Sessions(sessions);
     this.memory = new AppMemory(sessions, blocks, options.lineBuffers ?? 512);
     this.held = new HeldSegments(this.sessions, this.memory, blocks);
     this.order = new SegmentOrder(flows, this.sessions, this.memory, this.held, counters, this);
-    const ftp = new FtpParser(this.sessions, this.memory, counters);
-    this.parsers = [null, null, ftp]; // by AppProto: Unknown, Failed, Ftp
-    this.parser = ftp;
+    this.txs = new Transactions(PER_PACKET + (options.transactions ?? 131072), options.heapBytes ?? 256 << 20, PER_PACKET, sessions);
+    this.mostPerSession = options.sessionTransactions ?? 256;
+    const frame = { sessions: this.sessions, txs: this.txs, memory: this.memory, counters };
+    this.parsers = Array.from({ length: AppProto.Count }, () => null);
+    for (const spec of specs) this.parsers[spec.proto] = spec.make(frame);
+    this.streams = specs.filter(({ tcp }) => tcp).map(({ proto }) => this.parsers[proto]!);
+    this.datagrams = specs.filter(({ udp }) => udp).map(({ proto }) => this.parsers[proto]!);
+    for (const { proto, ports, tcp, udp } of specs) {
+      for (const port of ports) {
+        if (tcp) this.streamPorts[port] = proto;
+        if (udp) this.datagramPorts[port] = proto;
+      }
+    }
   }
 
   /** Flows being parsed or not decided yet. */
@@ -68,8 +102,13 @@ export class AppLayer implements OrderSink {
     return this.sessions.active;
   }
 
+  /** What makes a transaction's record. */
+  parserOf(tx: number): Protocol {
+    return this.parsers[this.txs.words[tx * Tx.Words + Tx.Proto]]!;
+  }
+
   /**
-   * Takes a TCP packet of a flow, after TcpTracker.update. Returns how many transactions it completes, or NO_ROOM
+   * Takes a TCP packet of a flow, after TcpTracker.update. Returns how many moments it brings, or NO_ROOM
    * (IPS only): then the packet is as if not seen, and must not be forwarded, or be given to force.
    */
   update(p: Packet): number {
@@ -90,83 +129,201 @@ export class AppLayer implements OrderSink {
     return p.flow < 0 ? 0 : this.inspect(p, p.flow, this.flows.appProto[p.flow], true);
   }
 
-  /** Makes the buffers of a transaction current: 0 to the count that update returned, exclusive. */
+  /** Takes a datagram of a UDP flow: the protocol is decided once per flow. Returns how many moments it brings. */
+  datagram(p: Packet): number {
+    const { flows } = this;
+    const slot = p.flow;
+    if (slot < 0 || p.payloadLen <= 0 || flows.appProto[slot] === AppProto.Failed) return 0;
+    let proto: AppProto = flows.appProto[slot];
+    if (proto === AppProto.Unknown) {
+      const probed = p.payloadLen < PROBE_BYTES ? p.payloadLen : PROBE_BYTES;
+      proto = this.ask(this.datagrams, this.datagramPorts, p.direction, p.mem, p.payloadOff, probed, flows.dstPort(slot));
+      if (proto <= AppProto.Failed) {
+        this.denied(slot, p.direction);
+        return 0;
+      }
+      flows.appProto[slot] = proto;
+      this.counters[Counter.AppFlows + proto]++;
+    }
+    this.begin();
+    const parser = this.parsers[proto]!;
+    parser.begin();
+    if (parser.nextId !== undefined) parser.nextId = flows.appState[slot];
+    if (parser.data(-1, p.direction, p.mem, p.region, p.payloadOff, p.payloadLen) === Parsed.Failed)
+      this.counters[Counter.AppErrors + proto]++;
+    if (parser.nextId !== undefined) flows.appState[slot] = parser.nextId;
+    return this.txs.count;
+  }
+
+  /** Makes the buffers of a moment current: 0 to the count that update returned, exclusive. */
   select(i: number): void {
-    this.parser.select(i, this.buffers);
+    const { moments, words } = this.txs;
+    const tx = moments[2 * i];
+    const direction = moments[2 * i + 1];
+    this.tx = tx;
+    this.direction = direction;
+    this.buffers.clear();
+    this.parsers[words[tx * Tx.Words + Tx.Proto]]!.select(tx, direction, this.buffers);
+    if (this.buffers.lost > 0) {
+      this.counters[Counter.AppInstancesLost] += this.buffers.lost;
+      this.buffers.lost = 0;
+    }
+  }
+
+  /** Nothing more of that direction is to come for the transaction. */
+  isComplete(): boolean {
+    return this.txs.words[this.tx * Tx.Words + Tx.State + this.direction] === STATE_DONE;
+  }
+
+  /** The packet has been inspected: transactions that are complete end. */
+  settle(sink: TransactionSink | null = null): void {
+    const { txs } = this;
+    if (txs.active === 0) {
+      this.touched = -1;
+      return;
+    }
+    if (this.touched >= 0) {
+      if (this.ending) txs.closeAll(this.touched);
+      else this.closeComplete(this.touched);
+      this.touched = -1;
+    }
+    // Datagrams, and bytes that belong to no stream.
+    if (txs.length(-1) > 0) txs.closeAll(-1);
+    const { ended, words } = txs;
+    for (let i = 0; i < txs.endedCount; i++) {
+      const at = ended[i] * Tx.Words;
+      this.counters[Counter.AppTxs + words[at + Tx.Proto]]++;
+      if (sink !== null && (words[at + Tx.Flags] & TxFlag.Logged) === 0) sink(ended[i]);
+    }
+    txs.clearEnded();
+  }
+
+  /**
+   * The flow is about to end: what its parser had begun is finished. Returns how many moments that brings; settle and
+   * flowEnded follow.
+   */
+  finish(slot: number): number {
+    const session = this.sessionOf(slot);
+    if (session < 0) return 0;
+    this.begin();
+    this.touched = session;
+    this.ending = true;
+    const { txs } = this;
+    const parser = this.parsers[this.sessions.words[session * Session.Words + Session.Proto]];
+    if (parser === null) return 0;
+    parser.begin();
+    parser.finish(session, 0);
+    parser.finish(session, 1);
+    const { words } = txs;
+    for (let tx = txs.first(session); tx >= 0; tx = txs.behind(tx)) {
+      for (let direction = 0; direction < 2; direction++) {
+        const at = tx * Tx.Words + Tx.State + direction;
+        if (words[at] === 0 || words[at] === STATE_DONE) continue;
+        words[at] = STATE_DONE;
+        txs.moment(tx, direction);
+      }
+    }
+    return txs.count;
   }
 
   /** Whoever is told of ended flows tells this, while the slot still is the flow's. */
   flowEnded(slot: number): void {
-    const session = this.flows.appState[slot] - 1;
-    if (session >= 0) this.release(session, slot);
+    const session = this.sessionOf(slot);
+    if (session < 0) return;
+    this.settle();
+    this.release(session, slot);
+    this.settle();
   }
 
   close(): void {
     this.memory.close();
+    this.txs.heap.close();
   }
 
   // SegmentOrder calls these.
 
   feed(session: number, slot: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): boolean {
-    let parser = this.parsers[this.sessions.words[session * Session.Words + Session.Proto]];
+    const { words } = this.sessions;
+    const at = session * Session.Words + Session.Proto;
+    let parser = this.parsers[words[at]];
     if (parser === null) {
       const proto = this.decide(session, slot, direction, mem, off, len);
       if (proto === AppProto.Failed) return this.fail(session, slot, direction);
       parser = this.parsers[proto];
       if (parser === null) return true;
-      this.start(session, slot, parser);
+      const begun = this.start(session, slot, parser);
+      if (begun !== Parsed.Go) return this.parsed(session, slot, begun);
     }
-    if (parser.data(session, direction, mem, region, off, len) === Parse.Go) return true;
-    this.release(session, slot);
-    return false;
+    return this.parsed(session, slot, parser.data(session, direction, mem, region, off, len));
   }
 
   hasRoom(session: number, direction: number, mem: Uint8Array, off: number, len: number): boolean {
     const parser = this.parsers[this.sessions.words[session * Session.Words + Session.Proto]];
-    return parser === null || parser.hasRoom(session, direction, mem, off, len);
+    return parser === null || parser.hasRoom === undefined || parser.hasRoom(session, direction, mem, off, len);
   }
 
   gap(session: number, direction: number): void {
     const words = this.sessions.words;
     const at = session * Session.Words;
     const parser = this.parsers[words[at + Session.Proto]];
-    if (parser !== null) parser.gap(session, direction);
+    if (parser !== null) parser.gap(session, direction, 0);
     else words[at + PREFIX_WORD + direction] = 0;
   }
 
-  finish(session: number, direction: number): void {
+  finishDirection(session: number, direction: number): void {
     this.parsers[this.sessions.words[session * Session.Words + Session.Proto]]?.finish(session, direction);
   }
 
   loose(slot: number, direction: number, p: Packet, off: number, len: number): void {
     let proto: AppProto = this.flows.appProto[slot];
-    if (proto === AppProto.Unknown) proto = recognise(direction, p.mem, off, len, this.flows.dstPort(slot));
-    this.parsers[proto]?.loose(direction, p.mem, p.region, off, len);
+    if (proto === AppProto.Unknown) {
+      const probed = len < PROBE_BYTES ? len : PROBE_BYTES;
+      proto = this.ask(this.streams, this.streamPorts, direction, p.mem, off, probed, this.flows.dstPort(slot));
+    }
+    const parser = this.parsers[proto];
+    if (parser !== null && parser.loose !== undefined) parser.loose(direction, p.mem, p.region, off, len);
+  }
+
+  /** Flows of datagrams have none: their appState is the id of the next transaction. */
+  private sessionOf(slot: number): number {
+    return this.flows.proto(slot) === IpProto.Tcp ? this.flows.appState[slot] - 1 : -1;
+  }
+
+  private begin(): void {
+    this.settle();
+    this.ending = false;
+    this.held.reclaim();
+    this.memory.resetScratch();
+    if (this.txs.active > this.txs.capacity - PER_PACKET) this.makeRoom();
+    this.txs.begin();
   }
 
   private inspect(p: Packet, slot: number, proto: AppProto, force: boolean): number {
     const { flows } = this;
-    this.held.reclaim();
-    this.memory.resetScratch();
-    this.parser.begin();
+    this.begin();
     if (flows.tcpState[slot] === TcpState.None) return 0;
     const session = flows.appState[slot] - 1;
-    if (session >= 0) this.settle(session, slot);
+    if (session >= 0) {
+      this.touched = session;
+      this.parsers[this.sessions.words[session * Session.Words + Session.Proto]]?.begin();
+      this.settleHandshake(session, slot);
+    }
     // What was parsed to its end stays what it is.
     else if (proto !== AppProto.Unknown || p.payloadLen === 0) return 0;
     const seq = (p.tcpFlags & TcpFlag.Syn) !== 0 ? (p.tcpSeq + 1) | 0 : p.tcpSeq;
     const taken = session >= 0 ? this.order.take(p, session, slot, seq, force) : this.first(p, slot, seq, force);
-    return taken ? this.parser.count : NO_ROOM;
+    return taken ? this.txs.count : NO_ROOM;
   }
 
   /** A flow without a session: most are none of ours, which their first segment shows. */
   private first(p: Packet, slot: number, seq: number, force: boolean): boolean {
     const { flows } = this;
     const direction = p.direction;
+    const probed = p.payloadLen < PROBE_BYTES ? p.payloadLen : PROBE_BYTES;
     if (
       seq === this.order.startOf(p, slot, seq) &&
       (flows.flags[slot] & FlowFlag.TcpEstablished) !== 0 &&
-      recognise(direction, p.mem, p.payloadOff, p.payloadLen, flows.dstPort(slot)) === AppProto.Failed
+      this.ask(this.streams, this.streamPorts, direction, p.mem, p.payloadOff, probed, flows.dstPort(slot)) === AppProto.Failed
     ) {
       this.fail(-1, slot, direction);
       return true;
@@ -179,6 +336,7 @@ export class AppLayer implements OrderSink {
       return true;
     }
     flows.appState[slot] = session + 1;
+    this.touched = session;
     if (!this.order.isSettled(slot)) this.sessions.words[session * Session.Words + Session.Flags] = SessionFlag.Unsettled;
     return this.order.take(p, session, slot, seq, force);
   }
@@ -187,7 +345,7 @@ export class AppLayer implements OrderSink {
    * The handshake is complete: what the client sent before it counts only if the server acknowledged it (fast open).
    * If not, the client may send other bytes with the same numbers, and those are the ones the server takes.
    */
-  private settle(session: number, slot: number): void {
+  private settleHandshake(session: number, slot: number): void {
     const words = this.sessions.words;
     const at = session * Session.Words;
     if ((words[at + Session.Flags] & SessionFlag.Unsettled) === 0 || !this.order.isSettled(slot)) return;
@@ -202,6 +360,25 @@ export class AppLayer implements OrderSink {
     flows.appProbe[slot] = 0;
   }
 
+  /** The protocol of a direction that begins with these bytes. Unknown: more are needed; Failed: none of ours. */
+  private ask(list: Protocol[], ports: Uint8Array, direction: number, mem: Uint8Array, off: number, len: number, port: number): AppProto {
+    let result = AppProto.Failed;
+    const hint = ports[port];
+    if (hint !== 0) {
+      const answer = this.parsers[hint]!.probe(direction, mem, off, len, port);
+      if (answer === Probe2.Yes) return hint;
+      if (answer === Probe2.More) result = AppProto.Unknown;
+    }
+    for (let i = 0; i < list.length; i++) {
+      const protocol = list[i];
+      if (protocol.proto === hint) continue;
+      const answer = protocol.probe(direction, mem, off, len, port);
+      if (answer === Probe2.Yes) return protocol.proto;
+      if (answer === Probe2.More) result = AppProto.Unknown;
+    }
+    return len >= PROBE_BYTES ? AppProto.Failed : result;
+  }
+
   /** Failed, Unknown (the bytes are kept), or the protocol. */
   private decide(session: number, slot: number, direction: number, mem: Uint8Array, off: number, len: number): AppProto {
     const words = this.sessions.words;
@@ -211,11 +388,11 @@ export class AppLayer implements OrderSink {
     const to = this.memory.keptAt(session, direction);
     const { bytes } = this.memory;
     let proto: AppProto;
-    const more = len < LONGEST_PATTERN - had ? len : LONGEST_PATTERN - had;
-    if (had === 0) proto = recognise(direction, mem, off, len, port);
+    const more = len < PROBE_BYTES - had ? len : PROBE_BYTES - had;
+    if (had === 0) proto = this.ask(this.streams, this.streamPorts, direction, mem, off, more, port);
     else {
       for (let i = 0; i < more; i++) bytes[to + had + i] = mem[off + i];
-      proto = recognise(direction, bytes, to, had + more, port);
+      proto = this.ask(this.streams, this.streamPorts, direction, bytes, to, had + more, port);
     }
     if (proto !== AppProto.Unknown) return proto;
     for (let i = 0; i < more; i++) bytes[to + had + i] = mem[off + i];
@@ -224,7 +401,7 @@ export class AppLayer implements OrderSink {
   }
 
   /** The protocol is known: the parser gets what was kept of both directions. */
-  private start(session: number, slot: number, parser: Parser): void {
+  private start(session: number, slot: number, parser: Protocol): Parsed {
     const words = this.sessions.words;
     const at = session * Session.Words;
     const { bytes, region } = this.memory;
@@ -234,16 +411,38 @@ export class AppLayer implements OrderSink {
     words[at + PREFIX_WORD + 1] = 0;
     words[at + Session.Proto] = parser.proto;
     this.flows.appProto[slot] = parser.proto;
-    this.parser = parser;
+    this.counters[Counter.AppFlows + parser.proto]++;
+    parser.begin();
     parser.open(session);
     for (let direction = 0; direction < 2; direction++) {
       const n = direction === 0 ? keptTs : keptTc;
       if (n === 0) continue;
       const from = this.memory.keptAt(session, direction);
       const to = this.memory.scratch(n);
+      if (to < 0) continue;
       bytes.copyWithin(to, from, from + n);
-      parser.data(session, direction, bytes, region, to, n);
+      const result = parser.data(session, direction, bytes, region, to, n);
+      if (result !== Parsed.Go) return result;
     }
+    return Parsed.Go;
+  }
+
+  /** What follows from a parser's answer. False: the session is gone. */
+  private parsed(session: number, slot: number, result: Parsed): boolean {
+    if (result === Parsed.Go) return true;
+    const { words } = this.sessions;
+    const at = session * Session.Words;
+    if (result === Parsed.Changed) {
+      this.leave(session);
+      words[at + Session.Proto] = AppProto.Unknown;
+      words.fill(0, at + Session.Parser, at + Session.Words);
+      this.flows.appProbe[slot] = 0;
+      this.flows.appProto[slot] = AppProto.Unknown;
+      return true;
+    }
+    if (result === Parsed.Failed) this.counters[Counter.AppErrors + words[at + Session.Proto]]++;
+    this.release(session, slot);
+    return false;
   }
 
   /** The direction is none of ours: once the other is not either, or does not come, neither is the flow. True: the session goes on. */
@@ -273,9 +472,57 @@ export class AppLayer implements OrderSink {
     if (flows.appState[slot] !== 0) this.release(flows.appState[slot] - 1, slot);
   }
 
+  /** A datagram of no known protocol: the flow is none of ours when both directions, or several datagrams, say so. */
+  private denied(slot: number, direction: number): void {
+    const { flows } = this;
+    const bits = (flows.appProbe[slot] | (Probe.FailedTs << direction)) + Probe.Packet;
+    flows.appProbe[slot] = bits;
+    if ((bits & (Probe.FailedTs | Probe.FailedTc)) === (Probe.FailedTs | Probe.FailedTc) || bits >= PROBE_PACKETS * Probe.Packet)
+      flows.appProto[slot] = AppProto.Failed;
+  }
+
+  private closeComplete(session: number): void {
+    const { txs } = this;
+    let excess = txs.length(session) - this.mostPerSession;
+    for (let tx = txs.first(session); tx >= 0; tx = txs.behind(tx)) {
+      if (txs.isDone(tx)) txs.close(tx);
+      else if (excess > 0) this.evict(session, tx);
+      if (!txs.isOpen(tx)) excess--;
+    }
+  }
+
+  /** Ends a transaction before it is complete; no record is made of it. */
+  private evict(session: number, tx: number): void {
+    const { txs } = this;
+    if (!txs.isOpen(tx)) return;
+    this.counters[Counter.AppTxsEvicted]++;
+    txs.words[tx * Tx.Words + Tx.Flags] |= TxFlag.Logged;
+    const parser = this.parserOf(tx);
+    if (parser.forget !== undefined) parser.forget(session, tx);
+    txs.close(tx);
+  }
+
+  /** The table of transactions is nearly full: some of the oldest slots end, wherever they belong. */
+  private makeRoom(): void {
+    const { txs } = this;
+    const { capacity, words } = txs;
+    for (let n = 0; n < capacity && txs.active - txs.endedCount > capacity - PER_PACKET; n++) {
+      this.hand = this.hand + 1 < txs.used ? this.hand + 1 : 0;
+      if (txs.isOpen(this.hand)) this.evict(words[this.hand * Tx.Words + Tx.Session], this.hand);
+    }
+  }
+
+  /** The parser is done with the session. */
+  private leave(session: number): void {
+    const parser = this.parsers[this.sessions.words[session * Session.Words + Session.Proto]];
+    if (parser === null) return;
+    parser.close(session);
+    this.txs.closeAll(session);
+  }
+
   /** Gives back all that a session holds. */
   private clear(session: number): void {
-    this.parsers[this.sessions.words[session * Session.Words + Session.Proto]]?.close(session);
+    this.leave(session);
     this.held.releaseAll(session, 0);
     this.held.releaseAll(session, 1);
   }
@@ -284,5 +531,6 @@ export class AppLayer implements OrderSink {
     this.clear(session);
     this.sessions.give(session);
     this.flows.appState[slot] = 0;
+    if (this.touched === session) this.touched = -1;
   }
 }

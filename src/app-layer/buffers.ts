@@ -17,8 +17,12 @@ export const enum AppProto {
   Count = 7,
 }
 export const APP_PROTO_NAMES: readonly string[] = ['unknown', 'failed', 'ftp', 'http', 'tls', 'dns', 'ssh'];
+/** By name; http1 is what http means here. -1: none that has a number. */
+export function appProtoOf(name: string): number {
+  return APP_PROTO_NAMES.indexOf(name === 'http1' ? 'http' : name);
+}
 /** Those that a parser is wired for. A rule on any other is inert. */
-export const PARSED: readonly AppProto[] = [AppProto.Ftp];
+export const PARSED: readonly AppProto[] = [AppProto.Ftp, AppProto.Http, AppProto.Tls, AppProto.Dns, AppProto.Ssh];
 
 /** Buffers with a number: those of protocols in AppProto. Their keywords stand below in the same order. */
 export const enum BufferId {
@@ -103,26 +107,70 @@ export const BUFFER_NAMES: readonly string[] = `
   .trim()
   .split(/\s+/);
 
+/** Instances of buffers that a transaction may have several of, beside the first of each. */
+const MOST_INSTANCES = 8192;
+
 /**
- * Buffers of one transaction: where each lies, in memory the addon knows by number. Valid until the next packet.
+ * Buffers of one transaction and direction: where each lies, in memory the addon knows by number. Valid until the next packet.
+ * Of several of one kind the first stands at its id, the others behind the ids.
  *
- *   mem[id] | region[id] | off[id] | len[id]      len -1: the transaction has no such buffer
+ *           0 .. BufferId.Count - 1 | Count ...
+ *   mem, region, off, len           | further instances            len -1: the transaction has no such buffer
+ *   next      id ─────────────────► | instance ─► instance ─► -1
  */
 export class Buffers {
-  readonly mem: Uint8Array[] = Array.from({ length: BufferId.Count }, () => EMPTY);
-  readonly region = new Int32Array(BufferId.Count);
-  readonly off = new Int32Array(BufferId.Count);
-  readonly len = new Int32Array(BufferId.Count).fill(-1);
+  readonly mem: Uint8Array[] = Array.from({ length: BufferId.Count + MOST_INSTANCES }, () => EMPTY);
+  readonly region = new Int32Array(BufferId.Count + MOST_INSTANCES);
+  readonly off = new Int32Array(BufferId.Count + MOST_INSTANCES);
+  readonly len = new Int32Array(BufferId.Count + MOST_INSTANCES).fill(-1);
+  readonly next = new Int32Array(BufferId.Count + MOST_INSTANCES).fill(-1);
+  /** 1: its bytes were not there at an earlier moment of the transaction and direction. */
+  readonly fresh = new Uint8Array(BufferId.Count);
+  /** How many of that kind there are. */
+  readonly count = new Int32Array(BufferId.Count);
+  /** Instances left out since this was last set to 0. */
+  lost = 0;
+  private readonly last = new Int32Array(BufferId.Count);
+  private end: number = BufferId.Count;
 
-  set(id: BufferId, mem: Uint8Array, region: number, off: number, len: number): void {
+  /** `fresh` 0: at an earlier moment of this transaction and direction the same bytes were set already. */
+  set(id: BufferId, mem: Uint8Array, region: number, off: number, len: number, fresh = 1): void {
     this.mem[id] = mem;
     this.region[id] = region;
     this.off[id] = off;
     this.len[id] = len;
+    this.next[id] = -1;
+    this.last[id] = id;
+    this.count[id] = 1;
+    this.fresh[id] = fresh;
+  }
+
+  /** One of several, behind those added before. All of them count as fresh. */
+  add(id: BufferId, mem: Uint8Array, region: number, off: number, len: number): void {
+    if (this.len[id] < 0) {
+      this.set(id, mem, region, off, len);
+      return;
+    }
+    const at = this.end;
+    if (at >= this.mem.length) {
+      this.lost++;
+      return;
+    }
+    this.end = at + 1;
+    this.mem[at] = mem;
+    this.region[at] = region;
+    this.off[at] = off;
+    this.len[at] = len;
+    this.next[at] = -1;
+    this.next[this.last[id]] = at;
+    this.last[id] = at;
+    this.count[id]++;
+    this.fresh[id] = 1;
   }
 
   clear(): void {
-    this.len.fill(-1);
+    this.len.fill(-1, 0, this.end);
+    this.end = BufferId.Count;
   }
 }
 

@@ -6,7 +6,7 @@
  *   column 2   the keyword
  *   column 3   other spellings, which mean the same
  */
-import { APP_PROTO_NAMES, BUFFER_NAMES, PARSED } from './buffers.js';
+import { appProtoOf, BUFFER_NAMES, PARSED } from './buffers.js';
 
 /** Whose bytes a buffer holds. The first two are the direction of a packet. */
 export const enum Way {
@@ -263,5 +263,5 @@ export function bufferSpec(name: string): BufferSpec {
 
 /** A parser for this application protocol exists. */
 export function hasParser(proto: string): boolean {
-  return PARSED.includes(APP_PROTO_NAMES.indexOf(proto));
+  return PARSED.includes(appProtoOf(proto));
 }

@@ -1,11 +1,11 @@
 import { Counter } from '../metrics/counters.js';
 import { type AppMemory, KEPT_BYTES, LINE_BYTES } from './memory.js';
-import { Parse } from './parser.js';
+import { Parsed } from './protocol.js';
 import { Session, type Sessions } from './sessions.js';
 
 /** What takes the lines. Without the LF; bytes as sent otherwise. At most LINE_BYTES to server, KEPT_BYTES to client. */
 export interface LineSink {
-  line(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parse;
+  line(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed;
 }
 
 /** The first six of the parser's own words (Session.Parser +), each + direction: bytes kept, line buffer + 1 (0: none), 1: skip to the LF. */
@@ -30,7 +30,7 @@ export class Lines {
     private readonly sink: LineSink,
   ) {}
 
-  data(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parse {
+  data(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed {
     const { words } = this.sessions;
     const at = session * Session.Words + Session.Parser + direction;
     const limit = direction === 0 ? LINE_BYTES : KEPT_BYTES;
@@ -39,7 +39,7 @@ export class Lines {
       let lf = from;
       while (lf < end && mem[lf] !== LF) lf++;
       if (words[at + Word.Skip] !== 0) {
-        if (lf === end) return Parse.Go;
+        if (lf === end) return Parsed.Go;
         words[at + Word.Skip] = 0;
         from = lf + 1;
         continue;
@@ -47,16 +47,16 @@ export class Lines {
       const kept = words[at + Word.Kept];
       const more = lf - from;
       if (lf === end && kept + more < limit) {
-        if (this.keep(session, direction, mem, from, more)) return Parse.Go;
+        if (this.keep(session, direction, mem, from, more)) return Parsed.Go;
       }
-      let result: Parse;
+      let result: Parsed;
       if (kept === 0) result = this.sink.line(session, direction, mem, region, from, more < limit ? more : limit);
       else result = this.join(session, direction, mem, from, kept + more < limit ? more : limit - kept);
-      if (result !== Parse.Go) return result;
+      if (result !== Parsed.Go) return result;
       if (lf === end) words[at + Word.Skip] = 1;
       from = lf + 1;
     }
-    return Parse.Go;
+    return Parsed.Go;
   }
 
   /** False: the bytes would begin or continue a line for which there is no buffer. */
@@ -122,7 +122,7 @@ export class Lines {
   }
 
   /** Hands on what is kept and `more` bytes after it. */
-  private join(session: number, direction: number, mem: Uint8Array, from: number, more: number): Parse {
+  private join(session: number, direction: number, mem: Uint8Array, from: number, more: number): Parsed {
     const { memory } = this;
     const { words } = this.sessions;
     const at = session * Session.Words + Session.Parser + direction;
@@ -132,7 +132,7 @@ export class Lines {
     if (to < 0) {
       this.counters[Counter.AppNoRoom]++;
       this.clear(session, direction);
-      return Parse.Go;
+      return Parsed.Go;
     }
     const { bytes } = memory;
     bytes.copyWithin(to, source, source + kept);

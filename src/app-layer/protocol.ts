@@ -21,7 +21,7 @@ export const enum Probe2 {
 }
 
 /**
- * What every protocol implements (this replaces parser.ts). One object serves all flows of its thread. What it remembers of a
+ * What every protocol implements. One object serves all flows of its thread. What it remembers of a
  * flow lies in the PARSER_WORDS words of its session (sessions.ts; 0 at first), what it remembers of a transaction in the
  * TX_PARSER_WORDS words of the transaction and in bytes it keeps with it (transactions.ts).
  *
@@ -36,8 +36,10 @@ export interface Protocol {
   /** Looks at the first bytes of a direction; never more than PROBE_BYTES are there. Pure: nothing is remembered. */
   probe(direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Probe2;
   begin(): void;
+  /** Of protocols of datagrams: the id of the flow's next transaction. The frame sets it before data, and keeps what it is after. */
+  nextId?: number;
   open(session: number): void;
-  /** Closes the session's transactions and gives back whatever it holds. May come at any time. */
+  /** Gives back whatever the session holds; its transactions the frame ends. May come at any time. */
   close(session: number): void;
   /** The next bytes of a stream, or one whole datagram (session -1). Says what is new by Transactions.moment(tx, direction). */
   data(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed;
@@ -50,8 +52,14 @@ export interface Protocol {
    * the last moment of this transaction and direction is fresh. Several of one kind: `buffers.add(..)`, in order.
    */
   select(tx: number, direction: number, buffers: Buffers): void;
-  /** Writes the transaction's EVE record (the inside of the object of its name). */
+  /** Writes the transaction's EVE record (the inside of the object of its name). In the packet that ends it, or at the flow's end. */
   record(tx: number, writer: RecordWriter): void;
+  /** The transaction is not complete and ends with this packet (its session has too many): the session knows its number no more. */
+  forget?(session: number, tx: number): void;
+  /** False when the bytes, as the next ones, would need memory that is not to be had. Absent: what has no room is left out, and counted. */
+  hasRoom?(session: number, direction: number, mem: Uint8Array, off: number, len: number): boolean;
+  /** Bytes that are not the stream's next ones, but that an endpoint may have taken: by themselves, nothing is remembered. */
+  loose?(direction: number, mem: Uint8Array, region: number, off: number, len: number): void;
 }
 
 /** Bytes of a direction that are kept until its protocol is known. */

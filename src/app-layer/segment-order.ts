@@ -20,7 +20,7 @@ export interface OrderSink {
   gap(session: number, direction: number): void;
   /** Bytes that are not the next ones, but that an endpoint may have taken. */
   loose(slot: number, direction: number, p: Packet, off: number, len: number): void;
-  finish(session: number, direction: number): void;
+  finishDirection(session: number, direction: number): void;
 }
 
 /**
@@ -112,7 +112,7 @@ export class SegmentOrder {
       words[hole] = words[at + Session.HeldCount + direction] > 0 ? p.tsSec : 0;
     }
     // A server may take what was begun for complete when the client has no more to say.
-    if ((p.tcpFlags & TcpFlag.Fin) !== 0 && ((seq + p.payloadLen) | 0) === words[next]) this.sink.finish(session, direction);
+    if ((p.tcpFlags & TcpFlag.Fin) !== 0 && ((seq + p.payloadLen) | 0) === words[next]) this.sink.finishDirection(session, direction);
     return true;
   }
 

@@ -1,7 +1,7 @@
 /**
  * State of the flows that are being parsed, or that may turn out to be. One line of words each:
  *
- *   word  0                   1       2 3        4 5         6 7          8 9          10 .. 17
+ *   word  0                   1       2 3        4 5         6 7          8 9          10 .. 33
  *       | proto             | flags | next     | held      | held       | hole since | the parser's own |
  *       | (free: next free) |       | ts   tc  | head      | blocks     | second     |
  *
@@ -16,7 +16,7 @@ export const enum Session {
   HeldCount = 6,
   HoleSec = 8,
   Parser = 10,
-  Words = 18,
+  Words = 34,
 }
 export const PARSER_WORDS = Session.Words - Session.Parser;
 

@@ -5,10 +5,16 @@ import { AppHeap } from './heap.js';
  *
  *   0         1      2    3         4         5        6        7 .. 8      9      10 .. 33
  *   | session | next | id | state   | state   | flags  | detect | pieces    | proto | the parser's own |
- *   | (-1)    | (free: next free)   | ts      | tc     |        | (TxRules) | head, n                  |
+ *   | (-1)    | (free: next free) | ts | tc  |        | (TxRules) | head, n                  |
  *
- * A session has a list of them, in order of their ids. Bytes that outlive the packet are kept in pieces of the heap, which end
- * with the transaction.
+ * The life of one:
+ *
+ *   open ── (keep, moment)* ── ending ── inspected, EVE record written ── its number is free again
+ *                              │ both directions are STATE_DONE, or the parser calls close, or its flow ends
+ *
+ * It ends when the packet has been inspected (AppLayer.settle), never within: until then its words and pieces stay, and whoever
+ * ended it forgets its number. Transactions of a session are in a list of their own here, in order of their beginning; a parser
+ * that needs one of its own may use Tx.Next. Bytes that outlive the packet are kept in pieces of the heap, which end with it.
  */
 export const enum Tx {
   /** Its session; -1: of a datagram, gone when the packet is done. */
@@ -32,8 +38,17 @@ export const TX_PARSER_WORDS = Tx.Words - Tx.Parser;
 export const STATE_DONE = 0x7fff;
 
 export const enum TxFlag {
-  /** Its EVE record was written. */
+  /** Its EVE record was written, or none is to be. */
   Logged = 1,
+  /** What rules it waits for could not be remembered: all its buffers are scanned at each moment. */
+  Rescan = 2,
+}
+
+/** Transactions.life */
+const enum Life {
+  Free = 0,
+  Open = 1,
+  Ending = 2,
 }
 
 /** Most bytes one transaction may keep. */
@@ -48,22 +63,43 @@ export class Transactions {
   /** Pairs (transaction, direction): what this packet brought to be inspected, in order. The same pair stands here once. */
   readonly moments: Int32Array;
   count = 0;
+  /** Those that end with this packet. */
+  readonly ended: Int32Array;
+  endedCount = 0;
+  /** Gives back what Tx.Detect stands for. */
+  rules: { release(tx: number): void } | null = null;
   private readonly heapWords: Int32Array;
+  private readonly life: Uint8Array;
+  /** By transaction: its neighbours in the list of its session. By session + 1: the list's ends and length. */
+  private readonly after: Int32Array;
+  private readonly before: Int32Array;
+  private readonly heads: Int32Array;
+  private readonly tails: Int32Array;
+  private readonly lengths: Int32Array;
   private free = -1;
   private highWater = 0;
 
+  /** `sessions`: how many there are at most. */
   constructor(
     readonly capacity: number,
     heapBytes: number,
     moments = 65536,
+    sessions = 65536,
   ) {
     this.words = new Int32Array(capacity * Tx.Words);
     this.heap = new AppHeap(heapBytes);
     this.heapWords = new Int32Array(this.heap.bytes.buffer);
     this.moments = new Int32Array(2 * moments);
+    this.ended = new Int32Array(capacity);
+    this.life = new Uint8Array(capacity);
+    this.after = new Int32Array(capacity);
+    this.before = new Int32Array(capacity);
+    this.heads = new Int32Array(sessions + 1).fill(-1);
+    this.tails = new Int32Array(sessions + 1).fill(-1);
+    this.lengths = new Int32Array(sessions + 1);
   }
 
-  /** A new transaction with cleared words, or -1: no room. The caller links it into its session's list. */
+  /** A new transaction with cleared words, the last of its session, or -1: no room. */
   open(session: number, proto: number, id: number): number {
     let tx = this.free;
     if (tx >= 0) this.free = this.words[tx * Tx.Words + Tx.Next];
@@ -75,13 +111,73 @@ export class Transactions {
     this.words[at + Tx.Next] = -1;
     this.words[at + Tx.Id] = id;
     this.words[at + Tx.Proto] = proto;
+    this.life[tx] = Life.Open;
+    const list = session + 1;
+    const tail = this.tails[list];
+    this.before[tx] = tail;
+    this.after[tx] = -1;
+    if (tail >= 0) this.after[tail] = tx;
+    else this.heads[list] = tx;
+    this.tails[list] = tx;
+    this.lengths[list]++;
     this.active++;
     return tx;
   }
 
+  /** The transaction ends with this packet, whatever its states. May be called again. */
   close(tx: number): void {
+    if (this.life[tx] !== Life.Open) return;
+    this.life[tx] = Life.Ending;
+    this.ended[this.endedCount++] = tx;
+  }
+
+  /** All of a session. */
+  closeAll(session: number): void {
+    for (let tx = this.heads[session + 1]; tx >= 0; tx = this.after[tx]) this.close(tx);
+  }
+
+  /** The oldest of a session (-1: of datagrams), and the one behind `tx`; -1: none. */
+  first(session: number): number {
+    return this.heads[session + 1];
+  }
+
+  behind(tx: number): number {
+    return this.after[tx];
+  }
+
+  /** How many a session has. */
+  length(session: number): number {
+    return this.lengths[session + 1];
+  }
+
+  isOpen(tx: number): boolean {
+    return this.life[tx] === Life.Open;
+  }
+
+  isDone(tx: number): boolean {
+    const at = tx * Tx.Words + Tx.State;
+    return this.words[at] === STATE_DONE && this.words[at + 1] === STATE_DONE;
+  }
+
+  /** Frees those that have ended. */
+  clearEnded(): void {
+    for (let i = 0; i < this.endedCount; i++) this.remove(this.ended[i]);
+    this.endedCount = 0;
+  }
+
+  private remove(tx: number): void {
     this.release(tx);
     const at = tx * Tx.Words;
+    if (this.words[at + Tx.Detect] !== 0) this.rules?.release(tx);
+    const list = this.words[at + Tx.Session] + 1;
+    const before = this.before[tx];
+    const after = this.after[tx];
+    if (before >= 0) this.after[before] = after;
+    else this.heads[list] = after;
+    if (after >= 0) this.before[after] = before;
+    else this.tails[list] = before;
+    this.lengths[list]--;
+    this.life[tx] = Life.Free;
     this.words[at + Tx.Next] = this.free;
     this.free = tx;
     this.active--;
@@ -121,8 +217,9 @@ export class Transactions {
     this.words[at + Tx.Kept] = 0;
   }
 
-  /** A new packet. */
+  /** A new packet: what ended with the one before goes. */
   begin(): void {
+    this.clearEnded();
     this.count = 0;
   }
 
@@ -136,5 +233,10 @@ export class Transactions {
     moments[2 * n + 1] = direction;
     this.count = n + 1;
     return true;
+  }
+
+  /** Numbers used so far are below this. */
+  get used(): number {
+    return this.highWater;
   }
 }

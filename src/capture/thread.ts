@@ -27,6 +27,8 @@ export interface CaptureThreadData {
   confined: boolean;
   /** Most packets of one source that can be undecided at once. */
   window: number;
+  /** Shared: the number of the thread that may open its sockets now; -1 none yet. */
+  turn: Int32Array;
 }
 
 const SECOND_NS = 1_000_000_000;
@@ -81,6 +83,7 @@ export class CaptureThread {
     this.arenaRegion = native.region(arena);
     this.arena = new Uint8Array(arena);
     this.words = new Int32Array(arena);
+    awaitTurn(data.turn, data.thread);
     this.openSources(data);
     this.keepsNetAdmin = data.confined && this.sources.some((source) => source instanceof QueueSource);
     if (this.keepsNetAdmin) native.keepNetAdmin();
@@ -191,4 +194,9 @@ export class CaptureThread {
 
 export function threadData(): CaptureThreadData {
   return workerData as CaptureThreadData;
+}
+
+/** Threads load their modules side by side, but open their sockets one after the other (Atomics.wait ends with the thread). */
+function awaitTurn(turn: Int32Array, mine: number): void {
+  for (let at = Atomics.load(turn, 0); at < mine; at = Atomics.load(turn, 0)) Atomics.wait(turn, 0, at);
 }

@@ -45,7 +45,8 @@ export interface Prepared {
 
 /** Loads the configuration and lays the flags over it. Throws SluiceError. */
 export function prepare(flags: Flags): Prepared {
-  const loaded = loadConfig(flags.configFile === '' ? DEFAULT_CONFIG_FILE : flags.configFile, { set: flags.set, includes: flags.includes });
+  const set: [string, string][] = flags.dataDir === '' ? flags.set : [...flags.set, ['default-data-dir', resolve(flags.dataDir)]];
+  const loaded = loadConfig(flags.configFile === '' ? DEFAULT_CONFIG_FILE : flags.configFile, { set, includes: flags.includes });
   const { config, engine, warnings } = loaded;
   if (flags.logDir !== '') {
     config.logDir = resolve(flags.logDir);
@@ -54,7 +55,7 @@ export function prepare(flags: Flags): Prepared {
   if (flags.runmode !== '') config.runmode = flags.runmode;
   // The file's runmode is for live traffic.
   else if (flags.pcapFile !== '') config.runmode = 'single';
-  if (flags.checksums !== '') config.stream.checksumValidation = flags.checksums === 'all';
+  if (flags.checksums !== '') config.stream.checksumValidation = config.stream.checksumKeywords = flags.checksums === 'all';
   if (flags.ruleProfile) config.ruleProfile ??= DEFAULT_RULE_PROFILE;
   if (liveSources(flags).length > 0) chooseSources(flags, config, engine);
   return { config, engine, warnings, tree: loaded.tree, ruleFiles: resolveRuleFiles(flags, config, warnings) };

@@ -1,4 +1,6 @@
 import type { ExceptionPolicy } from '../ring/verdict.js';
+import type { DatasetsConfig } from '../rules/datasets.js';
+import type { ReassemblyConfig } from './reassembly.js';
 
 /**
  * The configuration after reading, checking and filling in defaults: what the rest of Sluice sees.
@@ -45,6 +47,7 @@ export interface Config {
   pcre: { matchLimit: number; matchLimitRecursion: number };
   /** --rule-profile or profiling.rules.enabled; absent: off. */
   ruleProfile?: RuleProfileConfig;
+  datasets: DatasetsConfig;
   sluice: SluiceConfig;
 }
 
@@ -149,6 +152,8 @@ export interface EveConfig {
     raw: boolean;
     /** The flow's numbers. */
     flow: boolean;
+    /** The transaction's own record. Absent: yes. */
+    appLayer?: boolean;
     verdict: boolean;
     taggedPackets: boolean;
     payloadBufferSize: number;
@@ -157,6 +162,8 @@ export interface EveConfig {
   drop: { enabled: boolean; alerts: boolean; flows: 'all' | 'start'; verdict: boolean };
   flow: boolean;
   netflow: boolean;
+  /** Application protocols whose transactions are logged, by name. Absent: none. */
+  app?: readonly string[];
   stats: { enabled: boolean; totals: boolean; threads: boolean; deltas: boolean; nullValues: boolean };
 }
 
@@ -179,6 +186,8 @@ export interface FlowConfig {
   /** Percent of free flows at which emergency mode ends. */
   emergencyRecovery: number;
   vlanUse: boolean;
+  /** decoder.recursion-level.use-for-tracking: flows of packets inside others are told apart by depth. Absent: yes. */
+  recursionUse?: boolean;
   timeouts: { default: FlowTimeouts; tcp: FlowTimeouts; udp: FlowTimeouts; icmp: FlowTimeouts };
 }
 
@@ -186,10 +195,13 @@ export interface StreamConfig {
   memcap: number;
   memcapPolicy: ExceptionPolicy;
   checksumValidation: boolean;
+  /** Without validation, rules that ask for checksums are answered all the same; not with -k none. */
+  checksumKeywords?: boolean;
   inline: 'auto' | boolean;
   midstream: boolean;
   midstreamPolicy: ExceptionPolicy;
   asyncOneside: boolean;
+  reassembly: ReassemblyConfig;
 }
 
 export interface DefragConfig {

@@ -3,9 +3,11 @@ import type { ExceptionPolicy } from '../ring/verdict.js';
 import { readAfPacket } from './af-packet.js';
 import type { AfPacketInterface, Config, FlowTimeouts, NflogGroup, Runmode } from './config.js';
 import { Context } from './context.js';
+import { readDatasets } from './datasets.js';
 import { TOP_LEVEL_UNUSED } from './known-keys.js';
 import { type LoggingConfig, readLogging } from './logging.js';
 import { readNflog, readNfq } from './netfilter.js';
+import { readReassembly } from './reassembly.js';
 import { readOutputs } from './outputs.js';
 import { applySet } from './override.js';
 import { besideConfig, PACKAGE_ROOT } from './paths.js';
@@ -47,8 +49,8 @@ const THRESHOLD_ENTRY_BYTES = 64;
 
 const READ_TOP_LEVEL = new Set(
   (
-    'vars af-packet nfq nflog host-mode outputs stats flow flow-timeouts vlan stream defrag decoder exception-policy detect profiling threading pcre rule-files default-rule-path ' +
-    'action-order packet-alert-max reputation-categories-file default-reputation-path reputation-files ' +
+    'vars af-packet nfq nflog host-mode host-os-policy outputs stats flow flow-timeouts vlan stream defrag decoder exception-policy detect profiling threading pcre rule-files default-rule-path ' +
+    'action-order datasets default-data-dir packet-alert-max reputation-categories-file default-reputation-path reputation-files ' +
     'classification-file reference-config-file threshold-file default-log-dir runmode logging run-as pid-file sluice'
   ).split(' '),
 );
@@ -130,6 +132,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
       hashSize: flow['hash-size'],
       prealloc: flow.prealloc,
       emergencyRecovery: flow['emergency-recovery'],
+      recursionUse: decoder['recursion-level']['use-for-tracking'],
       vlanUse: context.read(['vlan'], schema.vlan)['use-for-tracking'],
       timeouts: {
         default: timeoutsOf(timeouts.default),
@@ -142,10 +145,12 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
       memcap: stream.memcap,
       memcapPolicy: stream['memcap-policy'] ?? exceptionPolicy,
       checksumValidation: stream['checksum-validation'],
+      checksumKeywords: true,
       inline: stream.inline,
       midstream: stream.midstream,
       midstreamPolicy: midstreamPolicy(context, stream['midstream-policy'], exceptionPolicy, stream.midstream),
       asyncOneside: stream['async-oneside'],
+      reassembly: readReassembly(context),
     },
     defrag: {
       enabled: defrag.enabled,
@@ -165,6 +170,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     thresholdEntries: Math.floor(detect.thresholds.memcap / THRESHOLD_ENTRY_BYTES),
     ruleProfile: readRuleProfile(context),
     pcre: { matchLimit: pcre['match-limit'], matchLimitRecursion: pcre['match-limit-recursion'] },
+    datasets: readDatasets(context, file),
     sluice: {
       workers: sluice.workers === 0 ? threading.workers : sluice.workers,
       gso: sluice.gso,

@@ -1,4 +1,5 @@
 import type { z } from 'zod/v3';
+import { APP_PROTO_NAMES, PARSED } from '../app-layer/buffers.js';
 import type { EveConfig, OutputsConfig } from './config.js';
 import type { Context } from './context.js';
 import { EVE_TYPES_UNUSED, OUTPUTS_UNUSED } from './known-keys.js';
@@ -115,6 +116,7 @@ function readEve(context: Context, entry: Entry | undefined, unwritten: string[]
     drop: { enabled: on('drop', drop.enabled), alerts: drop.alerts, flows: drop.flows, verdict: drop.verdict },
     flow: types.has('flow') && isEnabled(types.get('flow')!, true),
     netflow: types.has('netflow') && isEnabled(types.get('netflow')!, true),
+    app: APP_TYPES.filter((name) => types.has(name) && isEnabled(types.get(name)!, true)),
     stats: {
       enabled: on('stats', stats.enabled),
       totals: stats.totals,
@@ -126,13 +128,20 @@ function readEve(context: Context, entry: Entry | undefined, unwritten: string[]
 }
 
 /** `metadata: yes|no`, or the section of Suricata 5 and later; what stands in it only adds to, or takes from, the default. */
-function readMetadata(context: Context, alert: Entry | undefined): Pick<EveConfig['alert'], 'metadata' | 'reference' | 'raw' | 'flow'> {
+function readMetadata(
+  context: Context,
+  alert: Entry | undefined,
+): Pick<EveConfig['alert'], 'metadata' | 'reference' | 'raw' | 'flow' | 'appLayer'> {
   const path = alert === undefined ? NOWHERE : [...alert.path, 'metadata'];
   const node = alert === undefined ? undefined : context.find(path);
   const isOff = node !== undefined && node.children.size === 0 && truthWord(node.value ?? '') === false;
-  if (isOff) return { metadata: false, reference: false, raw: false, flow: false };
-  const { flow, rule } = context.read(node !== undefined && node.children.size > 0 ? path : NOWHERE, schema.eveMetadata);
-  return { metadata: rule.metadata, reference: rule.reference, raw: rule.raw, flow };
+  if (isOff) return { metadata: false, reference: false, raw: false, flow: false, appLayer: false };
+  const {
+    flow,
+    rule,
+    'app-layer': appLayer,
+  } = context.read(node !== undefined && node.children.size > 0 ? path : NOWHERE, schema.eveMetadata);
+  return { metadata: rule.metadata, reference: rule.reference, raw: rule.raw, flow, appLayer };
 }
 
 /** Path of nothing: reads as an empty section. */
@@ -143,7 +152,9 @@ function readOutput<T extends z.ZodTypeAny>(context: Context, entry: Entry | und
   return context.read(entry === undefined || context.find(entry.path) === undefined ? NOWHERE : entry.path, type);
 }
 
-const WRITTEN = new Set(['alert', 'anomaly', 'drop', 'flow', 'netflow', 'stats']);
+/** Types of application protocols that a parser writes records of. */
+const APP_TYPES = PARSED.map((proto) => APP_PROTO_NAMES[proto]);
+const WRITTEN = new Set(['alert', 'anomaly', 'drop', 'flow', 'netflow', 'stats', ...APP_TYPES]);
 /** Types that are off when listed without `enabled: yes`. */
 const OFF_BY_DEFAULT = new Set(['frame', 'arp', 'template', 'template-rust', 'packet']);
 

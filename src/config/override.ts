@@ -5,7 +5,7 @@ const COMMAND_LINE = 'command line --set';
 
 /**
  * `--set a.b.0.c=value` on the merged tree (user guide, "Command Line Options"): changes a value or adds a
- * key; an entry of a list must be there already, because a new one has no place in the order.
+ * key; an entry of a list must be there already, because a new one has no place in the order, save for the first of a new list.
  */
 export function applySet(tree: ConfNode, key: string, value: string): void {
   const steps = key.trim().split('.');
@@ -24,6 +24,8 @@ export function applySet(tree: ConfNode, key: string, value: string): void {
       );
     }
     const parent = node;
+    if (step === '0' && parent !== tree && parent.children.size === 0 && (parent.value === null || parent.value === ''))
+      parent.isSequence = true;
     node = node.ensure(step, COMMAND_LINE, 0);
     done.push(step);
     // A scalar that gains children is a section from now on, an entry of a list keeps its name.

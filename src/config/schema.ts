@@ -69,6 +69,7 @@ export const stream = section(
     'async-oneside': truth(false),
   },
   [
+    // Read in reassembly.ts.
     'reassembly',
     'prealloc-sessions',
     'max-sessions',
@@ -96,17 +97,10 @@ export const defrag = section(
 const tunnel = (ports: string) =>
   section({ enabled: truth(true), ports: texts('ports').transform((list) => (list.length === 0 ? [ports] : list)) });
 
-export const decoder = section({ teredo: tunnel('3544'), vxlan: tunnel('4789') }, [
-  'geneve',
-  'esp',
-  'vntag',
-  'mpls',
-  'ipv6',
-  'max-layers',
-  'recursion-level',
-  'event',
-  'ethertypes',
-]);
+export const decoder = section(
+  { teredo: tunnel('3544'), vxlan: tunnel('4789'), 'recursion-level': section({ 'use-for-tracking': truth(true) }) },
+  ['geneve', 'esp', 'vntag', 'mpls', 'ipv6', 'max-layers', 'event', 'ethertypes'],
+);
 
 export const stats = section({ enabled: truth(true), interval: int(8, 1, 86_400) }, [
   'decoder-events',
@@ -235,10 +229,11 @@ export const eveAnomaly = section({
   packethdr: truth(false),
 });
 /** `metadata:` of alerts, written as a section. */
-export const eveMetadata = section(
-  { flow: truth(true), rule: section({ metadata: truth(true), reference: truth(false), raw: truth(false) }) },
-  ['app-layer'],
-);
+export const eveMetadata = section({
+  flow: truth(true),
+  'app-layer': truth(true),
+  rule: section({ metadata: truth(true), reference: truth(false), raw: truth(false) }),
+});
 export const eveStats = section({
   enabled: truth(true),
   totals: truth(true),

@@ -7,6 +7,8 @@ export interface DecoderOptions {
   /** UDP ports (either side) that may carry Teredo; empty = any, as `ports: any` in suricata.yaml. */
   teredoPorts: number[];
   checksumValidation: boolean;
+  /** Without validation: rules that ask for a checksum are answered all the same. */
+  checksumKeywords?: boolean;
 }
 
 export const enum PortUse {
@@ -18,6 +20,7 @@ export const enum PortUse {
 /** What the decode functions share: counters, tunnel ports, and notes of one layer to the next. One per Decoder. */
 export class DecodeContext {
   readonly checksumValidation: boolean;
+  readonly checksumKeywords: boolean;
   /** 1: the last IPv6 header carried a routing header with segments left, so the pseudo-header's destination is not `dst`. */
   routed = 0;
   /** Two bits (PortUse) a port. */
@@ -29,6 +32,7 @@ export class DecodeContext {
     readonly counters: Float64Array,
   ) {
     this.checksumValidation = options.checksumValidation;
+    this.checksumKeywords = options.checksumKeywords === true;
     for (const port of options.vxlanPorts) this.mark(port, PortUse.Vxlan);
     if (options.teredo) {
       for (const port of options.teredoPorts) this.mark(port, PortUse.Teredo);

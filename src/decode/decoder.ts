@@ -62,6 +62,7 @@ export class Decoder {
     p.wireLen = p.tunnelLen;
     p.cut = 0;
     p.linkType = p.tunnelLinkType;
+    p.linkHeaderLen = 0;
     p.tunnelDepth++;
     p.eventCount = 0;
     this.counters[Counter.Tunnels]++;
@@ -80,6 +81,7 @@ export class Decoder {
     p.transportOff = -1;
     p.invalid = 0;
     p.csumInvalid = 0;
+    p.csumUnseen = 0;
     p.streamEventCount = 0;
     const known = p.eventCount;
     if (p.isFragment !== 0) {
@@ -117,7 +119,10 @@ export class Decoder {
       p.dstPort = 0;
     }
     if (p.ipVersion === 0) noNetworkLayer(p);
-    else if (this.ctx.checksumValidation && p.csumNotReady === 0 && p.cut === 0) checksumsValid(this.ctx, this.checksum, p);
+    else if (p.csumNotReady === 0 && p.cut === 0) {
+      if (this.ctx.checksumValidation) checksumsValid(this.ctx, this.checksum, p);
+      else if (this.ctx.checksumKeywords) p.csumUnseen = this.ctx.routed === 0 ? 1 : 3;
+    }
     if (p.invalid !== 0) this.counters[Counter.Invalid]++;
     for (let i = known; i < p.eventCount; i++) this.counters[Counter.DecodeEvents + p.events[i]]++;
   }

@@ -65,6 +65,10 @@ export class Packet {
   fragHeaderOff = -1;
   /** 1: the packet was put together from fragments; `mem` is the reassembly buffer (2: not decoded yet). */
   defragged = 0;
+  /** Of a reassembled datagram: the link header of the fragment that completed it, and its link type. Length 0: none. */
+  readonly linkHeader = new Uint8Array(MAX_LINK_HEADER);
+  linkHeaderLen = 0;
+  linkHeaderType = 0;
   /** Addresses as four big-endian 32-bit words; IPv4 in word 0, the rest 0. */
   readonly src = new Int32Array(4);
   readonly dst = new Int32Array(4);
@@ -101,6 +105,8 @@ export class Packet {
   invalid = 0;
   /** 1: a checksum was validated and is wrong (an event names it). */
   csumInvalid = 0;
+  /** 1 or 3: decode was not to validate checksums, those who ask may (3: the IPv6 destination is not the last one). 0: it has, or nobody may. */
+  csumUnseen = 0;
 
   // Flow (set by FlowTable.lookup)
   /** Slot in the flow table; -1 without a flow. */
@@ -138,6 +144,8 @@ export class Packet {
   }
 }
 
+/** Longest link header that is kept of fragments. */
+export const MAX_LINK_HEADER = 64;
 export const MAX_EVENTS = 16;
 export const MAX_STREAM_EVENTS = 8;
 const EMPTY = new Uint8Array(0);

@@ -67,9 +67,21 @@ function flat(ranges: AddressRange[]): Int32Array {
   return Int32Array.from(words);
 }
 
+/** Rules share sets, and are asked by the thousand. */
+const keys = new WeakMap<AddressSet, string>();
+
 /** The same list has the same key. */
 export function addressKey(set: AddressSet): string {
   if (set.any) return 'any';
+  let key = keys.get(set);
+  if (key === undefined) {
+    key = keyOf(set);
+    keys.set(set, key);
+  }
+  return key;
+}
+
+function keyOf(set: AddressSet): string {
   return set.ranges.map((r) => `${Buffer.from(r.first).toString('hex')}-${Buffer.from(r.last).toString('hex')}`).join();
 }
 

@@ -53,22 +53,14 @@
  * A content with `replace` has a variable of the function, q0, q1, ...: where a chain succeeds, the positions
  * of that assignment are stored there, and recorded when the whole rule has matched (matcher.ts).
  */
-import type {
-  Asn1Option,
-  Base64Option,
-  ByteExtractOption,
-  ByteMathOption,
-  ContentOption,
-  EntropyOption,
-  IsDataAtOption,
-  PcreOption,
-} from '../rules/byte-option.js';
+import type { Base64Option, ByteExtractOption, ByteMathOption, ContentOption, PcreOption } from '../rules/byte-option.js';
 import { comparison, extracted, jump, moved, operand, result, type Value, type Variables, withNumber } from './byte-tests.js';
-import { asn1, decode64, entropy, ftpBounce, MAX_BASE64, rpcCall } from './byte-values.js';
-import { chainsOf, defined, moves, presence, single, type Test, unbounded, variablesOf, type Window, window } from './chains.js';
+import { decode64, MAX_BASE64 } from './byte-values.js';
+import { chainsOf, defined, moves, presence, single, type Test, unbounded, variablesOf, window } from './chains.js';
 import { Code, num } from './codegen.js';
-import { equals, equalsNocase, find, findNocase, regex, regexStart, shiftTable } from './search.js';
-import { numberTest } from './tests/number.js';
+import { condition } from './conditions.js';
+import { search, stands } from './contents.js';
+import { regex, regexStart } from './search.js';
 
 /** Where a buffer lies, as source text. */
 export interface BufferSource {
@@ -174,14 +166,16 @@ class ChainEmitter {
           code.close();
         });
         return;
-      case 'byte_jump':
-        withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, (v, after) => {
+      case 'byte_jump': {
+        const body = (v: Value, after: string) => {
           code.line(`const e${n} = ${jump(t, v, after)};`);
           code.open(`if (e${n} < end) {`);
           this.level(k + 1, `e${n}`);
           code.close();
-        });
+        };
+        withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, body, false, true);
         return;
+      }
       case 'byte_extract':
         withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, (v, after) => {
           this.set(t, extracted(t, v));
@@ -208,10 +202,10 @@ class ChainEmitter {
         code.close();
         return;
       default: {
-        const condition = this.condition(t, base);
-        if (condition === '') this.level(k + 1, base);
+        const needed = condition(code, variables, t, base);
+        if (needed === '') this.level(k + 1, base);
         else {
-          code.open(`if (${condition}) {`);
+          code.open(`if (${needed}) {`);
           this.level(k + 1, base);
           code.close();
         }
@@ -224,55 +218,6 @@ class ChainEmitter {
     const name = this.context.names.get(t)!;
     this.code.line(`${name} = ${value.code};`);
     this.context.variables.set(t.name, { ...value, code: name });
-  }
-
-  /** Condition of a test that needs no statement; '' for none. */
-  private condition(t: Exclude<Test, ContentOption | PcreOption>, base: string): string {
-    const { code } = this;
-    switch (t.kind) {
-      case 'isdataat':
-        return this.dataAt(t, base);
-      case 'bsize':
-        return numberTest('(end - o)', t.test);
-      case 'entropy':
-        return this.entropyTest(t);
-      case 'asn1':
-        return this.asn1Test(t, base);
-      case 'rpc': {
-        const numbers = [t.program, t.version ?? -1, t.procedure ?? -1].map(num).join(', ');
-        return `${code.constant(rpcCall)}(p, mem, o, end, ${numbers})`;
-      }
-      case 'ftpbounce':
-        return `${code.constant(ftpBounce)}(p, mem, o, end)`;
-      default:
-        // absent: asked before (presence).
-        return '';
-    }
-  }
-
-  private dataAt(t: IsDataAtOption, base: string): string {
-    const v = operand(this.context.variables, t.at);
-    const from = t.relative ? base : 'o';
-    // A variable "below 0" is one near 2^64: there is no data.
-    const at = v.wide ? `Number(${v.code})` : v.negative ? `(${v.code} < 0 ? Infinity : ${v.code})` : v.code;
-    // Relative, one byte less is asked for than absolute: user guide, "isdataat".
-    const there = `${from} + ${at} ${t.relative ? '<=' : '<'} end`;
-    return t.negated ? `!(${there})` : there;
-  }
-
-  private entropyTest(t: EntropyOption): string {
-    const { code } = this;
-    const at = moved('o', t.offset, this.context.variables);
-    const to = t.bytes === 0 ? 'end' : `Math.min(end, ${at} + ${num(t.bytes)})`;
-    return `${code.constant(entropyMatch)}(${code.constant(entropy)}(x, mem, ${at}, ${to}), ${code.constant(t)})`;
-  }
-
-  private asn1Test(t: Asn1Option, base: string): string {
-    const { code } = this;
-    const at = moved(t.relative ? base : 'o', t.offset, this.context.variables);
-    const asked = [num(t.oversize ?? -1), ...[t.bitstringOverflow, t.doubleOverflow].map((b) => (b ? 'true' : 'false'))].join(', ');
-    const call = `${code.constant(asn1)}(x, mem, ${at}, end, ${asked})`;
-    return t.offset < 0 ? `${at} >= o && ${call}` : call;
   }
 
   /** How many bytes were decoded. */
@@ -323,7 +268,7 @@ class ChainEmitter {
     const w = window(t, base, this.context.variables);
     if (single(t)) {
       code.line(`const s${n} = ${w.only};`);
-      code.open(`if (${this.stands(t, `s${n}`, w)}) {`);
+      code.open(`if (${stands(code, t, `s${n}`, w)}) {`);
       code.line(`const e${n} = s${n} + ${length};`);
       this.level(k + 1, `e${n}`);
       code.close();
@@ -333,11 +278,11 @@ class ChainEmitter {
     const final = k === 0 || (unbounded(t) && this.monotone(k));
     if (k === tests.length - 1) {
       if (this.keeps()) {
-        code.line(`const s${n} = ${this.search(t, w.from, w.to)};`);
+        code.line(`const s${n} = ${search(code, t, w.from, w.to)};`);
         code.open(`if (s${n} >= 0) {`);
         this.success();
         code.close();
-      } else code.line(`if (${this.search(t, w.from, w.to)} >= 0) break chain${num(chain)};`);
+      } else code.line(`if (${search(code, t, w.from, w.to)} >= 0) break chain${num(chain)};`);
       if (final) code.line('return 0;');
       return;
     }
@@ -345,7 +290,7 @@ class ChainEmitter {
     code.line(`let s${n} = ${tracked ? `Math.max(${w.from}, t${n})` : w.from};`);
     code.line(`const u${n} = ${w.to};`);
     code.open(`l${n}: for (;;) {`);
-    code.line(`s${n} = ${this.search(t, `s${n}`, `u${n}`)};`);
+    code.line(`s${n} = ${search(code, t, `s${n}`, `u${n}`)};`);
     code.line(`if (s${n} < 0) ${final ? 'return 0;' : `break l${n};`}`);
     code.line(`const e${n} = s${n} + ${length};`);
     this.level(k + 1, `e${n}`);
@@ -382,21 +327,21 @@ class ChainEmitter {
     const at = `only${num(this.chain)}`;
     if (t.kind !== 'content' && t.kind !== 'pcre') {
       if (t.kind === 'base64_decode' || t.kind.startsWith('byte_')) return false;
-      const condition = this.condition(t, 'o');
-      if (condition !== '') code.line(`if (!(${condition})) return 0;`);
+      const needed = condition(code, this.context.variables, t, 'o');
+      if (needed !== '') code.line(`if (!(${needed})) return 0;`);
     } else if (t.negated) code.line(`if (!(${this.absent(t, 'o')})) return 0;`);
     else if (t.kind === 'pcre') code.line(`if (${this.run(t, 'o', '0')} < 0) return 0;`);
     else {
       const w = window(t, 'o', this.context.variables);
       if (single(t)) {
         code.line(`const ${at} = ${w.only};`);
-        code.line(`if (!(${this.stands(t, at, w)})) return 0;`);
+        code.line(`if (!(${stands(code, t, at, w)})) return 0;`);
         this.keep(t, at);
       } else if (this.keeps()) {
-        code.line(`const ${at} = ${this.search(t, w.from, w.to)};`);
+        code.line(`const ${at} = ${search(code, t, w.from, w.to)};`);
         code.line(`if (${at} < 0) return 0;`);
         this.keep(t, at);
-      } else code.line(`if (${this.search(t, w.from, w.to)} < 0) return 0;`);
+      } else code.line(`if (${search(code, t, w.from, w.to)} < 0) return 0;`);
     }
     return true;
   }
@@ -411,52 +356,7 @@ class ChainEmitter {
     // -2, a limit, decides nothing: the rule does not match.
     if (t.kind === 'pcre') return `${this.run(t, t.relative ? base : 'o', '0')} === -1`;
     const w = window(t, base, this.context.variables);
-    if (single(t)) return `!(${this.stands(t, `(${w.only})`, w)})`;
-    return `${this.search(t, w.from, w.to)} < 0`;
-  }
-
-  private search(t: ContentOption, from: string, to: string): string {
-    const { code } = this;
-    const shift = shiftTable(t.pattern, t.nocase);
-    return `${code.constant(t.nocase ? findNocase : find)}(x, mem, ${from}, ${to}, ${code.constant(t.pattern)}, ${code.constant(shift)})`;
-  }
-
-  /** Condition: the pattern stands at `at`, which lies in the window. */
-  private stands(t: ContentOption, at: string, w: Window): string {
-    const { code } = this;
-    const conditions = [`${at} >= ${w.from}`, `${at} <= ${w.to}`];
-    const bytes = t.pattern;
-    if (bytes.length <= 8) {
-      for (let i = 0; i < bytes.length; i++) {
-        const b = bytes[i];
-        const read = `mem[${at} + ${num(i)}]`;
-        conditions.push(t.nocase && b >= 97 && b <= 122 ? `(${read} | 32) === ${num(b)}` : `${read} === ${num(b)}`);
-      }
-    } else conditions.push(`${code.constant(t.nocase ? equalsNocase : equals)}(mem, ${at}, ${code.constant(bytes)})`);
-    return conditions.join(' && ');
-  }
-}
-
-/** Called by generated code; -1 stands for a buffer without bytes. */
-function entropyMatch(bits: number, { op, a, b }: EntropyOption): boolean {
-  if (bits < 0) return false;
-  const equal = Math.abs(bits - a) < 1e-9;
-  switch (op) {
-    case '=':
-      return equal;
-    case '!=':
-      return !equal;
-    case '<':
-      return bits < a;
-    case '<=':
-      return bits <= a;
-    case '>':
-      return bits > a;
-    case '>=':
-      return bits >= a;
-    case '<>':
-      return bits > a && bits < b;
-    default:
-      return !(bits > a && bits < b);
+    if (single(t)) return `!(${stands(this.code, t, `(${w.only})`, w)})`;
+    return `${search(this.code, t, w.from, w.to)} < 0`;
   }
 }

@@ -96,7 +96,7 @@ const TEXT_NARROW = { 0: 15, 8: 17, 10: 15, 16: 13 } as const;
 
 /**
  * The block in which the number of `field` has been read, `body` in it: it gets the number and the position behind it.
- * `base` is where the offset counts from, `n` tells names apart. With `raw` the bitmask is left to the body.
+ * `base` is where the offset counts from, `n` tells names apart. With `raw` the bitmask is left to the body; `jumps`: for byte_jump.
  */
 export function withNumber(
   code: Code,
@@ -106,6 +106,7 @@ export function withNumber(
   variables: Variables,
   body: (value: Value, after: string) => void,
   raw = false,
+  jumps = false,
 ): void {
   const at = `a${n}`;
   const name = `n${n}`;
@@ -121,8 +122,8 @@ export function withNumber(
     conditions.push(`${bytes} >= 0 && ${bytes} <= ${num(field.base === undefined ? MAX_BINARY : MAX_TEXT)}`);
   }
   conditions.push(`${at} + ${bytes} <= end`);
-  // A relative one must have something before it, even when it takes no bytes.
-  if (field.relative && (typeof field.bytes !== 'number' || field.bytes === 0)) conditions.push(`${at} < end`);
+  // A relative one must have something before it, even when it takes no bytes; a jump need not (Suricata).
+  if (field.relative && !jumps && (typeof field.bytes !== 'number' || field.bytes === 0)) conditions.push(`${at} < end`);
   code.open(`if (${conditions.join(' && ')}) {`);
   const done = (v: Value, after: string) => body(field.bitmask === undefined || raw ? v : masked(code, v, field.bitmask, n), after);
   const little = field.endian === 'little';

@@ -41,6 +41,11 @@ export function moves(t: Test): boolean {
   }
 }
 
+/** The test changes a dataset. */
+export function changesDataset(t: Test): boolean {
+  return t.kind === 'dataset' && (t.op === 'set' || t.op === 'unset');
+}
+
 /** The variable that a test sets. */
 export function defined(t: Test): string | undefined {
   return t.kind === 'byte_extract' || t.kind === 'byte_math' ? t.name : undefined;
@@ -122,6 +127,11 @@ function costOf(t: Test): number {
     case 'asn1':
     case 'ftpbounce':
       return 100;
+    case 'datarep':
+      return 300;
+    case 'dataset':
+      // What changes a set does so when all else of the buffer holds.
+      return changesDataset(t) ? Number.MAX_SAFE_INTEGER : 300;
     default:
       return 1;
   }
@@ -147,6 +157,9 @@ function needed(t: Test): number {
       return t.field.relative || typeof t.field.offset === 'string' || typeof t.field.bytes === 'string'
         ? 0
         : Math.max(0, t.field.offset + t.field.bytes);
+    case 'dataset':
+    case 'datarep':
+      return 1;
     case 'bsize':
       return t.test.op === '=' || t.test.op === '>=' ? t.test.a : t.test.op === '>' || t.test.op === '<>' ? t.test.a + 1 : 0;
     default:

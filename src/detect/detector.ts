@@ -13,6 +13,7 @@
  * Nothing here allocates per packet, save the first time a rule is a candidate: then it is compiled.
  */
 import { AppProto, type Buffers } from '../app-layer/buffers.js';
+import { Tx } from '../app-layer/transactions.js';
 import type { Packet } from '../decode/packet.js';
 import { FlowFlag } from '../flow/codes.js';
 import { Counter } from '../metrics/counters.js';
@@ -25,13 +26,14 @@ import type { Flows } from './flows.js';
 import type { AddressCache, Matcher } from './matcher.js';
 import { compileMatcher } from './matcher.js';
 import { PROTO_CLASS, ProtoClass } from './plan.js';
-import { haveBits, PRECHECK_WORDS } from './precheck.js';
+import { Precheck } from './precheck.js';
 import { type Group, type Prepared, prefiltersOf, prepareRules, type TransactionGroup } from './prepare.js';
 import { type RuleCost, RuleCosts } from './rule-costs.js';
 import { Inspection } from './search.js';
 import { Effects } from './state/effects.js';
 import { StateStore } from './state/store.js';
 import { NewAction, Outcome, Thresholds } from './threshold.js';
+import { Known, MOST_WAITING, type TxRules } from './tx-rules.js';
 
 export interface DetectorOptions {
   /** Config.pcre. */
@@ -72,15 +74,19 @@ export class Detector {
   private readonly rules: Rule[];
   private readonly order: Int32Array;
   private readonly isPass: Uint8Array;
+  private readonly noalert: Uint8Array;
+  private readonly waits: Uint8Array;
   private readonly groups: Group[];
   private readonly events: EventIndex | null;
   private readonly transactions: (TransactionGroup | null)[];
   private readonly matchers: (Matcher | null)[];
-  private readonly precheck: Int32Array;
+  private readonly precheck: Precheck;
   private readonly costs: RuleCosts | null;
   private readonly thresholds: Thresholds;
   private readonly effects: Effects;
   private readonly candidates: Int32Array;
+  /** 1: the last evaluation ended at a pass rule. */
+  private stopped = 0;
   private readonly inspection = new Inspection();
   private readonly databases: Databases;
   private readonly addresses: AddressCache = new Map();
@@ -96,17 +102,19 @@ export class Detector {
   ) {
     this.rules = Array.from(prepared.order, (i) => rules[i]);
     this.order = prepared.order;
-    this.isPass = Uint8Array.from(this.rules, (rule) => (rule.action === 'pass' ? 1 : 0));
-    this.precheck = prepared.precheck;
+    this.isPass = prepared.columns.pass;
+    this.noalert = prepared.columns.noalert;
+    this.waits = prepared.columns.waits;
+    this.precheck = new Precheck(prepared.precheck, store.flowVars);
     this.costs = options.profile ? new RuleCosts() : null;
     this.matches = new Int32Array(Math.max(1, rules.length));
     this.silent = new Uint8Array(Math.max(1, rules.length));
     this.actions = new Uint8Array(Math.max(1, rules.length));
-    // A bidirectional rule can come up twice.
-    this.candidates = new Int32Array(2 * rules.length);
-    this.matchers = this.rules.map(() => null);
-    this.thresholds = new Thresholds(this.rules, store);
-    this.effects = new Effects(this.rules, store);
+    // A bidirectional rule can come up twice; see distinct().
+    this.candidates = new Int32Array(4 * rules.length + MOST_WAITING);
+    this.matchers = new Array(rules.length).fill(null);
+    this.thresholds = new Thresholds(this.rules, store, prepared.columns);
+    this.effects = new Effects(this.rules, store, prepared.columns);
     this.inspection.store = store;
     this.databases = new Databases(native, prepared.sets);
     for (const prefilter of prefiltersOf(prepared)) prefilter.open(native, this.databases);
@@ -137,51 +145,81 @@ export class Detector {
       n = group.payload.collect(p, p.mem, p.region, p.payloadOff, p.payloadLen, out, n);
     }
     if (group.header !== null) n = group.header.collect(p, out, n);
+    let done = 0;
     if (group.ipOnly !== null) {
-      if (p.flow < 0) n = group.ipOnly.collect(p, out, n);
-      else {
-        const done = p.direction === 0 ? FlowFlag.IpOnlyTs : FlowFlag.IpOnlyTc;
-        if ((flows.flags[p.flow] & done) === 0) {
-          flows.flags[p.flow] |= done;
-          n = group.ipOnly.collect(p, out, n);
-        }
-      }
+      if (p.flow >= 0) done = (p.direction === 0 ? FlowFlag.IpOnlyTs : FlowFlag.IpOnlyTc) & ~flows.flags[p.flow];
+      if (p.flow < 0 || done !== 0) n = group.ipOnly.collect(p, out, n);
+      if (done !== 0) flows.flags[p.flow] |= done;
     }
     if (this.events !== null && (p.eventCount > 0 || p.streamEventCount > 0)) n = this.events.collect(p, out, n);
-    return n === 0 ? 0 : this.evaluate(p, flows, n);
+    if (n === 0) return 0;
+    const count = this.evaluate(p, flows, n);
+    // Behind a pass rule nothing was evaluated: rules on addresses have their say at the next packet.
+    if (done !== 0 && count === 1 && this.stopped === 1) flows.flags[p.flow] &= ~done;
+    return count;
   }
 
   /**
    * Number of rules on application layer buffers that match a transaction of protocol p.appProto, whose bytes
-   * went in p.direction. `p` is the packet that completed it: headers, payload and flow are tested on it.
+   * went in p.direction. `p` is the packet that brought them: headers, payload and flow are tested on it.
+   *
+   * With `known`, which remembers rules from one moment of transaction `tx` to the next, only what is fresh is scanned; `complete`:
+   * nothing more of that direction is to come.
    */
-  inspectTransaction(p: Packet, flows: Flows, buffers: Buffers): number {
-    this.inspection.replacements.count = 0;
+  inspectTransaction(p: Packet, flows: Flows, buffers: Buffers, known: TxRules | null = null, tx = -1, complete = true): number {
+    const { inspection } = this;
+    inspection.replacements.count = 0;
     const app = p.appProto;
     const group = app >= 0 && app < AppProto.Count ? this.transactions[(app << 1) | (p.direction & 1)] : null;
     if (group === null) return 0;
     const out = this.candidates;
     const { ids } = group;
+    const all = known === null || known.rescans(tx);
     let n = 0;
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i];
-      const length = buffers.len[id];
+      if (buffers.len[id] < 0 || (!all && buffers.fresh[id] === 0)) continue;
       const prefilter = group.buffers[i];
-      if (length < 0 || !prefilter.wants(p, length)) continue;
-      this.counters[Counter.PrefilterScans]++;
-      n = prefilter.collect(p, buffers.mem[id], buffers.region[id], buffers.off[id], length, out, n);
+      for (let at = id; at >= 0; at = buffers.next[at]) {
+        const length = buffers.len[at];
+        if (!prefilter.wants(p, length)) continue;
+        this.counters[Counter.PrefilterScans]++;
+        n = this.distinct(prefilter.collect(p, buffers.mem[at], buffers.region[at], buffers.off[at], length, out, n));
+      }
     }
     if (group.payload?.wants(p, p.payloadLen)) {
       this.counters[Counter.PrefilterScans]++;
-      n = group.payload.collect(p, p.mem, p.region, p.payloadOff, p.payloadLen, out, n);
+      n = this.distinct(group.payload.collect(p, p.mem, p.region, p.payloadOff, p.payloadLen, out, n));
     }
-    if (group.header !== null) n = group.header.collect(p, out, n);
+    if (group.header !== null) n = this.distinct(group.header.collect(p, out, n));
+    if (group.events !== null && (inspection.events0 | inspection.events1) !== 0) n = this.distinct(group.events.collect(p, out, n));
+    if (known !== null && !known.isEmpty(tx)) n = known.collect(tx, p.direction, out, n);
     if (n === 0) return 0;
-    this.inspection.buffers = buffers;
-    return this.evaluate(p, flows, n);
+    inspection.buffers = buffers;
+    inspection.complete = complete ? 1 : 0;
+    return this.evaluate(p, flows, n, known, tx);
   }
 
-  private evaluate(p: Packet, flows: Flows, n: number): number {
+  /** The transaction that inspectTransaction will be asked about: its number, the words of all, its first event word (-1: none). */
+  about(tx: number, words: Int32Array, eventWord: number): void {
+    const { inspection } = this;
+    inspection.tx = tx;
+    inspection.txWords = words;
+    inspection.events0 = eventWord < 0 ? 0 : words[tx * Tx.Words + eventWord];
+    inspection.events1 = eventWord < 0 ? 0 : words[tx * Tx.Words + eventWord + 1];
+  }
+
+  /** Many instances of a buffer may name the same rules: keeps room for all rules once more. */
+  private distinct(n: number): number {
+    if (n <= this.candidates.length >> 1) return n;
+    const { candidates } = this;
+    sort(candidates, n);
+    let kept = 0;
+    for (let i = 0; i < n; i++) if (i === 0 || candidates[i] !== candidates[i - 1]) candidates[kept++] = candidates[i];
+    return kept;
+  }
+
+  private evaluate(p: Packet, flows: Flows, n: number, known: TxRules | null = null, tx = -1): number {
     const { candidates, matchers, inspection, thresholds, counters, precheck } = this;
     const { replacements, derived } = inspection;
     inspection.flows = flows;
@@ -191,18 +229,22 @@ export class Detector {
     let previous = -1;
     let left = PACKET_BUDGET;
     let evaluated = 0;
-    const lacks = ~haveBits(p) & 0xffff;
-    const { dstPort, srcPort, payloadLen } = p;
+    const more = known !== null && inspection.complete === 0;
+    const asks = known !== null && !known.isEmpty(tx);
+    precheck.begin(p);
+    this.stopped = 0;
     for (let i = 0; i < n; i++) {
       const rank = candidates[i];
       if (rank === previous) continue;
       previous = rank;
-      const at = rank * PRECHECK_WORDS;
-      const need = precheck[at];
-      if ((need & lacks) !== 0 || payloadLen < need >>> 16 || payloadLen > precheck[at + 3]) continue;
-      const dst = precheck[at + 1];
-      const src = precheck[at + 2];
-      if (dstPort < (dst & 0xffff) || dstPort > dst >>> 16 || srcPort < (src & 0xffff) || srcPort > src >>> 16) continue;
+      if (!precheck.passes(rank, p)) {
+        // What another packet of the transaction may have: the buffers it was found by are not scanned again.
+        if (more && this.waits[rank] === 1 && precheck.mayPass(rank, p) && known!.known(tx, p.direction, rank) === Known.Nothing)
+          known!.remember(tx, p.direction, rank, 0);
+        continue;
+      }
+      const before = asks ? known.known(tx, p.direction, rank) : Known.Nothing;
+      if (before === Known.Matched) continue;
       const matcher = matchers[rank] ?? this.compile(rank);
       const budget = Math.min(left, RULE_BUDGET);
       inspection.budget = budget;
@@ -214,9 +256,13 @@ export class Detector {
         counters[Counter.InspectionLimit]++;
         if (left < 0) left = 0;
       }
-      if (matched === 0) continue;
+      if (matched === 0) {
+        if (more && before === Known.Nothing && this.waits[rank] === 1) known.remember(tx, p.direction, rank, 0);
+        continue;
+      }
+      if (more) known.remember(tx, p.direction, rank, 1);
       if (this.effects.has[rank] === 1) this.effects.apply(rank, p, flows);
-      let silent = this.rules[rank].noalert ? 1 : 0;
+      let silent = this.noalert[rank];
       let action = NewAction.None;
       if (thresholds.has(rank)) {
         const outcome = thresholds.check(rank, p, flows);
@@ -236,7 +282,10 @@ export class Detector {
       this.actions[count] = action;
       count++;
       // What comes behind a pass rule is not evaluated.
-      if (this.isPass[rank] === 1 && action === NewAction.None) break;
+      if (this.isPass[rank] === 1 && action === NewAction.None) {
+        this.stopped = 1;
+        break;
+      }
     }
     counters[Counter.RulesEvaluated] += evaluated;
     if (replacements.lost > 0) {

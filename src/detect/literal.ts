@@ -1,7 +1,9 @@
 /**
  * The literal a rule is found by, and the buffer it is looked for in.
  */
-import { APP_PROTO_NAMES, BufferId } from '../app-layer/buffers.js';
+
+import { APP_EVENTS } from '../app-layer/app-events.js';
+import { APP_PROTO_NAMES, appProtoOf, BufferId } from '../app-layer/buffers.js';
 import { bufferSpec, Way } from '../app-layer/catalogue.js';
 import type { ContentOption } from '../rules/byte-option.js';
 import type { Rule } from '../rules/rule.js';
@@ -9,22 +11,54 @@ import type { Rule } from '../rules/rule.js';
 /** The packet's payload among the buffers: it stands behind those of the application layers. */
 export const PAYLOAD: number = BufferId.Count;
 
-/** The rule is matched on transactions: some buffer of it is a transaction's. */
+/** An event of a protocol's transactions that the rule asks for: the protocol, and the event's bit; undefined: none. */
+export function appEventOf(rule: Rule): { proto: string; bit: number } | undefined {
+  for (const option of rule.header) {
+    if (option.kind !== 'app' || option.keyword !== 'app-layer-event') continue;
+    const [proto, name] = option.value.split('.');
+    return { proto, bit: APP_EVENTS[proto]?.indexOf(name) ?? -1 };
+  }
+  return undefined;
+}
+
+/** The protocol whose transactions a test without a buffer of its own is about. */
+function txProtoOf(rule: Rule): string | undefined {
+  const event = appEventOf(rule);
+  if (event !== undefined) return event.proto;
+  for (const o of rule.header) {
+    if (o.kind === 'app' && o.keyword === 'urilen') return 'http';
+    if (o.kind === 'app' && o.keyword === 'tls.version') return 'tls';
+  }
+  return undefined;
+}
+
+/** The rule is matched on transactions: some buffer of it is a transaction's, or it asks for an event of one. */
 export function isTransactionRule(rule: Rule): boolean {
-  return rule.buffers.some(({ buffer }) => bufferSpec(buffer).id >= 0);
+  return rule.buffers.some(({ buffer }) => bufferSpec(buffer).id >= 0) || txProtoOf(rule) !== undefined;
 }
 
 /** The transaction groups of a rule: protocol * 2 + direction, for each protocol that has all its buffers. */
 export function transactionGroups(rule: Rule): number[] {
-  const specs = rule.buffers.map(({ buffer }) => bufferSpec(buffer)).filter((spec) => spec.id >= 0);
-  const way = specs.find((spec) => spec.way !== Way.Both)?.way ?? Way.Both;
+  const entries = rule.buffers.map((entry) => ({ spec: bufferSpec(entry.buffer), way: entry.way })).filter(({ spec }) => spec.id >= 0);
+  const ways = entries.map(({ spec, way }) => (way === undefined ? spec.way : way === 'to_server' ? Way.ToServer : Way.ToClient));
+  const way = ways.find((one) => one !== Way.Both) ?? flowWay(rule);
+  const only = txProtoOf(rule);
   const groups: number[] = [];
   for (let proto = 0; proto < APP_PROTO_NAMES.length; proto++) {
-    if (!specs.every((spec) => spec.protos.includes(APP_PROTO_NAMES[proto]))) continue;
+    const name = APP_PROTO_NAMES[proto];
+    if (only !== undefined && appProtoOf(only) !== proto) continue;
+    if (!entries.every(({ spec }) => spec.protos.includes(name))) continue;
     if (way !== Way.ToClient) groups.push(proto * 2);
     if (way !== Way.ToServer) groups.push(proto * 2 + 1);
   }
   return groups;
+}
+
+/** The direction that `flow` leaves. */
+function flowWay(rule: Rule): Way {
+  for (const o of rule.header)
+    if (o.kind === 'flow' && o.direction !== undefined) return o.direction === 'to_server' ? Way.ToServer : Way.ToClient;
+  return Way.Both;
 }
 
 export interface Literal {
@@ -39,8 +73,23 @@ export function literalKey(l: Literal): string {
   return `${l.nocase ? 'i' : 'c'}${l.bytes.length}:${Buffer.from(l.bytes).toString('latin1')}`;
 }
 
+/** What ordinary traffic is full of, in lower case: a piece of it tells little. */
+const ORDINARY = [
+  'get / http/1.1\r\nhost: www.\r\nuser-agent: mozilla/5.0 (windows nt 10.0; win64; x64)\r\naccept: */*\r\n',
+  'accept-encoding: gzip, deflate\r\naccept-language: en-us\r\nconnection: keep-alive\r\nreferer: http://\r\ncookie: \r\n\r\n',
+  'post / http/1.0\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: \r\n\r\n',
+  'http/1.1 200 ok\r\ndate: \r\nserver: apache\r\ncontent-type: text/html; charset=utf-8\r\ntransfer-encoding: chunked\r\n',
+  '.com .net .org .php .html https:// <html><head><title></title></head><body></body></html> charset=utf-8 <script> </script>',
+  '\xffsmb \xfesmb@\0 user pass login password 220 230 331 ehlo mail from:<rcpt to:<\r\n.\r\nquit\r\n',
+].join('\u0100');
+/** What is longer tells something, whatever it is made of. */
+const LONGEST_ORDINARY = 24;
+/** Such a piece counts for this fraction, and one of so few bytes, which any traffic has now and then. */
+const ORDINARY_WORTH = 0.3;
+const SHORT_WORTH = [0, 0.3, 0.3, 0.6];
+
 /** How much a literal tells: rare and varied bytes more, common and repeated ones less. */
-function quality(bytes: Uint8Array): number {
+export function quality(bytes: Uint8Array): number {
   const seen = new Uint8Array(256);
   let score = 0;
   for (const b of bytes) {
@@ -49,7 +98,10 @@ function quality(bytes: Uint8Array): number {
     else score += b < 0x80 ? 4 : 5;
     seen[b] = 1;
   }
-  return score;
+  score *= SHORT_WORTH[bytes.length] ?? 1;
+  if (bytes.length > LONGEST_ORDINARY) return score;
+  const text = Buffer.from(bytes).toString('latin1').toLowerCase();
+  return ORDINARY.includes(text) ? score * ORDINARY_WORTH : score;
 }
 
 /** A literal and the BufferId (or PAYLOAD) of the buffer it belongs to. */

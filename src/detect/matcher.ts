@@ -29,19 +29,19 @@
  *
  *     x.replacements.record(q0, k3);                                        // q0: where "ab" was found
  */
-import { APP_PROTO_NAMES } from '../app-layer/buffers.js';
 import { bufferSpec } from '../app-layer/catalogue.js';
 import { IpProto, type Packet } from '../decode/packet.js';
-import type { AppOption } from '../rules/app-option.js';
 import type { ByteOption, PcreOption } from '../rules/byte-option.js';
 import type { AddressRange, AddressSet, BufferTests, HeaderOption, PortSet, Rule } from '../rules/rule.js';
 import { AddressMatcher, addressKey } from './addresses.js';
 import { type BufferSource, type EmitContext, emitBuffer, setterNames } from './buffer.js';
-import { defined, minimumLength, presence, variablesOf } from './chains.js';
+import { operand } from './byte-tests.js';
+import { changesDataset, defined, minimumLength, presence, variablesOf } from './chains.js';
 import { Code, num } from './codegen.js';
 import { DerivedBuffers } from './derived/derived.js';
 import { packetBuffer } from './derived/packet-buffers.js';
 import type { Inspection } from './search.js';
+import { appProtoCode, appTest } from './tests/app.js';
 import { packetTests } from './tests/packet.js';
 import { isStateOption, stateTests } from './tests/state.js';
 
@@ -75,9 +75,16 @@ export function emitMatcher(
     need(`p.transportOff >= 0 && (p.proto === ${num(IpProto.Tcp)} || p.proto === ${num(IpProto.Udp)} || p.proto === ${num(IpProto.Sctp)})`);
   }
   if (rule.appProto !== undefined) need(`p.appProto === ${num(appProtoCode(rule.appProto))}`);
-  const lists = rule.buffers.map((entry) => ({ source: bufferSource(code, entry, derived, compileRegex), tests: entry.tests }));
+  const lists = rule.buffers.map(
+    (entry): List => ({
+      source: bufferSource(code, entry, derived, compileRegex),
+      tests: entry.tests,
+      multi: multiOf(entry),
+      derived: entry.transforms.length > 0 ? derived.add(entry.buffer, entry.transforms, compileRegex) : -1,
+    }),
+  );
   // What a transform makes is worked out when it is asked for: after all else that can say no.
-  for (const [i, { source, tests }] of lists.entries()) if (rule.buffers[i].transforms.length === 0) need(presence(tests, source.len));
+  for (const [i, list] of lists.entries()) if (rule.buffers[i].transforms.length === 0) need(there(rule.buffers[i], list));
   // Payload tests need a payload, negated ones too.
   if (rule.payload.length > 0) need(`p.payloadLen >= ${num(Math.max(1, minimumLength(rule.payload)))}`);
   for (const option of rule.header) for (const condition of headerTests(code, rule, option)) need(condition);
@@ -87,10 +94,25 @@ export function emitMatcher(
     if (forward !== '' || backward !== '')
       need(`${forward === '' ? 'true' : `(${forward})`} || ${backward === '' ? 'true' : `(${backward})`}`);
   } else if (forward !== '') need(forward);
-  for (const [i, { source, tests }] of lists.entries()) if (rule.buffers[i].transforms.length > 0) need(presence(tests, source.len));
+  for (const [i, list] of lists.entries()) if (rule.buffers[i].transforms.length > 0) need(there(rule.buffers[i], list));
   emitBuffers(code, rule, lists, compileRegex);
   code.line('return 1;');
   return code;
+}
+
+/** The buffer is there, or is not, as its tests want it: a transaction's buffer is absent only when no more of it can come. */
+function there({ buffer }: BufferTests, { source, tests, multi, derived }: List): string {
+  const condition =
+    multi < 0
+      ? presence(tests, source.len)
+      : presence(
+          tests.slice(0, 1).filter((t) => t.kind === 'absent'),
+          `x.buffers.len[${num(multi)}]`,
+        );
+  if (tests[0]?.kind !== 'absent' || bufferSpec(buffer).packet) return condition;
+  if (!tests[0].orElse) return `x.complete === 1 && (${condition})`;
+  const len = multi >= 0 ? `x.buffers.len[${num(multi)}]` : derived >= 0 ? `x.buffers.len[${num(bufferSpec(buffer).id)}]` : source.len;
+  return `(x.complete === 1 || ${len} >= 0) && (${condition})`;
 }
 
 const PAYLOAD_SOURCE: BufferSource = { mem: 'p.mem', region: 'p.region', off: 'p.payloadOff', len: 'p.payloadLen' };
@@ -104,45 +126,90 @@ function bufferSource(
 ): BufferSource {
   const spec = bufferSpec(buffer);
   if (transforms.length > 0) {
-    const i = num(derived.add(buffer, transforms, compileRegex));
-    return {
-      mem: `x.derived.mem[${i}]`,
-      region: 'x.derived.region',
-      off: `x.derived.off[${i}]`,
-      len: `x.derived.length(${i}, p, x.buffers)`,
-    };
+    return derivedSource(num(derived.add(buffer, transforms, compileRegex)));
   }
   if (spec.packet) {
     const { off, len } = packetBuffer(buffer);
     return { mem: 'p.mem', region: 'p.region', off: `${code.constant(off)}(p)`, len: `${code.constant(len)}(p)` };
   }
   if (spec.id < 0) throw new Error(`no parser fills ${buffer}`);
-  const of = (field: string) => `x.buffers.${field}[${num(spec.id)}]`;
+  return instanceSource(num(spec.id));
+}
+
+/** One of the transaction's buffers, by its place in Buffers. */
+function instanceSource(at: string): BufferSource {
+  const of = (field: string) => `x.buffers.${field}[${at}]`;
   return { mem: of('mem'), region: of('region'), off: of('off'), len: of('len') };
 }
 
-function headerTests(code: Code, rule: Rule, option: HeaderOption): string[] {
-  if (option.kind === 'app') return [appTest(option)];
-  return isStateOption(option) ? stateTests(code, option, rule) : packetTests(code, option);
+/** BufferId of a buffer that a transaction may have several of; -1: any other. */
+function multiOf({ buffer }: BufferTests): number {
+  const spec = bufferSpec(buffer);
+  return spec.multi ? spec.id : -1;
 }
 
-/** Unknown protocols pass no test, negated ones neither: nothing is known yet. */
-function appTest({ keyword, value, negated }: AppOption): string {
-  if (keyword !== 'app-layer-protocol') throw new Error(`${keyword} has no runtime`);
-  const code = num(appProtoCode(value));
-  return negated ? `p.appProto > 0 && p.appProto !== ${code}` : `p.appProto === ${code}`;
+/**
+ * A mention of a buffer that is there several times: its tests hold on one of them (user guide, "Multiple Buffer Matching"). They are
+ * a function of their own, called for each:
+ *
+ *   let i0 = 33;
+ *   while (i0 >= 0 && k4(p, x, i0) === 0) i0 = x.buffers.next[i0];
+ *   if (i0 < 0) return 0;
+ */
+function emitInstances(context: EmitContext, list: List, n: number): void {
+  const { code } = context;
+  const inner = new Code();
+  const names = setterNames(list.tests, 'w');
+  if (names.size > 0) inner.line(`let ${[...names.values()].map((name) => `${name} = 0`).join(', ')};`);
+  const source = list.derived < 0 ? instanceSource('i') : derivedSource(num(list.derived), ', i');
+  inner.line(`if (!(${presence(withoutAbsent(list.tests), source.len)})) return 0;`);
+  const variables = new Map(context.variables);
+  const own = new Set([...names.keys()].map((t) => defined(t)));
+  const passed = [...new Set(list.tests.flatMap(variablesOf))]
+    .filter((name) => !own.has(name))
+    .map((name) => operand(variables, name).code);
+  emitBuffer({ ...context, code: inner, positions: new Map(), variables, names }, source, withoutAbsent(list.tests));
+  inner.line('return 1;');
+  const matcher = code.constant(inner.build(['p', 'x', 'i', ...new Set(passed)], 0));
+  const i = `i${num(n)}`;
+  code.line(`let ${i} = ${num(list.multi)};`);
+  code.line(`while (${i} >= 0 && ${matcher}(${['p', 'x', i, ...new Set(passed)].join(', ')}) === 0) ${i} = x.buffers.next[${i}];`);
+  code.line(`if (${i} < 0) return 0;`);
+}
+
+const withoutAbsent = (tests: ByteOption[]): ByteOption[] => (tests[0]?.kind === 'absent' ? tests.slice(1) : tests);
+
+function derivedSource(i: string, instance = ''): BufferSource {
+  return {
+    mem: `x.derived.mem[${i}]`,
+    region: 'x.derived.region',
+    off: `x.derived.off[${i}]`,
+    len: `x.derived.length(${i}, p, x.buffers${instance})`,
+  };
+}
+
+function headerTests(code: Code, rule: Rule, option: HeaderOption): string[] {
+  if (option.kind === 'app') return [appTest(code, rule, option)];
+  return isStateOption(option) ? stateTests(code, option, rule) : packetTests(code, option);
 }
 
 /** A rule's tests on one buffer. */
 interface List {
   source: BufferSource;
   tests: ByteOption[];
+  /** See multiOf. */
+  multi: number;
+  /** Number of its transforms among the derived buffers; -1: none. */
+  derived: number;
 }
 
 function emitBuffers(code: Code, rule: Rule, buffers: List[], compileRegex: (t: PcreOption) => number): void {
   if (rule.payload.length === 0 && rule.buffers.length === 0) return;
-  const lists = [...buffers];
-  if (rule.payload.length > 0) lists.push({ source: PAYLOAD_SOURCE, tests: rule.payload });
+  const all = [...buffers];
+  if (rule.payload.length > 0) all.push({ source: PAYLOAD_SOURCE, tests: rule.payload, multi: -1, derived: -1 });
+  // What changes a dataset does so when all else holds.
+  const changes = (list: List) => list.tests.some(changesDataset);
+  const lists = [...all.filter((list) => !changes(list)), ...all.filter(changes)];
   const names = setterNames(
     lists.flatMap(({ tests }) => tests),
     'v',
@@ -152,15 +219,17 @@ function emitBuffers(code: Code, rule: Rule, buffers: List[], compileRegex: (t: 
   for (const [i, t] of replaced.entries()) context.positions.set(t, `q${num(i)}`);
   const declared = [...context.positions.values(), ...names.values()];
   if (declared.length > 0) code.line(`let ${declared.map((name) => `${name} = 0`).join(', ')};`);
-  for (const { source, tests } of names.size === 0 ? lists : settersFirst(lists)) {
+  for (const [n, list] of (names.size === 0 ? lists : settersFirst(lists)).entries()) {
+    const { source, tests, multi } = list;
     const [first] = tests;
     if (source === PAYLOAD_SOURCE && names.size === 0) {
       emitBuffer(context, source, tests);
       continue;
     }
     if (first.kind === 'absent' && !first.orElse) continue;
-    code.open(first.kind === 'absent' ? `if (${source.len} >= 0) {` : '{');
-    emitBuffer(context, source, tests);
+    code.open(first.kind === 'absent' ? `if (${multi < 0 ? source.len : `x.buffers.len[${num(multi)}]`} >= 0) {` : '{');
+    if (multi < 0) emitBuffer(context, source, tests);
+    else emitInstances(context, list, n);
     code.close();
   }
   code.line('if (x.budget < 0) return 0;');
@@ -178,12 +247,6 @@ function settersFirst(lists: List[]): List[] {
     sorted.push(...waiting.splice(Math.max(ready, 0), 1));
   }
   return sorted;
-}
-
-function appProtoCode(name: string): number {
-  const code = APP_PROTO_NAMES.indexOf(name);
-  if (code < 0) throw new Error(`no application protocol is called ${name}`);
-  return code;
 }
 
 function protoTest(rule: Rule): string {

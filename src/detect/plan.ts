@@ -13,7 +13,7 @@ import { AppProto } from '../app-layer/buffers.js';
 import { IpProto } from '../decode/packet.js';
 import type { Rule } from '../rules/rule.js';
 import { eventOf } from './event-index.js';
-import { isTransactionRule, literalOf, PAYLOAD, transactionGroups } from './literal.js';
+import { appEventOf, isTransactionRule, literalOf, PAYLOAD, transactionGroups } from './literal.js';
 import { portsTellMore } from './selectivity.js';
 import { ACTION_ORDER, evaluationOrder } from './state/order.js';
 
@@ -50,6 +50,8 @@ export interface TransactionGroup {
   content: number[][];
   /** Rules without a literal. */
   header: number[];
+  /** Rules on an event and no buffer. */
+  events: number[];
 }
 
 export interface Plan {
@@ -77,6 +79,7 @@ export function compileRules(rules: Rule[], actionOrder: readonly string[] = ACT
     transactions: Array.from({ length: AppProto.Count * 2 }, () => ({
       content: Array.from({ length: PAYLOAD + 1 }, () => []),
       header: [],
+      events: [],
     })),
   };
   for (let rank = 0; rank < plan.rules.length; rank++) {
@@ -90,7 +93,8 @@ export function compileRules(rules: Rule[], actionOrder: readonly string[] = ACT
     if (isTransactionRule(rule)) {
       for (const index of transactionGroups(rule)) {
         const group = plan.transactions[index];
-        (literal === null ? group.header : group.content[literal.buffer]).push(rank);
+        const list = appEventOf(rule) !== undefined && rule.buffers.length === 0 ? group.events : group.header;
+        (literal === null || list === group.events ? list : group.content[literal.buffer]).push(rank);
       }
       continue;
     }

@@ -6,6 +6,7 @@
  *                                 └──────── Detector ◄──────────┘ + lazy rules (src/rules/rule-table.ts)
  */
 import type { Rule } from '../rules/rule.js';
+import { AddressMatcher } from './addresses.js';
 import { type LiteralSet, LiteralSets } from './databases.js';
 import { EventIndex } from './event-index.js';
 import { FewLiterals } from './few-literals.js';
@@ -13,8 +14,9 @@ import { AddressIndex, NumberIndex, SegmentTree } from './intervals.js';
 import { PAYLOAD } from './literal.js';
 import type { PackedClass } from './pack.js';
 import { compileRules, type TransactionGroup as TransactionPlan } from './plan.js';
-import { precheckTable } from './precheck.js';
+import { type PrecheckTable, precheckTable } from './precheck.js';
 import { Prefilter } from './prefilter.js';
+import { type RankColumns, rankColumns } from './rank-columns.js';
 import { RuleActions } from './rule-actions.js';
 import { RuleIndex } from './rule-index.js';
 
@@ -33,16 +35,19 @@ export interface TransactionGroup {
   /** Rules on buffers whose literal lies in the packet's payload. */
   payload: Prefilter | null;
   header: RuleIndex | null;
+  /** Rules on events: only asked when the transaction has one. */
+  events: RuleIndex | null;
 }
 
 export interface Prepared {
   /** Rank to index in the rules. */
   order: Int32Array;
   actions: RuleActions;
+  columns: RankColumns;
   /** Ranks below this are pass rules. */
   passCount: number;
   /** See precheck.ts. */
-  precheck: Int32Array;
+  precheck: PrecheckTable;
   groups: Group[];
   transactions: (TransactionGroup | null)[];
   /** Rules with decode-event or stream-event. */
@@ -60,6 +65,7 @@ export const PREPARED_CLASSES: readonly PackedClass[] = [
   { make: FewLiterals, own: [] },
   { make: Prefilter, own: ['native', 'database', 'hits'] },
   { make: EventIndex, own: [] },
+  { make: AddressMatcher, own: [] },
   { make: RuleActions, own: [] },
 ];
 
@@ -77,15 +83,19 @@ export function prepareRules(rules: Rule[], actionOrder?: readonly string[]): Pr
       buffers: ids.map((id) => new Prefilter(sets, of(g.content[id]), g.content[id])),
       payload: prefilter(g.content[PAYLOAD]),
       header: index(g.header),
+      events: index(g.events),
     };
   };
   return {
     order: plan.order,
     actions: new RuleActions(rules),
+    columns: rankColumns(plan.rules),
     passCount: plan.passCount,
     precheck: precheckTable(plan.rules),
     groups: plan.groups.map((g) => ({ header: index(g.header), ipOnly: index(g.ipOnly), payload: prefilter(g.content) })),
-    transactions: plan.transactions.map((g) => (g.header.length > 0 || g.content.some((c) => c.length > 0) ? transactionGroup(g) : null)),
+    transactions: plan.transactions.map((g) =>
+      g.header.length > 0 || g.events.length > 0 || g.content.some((c) => c.length > 0) ? transactionGroup(g) : null,
+    ),
     events: plan.events.length > 0 ? new EventIndex(of(plan.events), plan.events) : null,
     sets: sets.sets,
   };

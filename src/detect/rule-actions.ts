@@ -64,7 +64,8 @@ function actOf(rule: Rule): Act {
 
 function scopeOf(rule: Rule): Scope {
   if (rule.buffers.some(({ buffer }) => !bufferSpec(buffer).packet) || rule.appProto !== undefined) return Scope.Flow;
-  if (looksAtEnds(rule)) return Scope.Flow;
+  // A rule on addresses is asked once per flow and direction: what it drops it must drop whole.
+  if (looksAtEnds(rule) || isIpOnly(rule)) return Scope.Flow;
   if (rule.payload.length === 0 || rule.proto === 'tcp-pkt') return Scope.Packet;
   const onPackets = rule.header.some((o) => o.kind === 'dsize' || (o.kind === 'flow' && o.stream === 'no_stream'));
   return onPackets ? Scope.Packet : Scope.Stream;

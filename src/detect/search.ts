@@ -16,6 +16,8 @@ const STEP_SHIFT = 10;
 /** A regular expression costs as much as this many searches. */
 const REGEX_STEPS = 8;
 
+const NO_WORDS = new Int32Array(64);
+
 /** What a compiled rule uses up, looks at beside the packet, and reports. */
 export class Inspection {
   /** Steps left; below 0 every search fails and the rule does not match. */
@@ -24,6 +26,14 @@ export class Inspection {
   regexLimits = 0;
   /** Of the transaction under inspection: only rules on buffers look. */
   buffers = new Buffers();
+  /** 1: nothing more of that direction is to come for the transaction: what is absent stays so. */
+  complete = 1;
+  /** The transaction and the words of all (src/app-layer/transactions.ts). */
+  tx = 0;
+  txWords: Int32Array = NO_WORDS;
+  /** Event bits of the transaction (app-layer-event). */
+  events0 = 0;
+  events1 = 0;
   /** The packet's flow table, and what rules remember. */
   flows: Flows | null = null;
   store: StateStore | null = null;

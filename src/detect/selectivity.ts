@@ -21,7 +21,7 @@ const BUSY = new Map<number, number>([
 const OTHER_PORT = 0.002;
 
 /** How likely a byte is at any place of mixed traffic: zeros above all, then what text and small numbers are made of. */
-function byteShare(b: number, previous: number): number {
+export function byteShare(b: number, previous: number): number {
   if (b === previous && (b === 0 || b === 0x20 || b === 0xff)) return 0.5;
   if (b === 0) return 0.1;
   if (b >= 0x61 && b <= 0x7a) return 0.03;

@@ -19,6 +19,7 @@ import type { Rule } from '../rules/rule.js';
 import type { RateFilter, Suppression, ThresholdOption, Track as TrackName } from '../rules/state-option.js';
 import { AddressMatcher } from './addresses.js';
 import type { Flows } from './flows.js';
+import { type RankColumns, rankColumns } from './rank-columns.js';
 import { type AddressTable, Entry, Kind } from './state/address-table.js';
 import type { StateStore } from './state/store.js';
 
@@ -130,6 +131,7 @@ export class Thresholds {
   constructor(
     rules: Rule[],
     private readonly store: StateStore,
+    { ids, stateful }: RankColumns = rankColumns(rules),
   ) {
     // Thousands of rules may share what threshold.config says of all.
     const known = new Map<Suppression, Suppressor>();
@@ -138,15 +140,19 @@ export class Thresholds {
       known.set(s, found);
       return found;
     };
-    this.limits = rules.map(({ threshold: t }) =>
-      t === undefined ? null : new Limit(KINDS[t.type], t, t.multiplier ?? 0, NewAction.None),
-    );
-    this.rates = rules.map(({ rateFilter: r }) => (r === undefined ? null : new Limit(Kind.Rate, r, r.timeout, ACTIONS[r.action])));
-    this.suppressors = rules.map(({ suppressions: s }) => (s === undefined || s.length === 0 ? null : s.map(suppressor)));
-    this.any = Uint8Array.from(rules, (_, i) =>
-      this.limits[i] !== null || this.rates[i] !== null || this.suppressors[i] !== null ? 1 : 0,
-    );
-    this.ids = Int32Array.from(rules.flatMap((rule) => [rule.gid, rule.sid, rule.rev]));
+    const n = rules.length;
+    this.any = new Uint8Array(n);
+    this.limits = new Array(n).fill(null);
+    this.rates = new Array(n).fill(null);
+    this.suppressors = new Array(n).fill(null);
+    this.ids = ids;
+    for (const rank of stateful) {
+      const { threshold: t, rateFilter: r, suppressions: s } = rules[rank];
+      if (t !== undefined) this.limits[rank] = new Limit(KINDS[t.type], t, t.multiplier ?? 0, NewAction.None);
+      if (r !== undefined) this.rates[rank] = new Limit(Kind.Rate, r, r.timeout, ACTIONS[r.action]);
+      if (s !== undefined && s.length > 0) this.suppressors[rank] = s.map(suppressor);
+      if (this.limits[rank] !== null || this.rates[rank] !== null || this.suppressors[rank] !== null) this.any[rank] = 1;
+    }
   }
 
   has(rank: number): boolean {

@@ -49,6 +49,8 @@ export const enum FlowFlag {
   DropLogged = 1 << 12,
   /** stream.midstream-policy was applied. */
   MidstreamPolicy = 1 << 13,
+  /** A direction reached stream.reassembly.depth. */
+  StreamDepth = 1 << 14,
 }
 
 /** TCP session states in Suricata's order: `>= Established` means past the handshake. The server's view. */

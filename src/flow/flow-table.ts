@@ -93,6 +93,7 @@ export class FlowTable {
   /** Seconds by emergency << 4 | class << 2 | state. */
   private readonly timeouts = new Int32Array(32);
   private readonly vlanMask: number;
+  private readonly depthMask: number;
   private readonly recoveryFree: number;
   private readonly indexBytes: number;
   private freeHead = -1;
@@ -113,6 +114,7 @@ export class FlowTable {
     this.idCounter = seed[6] | 0;
     this.idEpoch = (((options.thread ?? 0) & 127) << 14) | (seed[7] & 0x3fff);
     this.vlanMask = config.vlanUse ? -1 : 0;
+    this.depthMask = config.recursionUse === false ? 0 : -1;
 
     const wanted = Math.max(1, Math.floor(config.memcap / (FLOW_BYTES + 2 * INDEX_ENTRY_BYTES)));
     let size = 2;
@@ -177,7 +179,7 @@ export class FlowTable {
     } else if (proto !== IpProto.Esp && proto !== (p.ipVersion === 4 ? IpProto.Ipv6 : IpProto.IpIp)) return this.noFlow(p);
     const vlan01 = ((p.vlan0 << 16) | p.vlan1) & this.vlanMask;
     const vlan2 = p.vlan2 & this.vlanMask;
-    let meta = (proto & 0xff) | (p.ipVersion === 6 ? IPV6 : 0) | (p.tunnelDepth << 9);
+    let meta = (proto & 0xff) | (p.ipVersion === 6 ? IPV6 : 0) | ((p.tunnelDepth & this.depthMask) << 9);
     if ((vlan01 | vlan2) !== 0) meta |= HAS_VLAN;
     const hash = this.hasher.hash(p.src, p.dst, ports, meta, vlan01, vlan2);
     const found = this.find(hash, p.src, p.dst, ports, meta, vlan01, vlan2);
@@ -517,7 +519,7 @@ export class FlowTable {
     const ports = (mem[transport] << 24) | (mem[transport + 1] << 16) | (mem[transport + 2] << 8) | mem[transport + 3];
     const vlan01 = ((p.vlan0 << 16) | p.vlan1) & this.vlanMask;
     const vlan2 = p.vlan2 & this.vlanMask;
-    const meta = mem[at + 9] | (p.tunnelDepth << 9) | ((vlan01 | vlan2) !== 0 ? HAS_VLAN : 0);
+    const meta = mem[at + 9] | ((p.tunnelDepth & this.depthMask) << 9) | ((vlan01 | vlan2) !== 0 ? HAS_VLAN : 0);
     const found = this.find(this.hasher.hash(src, dst, ports, meta, vlan01, vlan2), src, dst, ports, meta, vlan01, vlan2);
     if (found < 0) return this.noFlow(p);
     const slot = found >> 1;

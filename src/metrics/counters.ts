@@ -101,7 +101,6 @@ export const enum Counter {
   RejectsLimited,
   RejectsFailed,
   // application layers, detection
-  AppFtpFlows,
   AppFtpTransactions,
   /** Packets of flows that were bypassed. */
   Bypassed,
@@ -116,6 +115,8 @@ export const enum Counter {
   FlowVarsFull,
   AlertsOverflow,
   TaggedPackets,
+  /** Values that a dataset had no room for. */
+  DatasetFull,
   // what decode saw, by kind; totals of both IP versions stand above
   Ethernet = 140,
   IcmpV6,
@@ -143,7 +144,20 @@ export const enum Counter {
   DecodeEventsEnd = DecodeEvents + 192,
   StreamEvents = DecodeEventsEnd,
   StreamEventsEnd = StreamEvents + 96,
-  Count = StreamEventsEnd,
+  // application layers, each by AppProto: flows recognised, transactions that ended, streams and datagrams given up as damaged
+  AppFlows = StreamEventsEnd,
+  AppFtpFlows = AppFlows + 2,
+  AppTxs = AppFlows + 16,
+  AppErrors = AppTxs + 16,
+  /** Transactions that ended early: their flow, or all flows together, had too many. */
+  AppTxsEvicted = AppErrors + 16,
+  /** Buffers of one kind in one transaction beyond what is inspected. */
+  AppInstancesLost,
+  /** Transactions for which the rules that wait could not be remembered: they are scanned anew each time. */
+  AppRescans,
+  /** EVE records of transactions that did not fit: their later fields are missing. */
+  AppRecordsCut,
+  Count,
 }
 
 /** Upper bounds of the BatchSize buckets; the last bucket is for more. */

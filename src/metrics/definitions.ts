@@ -1,3 +1,4 @@
+import { APP_PROTO_NAMES, PARSED } from '../app-layer/buffers.js';
 import { REASON_NAMES } from '../ring/verdict.js';
 import { Counter } from './counters.js';
 
@@ -28,6 +29,9 @@ export interface Definition {
   /** One series each; a plain number is a metric without a label of its own. */
   series: number | { label: string; values: [string, number][] };
 }
+
+/** One series for each application protocol that is parsed. */
+const appSeries = (first: number): [string, number][] => PARSED.map((proto) => [APP_PROTO_NAMES[proto], first + proto]);
 
 const one = (kind: Definition['kind'], name: string, series: number, help: string, type?: 'gauge'): Definition => ({
   kind,
@@ -195,14 +199,39 @@ export const DEFINITIONS: readonly Definition[] = [
     kind: 'detect',
     name: 'app_layer_flows_total',
     help: 'Flows by the application protocol recognised in them.',
-    series: { label: 'proto', values: [['ftp', Counter.AppFtpFlows]] },
+    series: { label: 'proto', values: appSeries(Counter.AppFlows) },
   },
   {
     kind: 'detect',
     name: 'app_layer_transactions_total',
-    help: 'Transactions of application protocols, for FTP commands.',
-    series: { label: 'proto', values: [['ftp', Counter.AppFtpTransactions]] },
+    help: 'Transactions of application protocols that ended. For FTP: commands, and what servers say unasked.',
+    series: { label: 'proto', values: appSeries(Counter.AppTxs) },
   },
+  {
+    kind: 'detect',
+    name: 'app_layer_errors_total',
+    help: 'Streams and datagrams given up because they were not, or no longer, of the protocol they began as.',
+    series: { label: 'proto', values: appSeries(Counter.AppErrors) },
+  },
+  one(
+    'detect',
+    'app_layer_evicted_total',
+    Counter.AppTxsEvicted,
+    'Transactions that ended before they were complete: their flow, or all flows together, had too many. They were inspected, not logged.',
+  ),
+  one(
+    'detect',
+    'app_layer_instances_lost_total',
+    Counter.AppInstancesLost,
+    'Buffers beyond what is inspected of one kind in one transaction (names of a DNS message, headers of a request). Someone may be hiding something.',
+  ),
+  one(
+    'detect',
+    'app_layer_rescans_total',
+    Counter.AppRescans,
+    'Transactions whose waiting rules could not be remembered: they are scanned anew each time, and rules may alert twice.',
+  ),
+  one('detect', 'app_layer_records_cut_total', Counter.AppRecordsCut, 'EVE records of transactions that lack fields: they were too long.'),
   {
     kind: 'detect',
     name: 'app_layer_skipped_total',
@@ -224,6 +253,7 @@ export const DEFINITIONS: readonly Definition[] = [
     'Alerts above packet-alert-max: not logged, their actions were carried out.',
   ),
   one('detect', 'flow_vars_full_total', Counter.FlowVarsFull, 'Times a flowbit or flowint found no room: rules find it unset.'),
+  one('detect', 'dataset_full_total', Counter.DatasetFull, 'Values that a dataset had no room for (its memcap): not added.'),
   one('detect', 'tagged_packets_total', Counter.TaggedPackets, 'Packets of tagged flows and hosts.'),
   one(
     'detect',

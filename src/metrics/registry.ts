@@ -14,6 +14,8 @@ export interface MetricsSources {
   processes(): { name: string; up: boolean; restarts: number; pid: number }[];
   /** What became of the rules; `inert` are among the loaded. */
   rules(): { loaded: number; failed: number; skipped?: number; inert?: number; inertBy?: Record<string, number> };
+  /** Files of the rule cache that were damaged or not to be trusted, since the start. */
+  cacheRefused?(): number;
   /** Outputs.lostLines(). */
   lostLines(): Record<string, number>;
   /** Outputs.invalid. */
@@ -61,6 +63,9 @@ export function buildRegistry(sources: MetricsSources): Registry {
   gauge('rules_inert', 'Rules that loaded but cannot match yet, by the protocol or feature they wait for.', ['lacks'], (g) => {
     for (const [lacks, count] of Object.entries(sources.rules().inertBy ?? {})) g.set({ lacks }, count);
   });
+  counter('rule_cache_refused_total', 'Files of the rule cache that were damaged or not to be trusted: removed, and made anew.', [], (c) =>
+    c.inc(sources.cacheRefused?.() ?? 0),
+  );
   counter('log_lines_lost_total', 'Log lines that could not be written: disk full, directory gone, disk too slow.', ['log'], (c) => {
     for (const [log, lost] of Object.entries(sources.lostLines())) c.inc({ log }, lost);
   });

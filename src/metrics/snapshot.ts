@@ -1,4 +1,5 @@
-import * as hdr from 'hdr-histogram-js';
+import { createRequire } from 'node:module';
+import type * as hdr from 'hdr-histogram-js';
 import { BATCH_BOUNDS, BLOCK_BYTES, BLOCK_FLOATS, Counter, LATENCY_BUCKETS, latencyBucketTop } from './counters.js';
 
 /** Who keeps a counter block: `capture` threads forward, `detect` threads decode and decide. */
@@ -29,6 +30,9 @@ export interface LatencySummary {
   /** Seconds, as p50 and p99. */
   max: number;
 }
+
+/** Loaded when it is first asked for: it takes longer to import than all of our own metrics. */
+let histograms: typeof hdr | undefined;
 
 /** Counters that are a maximum, not a sum. */
 const MAXIMA = new Set<number>([Counter.MaxWireLen]);
@@ -85,7 +89,8 @@ export class CounterBlocks {
   /** Of what `latencyCounts` returned, less `since`: an earlier result, for "in the last minute". */
   latency(since?: Float64Array): LatencySummary {
     const counts = this.latencyCounts();
-    const histogram = hdr.build({ lowestDiscernibleValue: 1, highestTrackableValue: MAX_NS, numberOfSignificantValueDigits: 2 });
+    histograms ??= createRequire(import.meta.url)('hdr-histogram-js') as typeof hdr;
+    const histogram = histograms.build({ lowestDiscernibleValue: 1, highestTrackableValue: MAX_NS, numberOfSignificantValueDigits: 2 });
     let total = 0;
     let sum = 0;
     for (let i = 0; i < LATENCY_BUCKETS; i++) {

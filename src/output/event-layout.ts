@@ -35,9 +35,10 @@
  *   280  | Ethernet destination, then source (6 bytes each)  | verdict| sides  |
  *        |                                   (280..291)      | (292)  | (293)  |
  *   294  | policy | 0      |
- *   296  | payload bytes, then packet bytes
+ *   296  | appLen (u32)                      | 0                                 |
+ *   304  | payload bytes, then packet bytes, then the transaction's record (app-record.ts)
  *
- * ALERT uses all of it; DROP has no payload; ANOMALY names a decode or stream event, PACKET is a tagged packet: neither has a rule; FLOW has the tuple of the flow in the packet fields, the
+ * ALERT uses all of it; DROP has no payload; FLOW has the Ethernet addresses of both sides there, when they are logged (flow-macs.ts); ANOMALY names a decode or stream event, PACKET is a tagged packet: neither has a rule; FLOW has the tuple of the flow in the packet fields, the
  * moment of writing in tsSec/tsNsec, and no rule. Without Has.Flow the bytes 128..227 and 267 mean nothing,
  * without Has.Outer 228..266; appProto (an AppProto) is 0 without a flow. No record holds text: names come from the rules the writer knows.
  */
@@ -49,9 +50,11 @@ export const enum EventType {
   Anomaly = 4,
   /** A packet logged because of the keyword `tag`. */
   Packet = 5,
+  /** An application layer transaction: the record is all it brings beside the flow, whose tuple stands in the packet fields. */
+  App = 6,
 }
 
-export const EVENT_VERSION = 2;
+export const EVENT_VERSION = 3;
 
 /** Byte offsets, as drawn above. */
 export const enum At {
@@ -139,7 +142,8 @@ export const enum At {
   RejectSides = 293,
   /** FLOW: the Policy (src/workers/policy.ts) that FlowFact.MidstreamPolicy is about. */
   MidstreamPolicy = 294,
-  Bytes = 296,
+  AppLen = 296,
+  Bytes = 304,
 }
 
 /** Bits of At.Flags. */

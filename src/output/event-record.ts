@@ -1,3 +1,5 @@
+import { AppProto, appProtoOf } from '../app-layer/buffers.js';
+import type { Protocol } from '../app-layer/protocol.js';
 import type { Config } from '../config/config.js';
 import { IpProto, type Packet } from '../decode/packet.js';
 import { FlowFlag, TcpState } from '../flow/codes.js';
@@ -5,7 +7,9 @@ import { type FlowTable, Key, L4 } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import type { EventRing } from '../ring/event-ring.js';
 import { Reason } from '../ring/verdict.js';
+import { AppRecordWriter } from './app-record.js';
 import { At, Encapsulation, EVENT_VERSION, EventType, FlowFact, Has, MAX_PACKET_BYTES } from './event-layout.js';
+import { FLOW_MACS_BYTES, FlowMacs } from './flow-macs.js';
 import { STREAM_EVENT_BASE } from './names.js';
 
 export * from './event-layout.js';
@@ -26,11 +30,17 @@ export interface EncoderOptions {
   flows?: boolean;
   /** Decode events, stream events: whether somebody writes records of them. Default false. */
   anomalies?: { decode: boolean; stream: boolean; packetHeader: boolean };
+  /** Flow records have the flow's Ethernet addresses. Default false. */
+  macs?: boolean;
   /** Somebody writes records of tagged packets. Default false. */
   tagged?: boolean;
+  /** AppProtos whose transactions somebody writes records of; whether alerts have the record of their transaction. Default none, false. */
+  app?: readonly number[];
+  appAlerts?: boolean;
 }
 
 /** Link types of a bare IP packet (tcpdump.org, LINKTYPE_*). */
+const ETHERNET = 1;
 const LINKTYPE_IPV4 = 228;
 const LINKTYPE_IPV6 = 229;
 
@@ -61,11 +71,22 @@ export class EventEncoder {
   private readonly streamAnomalies: boolean;
   private readonly taggedPackets: boolean;
   private readonly anomalyBytes: number;
+  /** Ethernet addresses of flows; null: nobody logs them. */
+  macs: FlowMacs | null = null;
+  private readonly wantsMacs: boolean;
   /** Code of stream.midstream-policy. */
   midstreamPolicy = 0;
   /** EventVerdict and sides told of a rejection, for the alerts that follow: the engine knows before it reports them. */
   verdict = 0;
   rejectSides = 0;
+  private readonly appTypes = new Uint8Array(AppProto.Count);
+  private readonly appAlerts: boolean;
+  private readonly record = new AppRecordWriter();
+  /** Of the transaction that alerts are about: its parser, and whether `record` holds it already. */
+  private txParser: Protocol | null = null;
+  private tx = -1;
+  private txId = -1;
+  private isWritten = false;
   private readonly dropLogged = new Float64Array(DROP_LOGGED).fill(-1);
   // The packet around the one under inspection (see `outer`)
   private outerKind = 0;
@@ -92,7 +113,10 @@ export class EventEncoder {
         stream: eves.some((eve) => eve.anomaly.stream),
         packetHeader: eves.some((eve) => eve.anomaly.packetHeader),
       },
+      macs: eves.some((eve) => eve.flow && eve.ethernet),
       tagged: alerts.some((eve) => eve.alert.taggedPackets),
+      app: eves.flatMap((eve) => (eve.app ?? []).map(appProtoOf)),
+      appAlerts: alerts.some((eve) => eve.alert.appLayer !== false),
     };
   }
 
@@ -111,6 +135,9 @@ export class EventEncoder {
     this.decodeAnomalies = options.anomalies?.decode === true;
     this.streamAnomalies = options.anomalies?.stream === true;
     this.taggedPackets = options.tagged === true;
+    this.appAlerts = options.appAlerts === true;
+    for (const proto of options.app ?? []) this.appTypes[proto] = 1;
+    this.wantsMacs = options.macs === true;
     this.anomalyBytes = options.anomalies?.packetHeader === true ? ANOMALY_BYTES : 0;
   }
 
@@ -138,7 +165,9 @@ export class EventEncoder {
     let payload = Math.min(p.payloadLen, this.payloadMax);
     if (payload < 0 || p.payloadOff < 0 || p.payloadOff + payload > p.mem.length) payload = 0;
     const packet = this.packetBytes(p);
-    const at = this.ring.reserve(At.Bytes + payload + packet);
+    const app = this.txParser === null ? 0 : this.appRecord();
+    const link = packet === 0 || p.defragged === 0 ? 0 : Math.min(p.linkHeaderLen, MAX_PACKET_BYTES - packet);
+    const at = this.ring.reserve(At.Bytes + payload + link + packet + app);
     if (at < 0) {
       this.counters[Counter.EventsLost]++;
       return;
@@ -149,12 +178,71 @@ export class EventEncoder {
     this.view.setUint8(at + At.Verdict, this.verdict);
     this.view.setUint8(at + At.RejectSides, this.rejectSides);
     this.view.setUint32(at + At.PayloadLen, payload, true);
-    this.view.setUint32(at + At.PacketLen, packet, true);
+    this.view.setUint32(at + At.PacketLen, link + packet, true);
+    if (link > 0) this.view.setUint32(at + At.LinkType, p.linkHeaderType, true);
     let to = at + At.Bytes;
     if (payload > 0) this.copy(p.mem, p.payloadOff, payload, to);
     to += payload;
+    if (link > 0) this.copy(p.linkHeader, 0, link, to);
+    to += link;
     if (packet > 0) this.copy(p.mem, p.off, packet, to);
+    if (this.txParser !== null) this.appPart(at, this.txParser.proto, this.txId, to + packet, app);
     this.ring.commit();
+  }
+
+  /** The alerts that follow are about this transaction; `parser` null: about the packet again. */
+  about(parser: Protocol | null, tx: number, id: number): void {
+    this.txParser = parser;
+    this.tx = tx;
+    this.txId = id;
+    this.isWritten = false;
+  }
+
+  /** A transaction is complete. `p`: a packet of its flow, whose time it is. */
+  transaction(p: Packet, flows: FlowTable, parser: Protocol, tx: number, id: number): void {
+    if (this.appTypes[parser.proto] === 0) return;
+    const { record, view } = this;
+    this.write(parser, tx);
+    if (record.length === 0) return;
+    const at = this.ring.reserve(At.Bytes + record.length);
+    if (at < 0) {
+      this.counters[Counter.EventsLost]++;
+      return;
+    }
+    this.packet(at, p, flows, EventType.App, -1);
+    if (p.direction !== 0) {
+      // Records are told from the client's side.
+      for (let i = 0; i < 4; i++) {
+        view.setInt32(at + At.Src + i * 4, p.dst[i], true);
+        view.setInt32(at + At.Dst + i * 4, p.src[i], true);
+      }
+      view.setUint16(at + At.SrcPort, p.dstPort, true);
+      view.setUint16(at + At.DstPort, p.srcPort, true);
+    }
+    this.appPart(at, parser.proto, id, at + At.Bytes, record.length);
+    this.ring.commit();
+  }
+
+  /** Length of the record of the transaction that alerts are about. */
+  private appRecord(): number {
+    if (!this.appAlerts || this.txParser === null) return 0;
+    if (!this.isWritten) this.write(this.txParser, this.tx);
+    this.isWritten = true;
+    return this.record.length;
+  }
+
+  private write(parser: Protocol, tx: number): void {
+    const { record } = this;
+    record.reset();
+    parser.record(tx, record);
+    if (record.cut) this.counters[Counter.AppRecordsCut]++;
+  }
+
+  private appPart(at: number, proto: number, id: number, to: number, length: number): void {
+    this.view.setInt32(at + At.TxId, id, true);
+    this.view.setUint8(at + At.AppProto, proto);
+    this.view.setUint32(at + At.AppLen, length, true);
+    if (length > 0) this.copy(this.record.bytes, 0, length, to);
   }
 
   /** `ruleIndex` -1: no rule caused it. */
@@ -207,15 +295,21 @@ export class EventEncoder {
     this.ring.commit();
   }
 
+  /** `slots`: of the flow table whose packets come. */
+  watchMacs(slots: number): void {
+    if (this.wantsMacs) this.macs = new FlowMacs(slots);
+  }
+
   /** Flow records that are sure to fit the ring now; without anybody to write them, any number. */
   flowRoom(): number {
-    return this.flowRecords ? this.ring.room(At.Bytes) : 0x7fffffff;
+    return this.flowRecords ? this.ring.room(At.Bytes + (this.macs === null ? 0 : FLOW_MACS_BYTES)) : 0x7fffffff;
   }
 
   /** A flow left the table; call it before the slot is cleared. `endReason`: a FlowEnd code. Fits FlowEndSink. */
   flowEnded(flows: FlowTable, slot: number, endReason: number): void {
     if (!this.flowRecords) return;
-    const at = this.ring.reserve(At.Bytes);
+    const macs = this.macs === null ? 0 : this.macs.length(slot);
+    const at = this.ring.reserve(At.Bytes + macs);
     if (at < 0) {
       this.counters[Counter.EventsLost]++;
       return;
@@ -257,6 +351,10 @@ export class EventEncoder {
     view.setUint8(at + At.Flags, has);
     this.flow(at, flows, slot);
     view.setUint8(at + At.EndReason, endReason);
+    if (this.macs !== null) {
+      view.setUint32(at + At.PayloadLen, macs, true);
+      this.macs.write(slot, this.bytes, at + At.Bytes);
+    }
     this.ring.commit();
   }
 
@@ -326,6 +424,9 @@ export class EventEncoder {
     if (eth >= 0 && eth + 14 <= mem.length) {
       has |= Has.Ethernet;
       for (let i = 0; i < 12; i++) view.setUint8(at + At.EtherDst + i, mem[eth + i]);
+    } else if (p.defragged !== 0 && p.linkHeaderType === ETHERNET && p.linkHeaderLen >= 14) {
+      has |= Has.Ethernet;
+      for (let i = 0; i < 12; i++) view.setUint8(at + At.EtherDst + i, p.linkHeader[i]);
     }
     const ip = p.ipOff;
     if (p.ipVersion === 6 && ip >= 0 && ip + 4 <= mem.length)

@@ -1,7 +1,9 @@
 import { isAbsolute, join } from 'node:path';
+import { APP_PROTO_NAMES } from '../app-layer/buffers.js';
 import type { Config, EveConfig } from '../config/config.js';
 import type { Rule } from '../rules/rule.js';
-import { eveAlert, eveAnomaly, eveDrop, eveFlow, eveNetflow, evePacket } from './eve.js';
+import { eveAlert, eveAnomaly, eveApp, eveDrop, evePacket } from './eve.js';
+import { eveFlow, eveNetflow } from './eve-flow.js';
 import { decodeEvent, EventRecord } from './event-decode.js';
 import { EventType } from './event-layout.js';
 import { fastLine } from './fast.js';
@@ -29,6 +31,8 @@ function eveLine(e: EventRecord, rule: Rule | undefined, config: EveConfig, sour
       return (isStreamEvent(e.event) ? config.anomaly.stream : config.anomaly.decode) ? eveAnomaly(e, config, source) : '';
     case EventType.Packet:
       return config.alert.enabled && config.alert.taggedPackets ? evePacket(e, config, source) : '';
+    case EventType.App:
+      return config.app?.includes(APP_PROTO_NAMES[e.appProto]) ? eveApp(e, config, source) : '';
     default:
       return config.flow ? eveFlow(e, config, source) : '';
   }

@@ -1,3 +1,4 @@
+import { APP_PROTO_NAMES, PARSED } from '../app-layer/buffers.js';
 import { DECODE_EVENT_NAMES, DecodeEvent } from '../decode/events.js';
 import { FLOW_STATE_NAMES, TCP_STATE_NAMES } from '../flow/names.js';
 import { Counter } from '../metrics/counters.js';
@@ -110,8 +111,11 @@ export const STAT_NAMES: readonly StatName[] = [
   { name: 'tcp.invalid_checksum', counter: Counter.TcpInvalidChecksum },
   { name: 'tcp.reassembly_gap', counter: Counter.AppGaps },
   { name: 'tcp.segment_memcap_drop', counter: Counter.AppNoRoom },
-  { name: 'app_layer.flow.ftp', counter: Counter.AppFtpFlows },
-  { name: 'app_layer.tx.ftp', counter: Counter.AppFtpTransactions },
+  ...PARSED.flatMap((proto) => [
+    { name: `app_layer.flow.${APP_PROTO_NAMES[proto]}`, counter: Counter.AppFlows + proto },
+    { name: `app_layer.tx.${APP_PROTO_NAMES[proto]}`, counter: Counter.AppTxs + proto },
+    { name: `app_layer.error.${APP_PROTO_NAMES[proto]}.parser`, counter: Counter.AppErrors + proto },
+  ]),
   { name: 'detect.alert', counter: Counter.Alerts },
   { name: 'detect.alert_queue_overflow', counter: Counter.AlertsOverflow },
   { name: 'detect.alerts_suppressed', counter: Counter.AlertsSuppressed },

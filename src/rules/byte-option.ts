@@ -160,6 +160,33 @@ export interface FtpBounceOption {
   kind: 'ftpbounce';
 }
 
+/** What a rule says of a dataset besides its name; paths as written. The set itself is the load's (datasets.ts). */
+export interface DatasetUse {
+  name: string;
+  /** Absent: the set is defined elsewhere. */
+  type?: 'string' | 'md5' | 'sha256' | 'ipv4' | 'ip';
+  load?: string;
+  save?: string;
+  state?: string;
+  /** Bytes. */
+  memcap?: number;
+  hashsize?: number;
+}
+
+/** The whole buffer is in a set, or not; `set` and `unset` change it and hold when that changed something. */
+export interface DatasetOption extends DatasetUse {
+  kind: 'dataset';
+  op: 'set' | 'unset' | 'isset' | 'isnotset';
+}
+
+/** The whole buffer is in a set, with such a reputation. */
+export interface DatarepOption extends DatasetUse {
+  kind: 'datarep';
+  op: '>' | '<' | '==';
+  /** 0 to 65535. */
+  value: number;
+}
+
 export type ByteOption =
   | ContentOption
   | PcreOption
@@ -174,4 +201,6 @@ export type ByteOption =
   | Asn1Option
   | EntropyOption
   | RpcOption
-  | FtpBounceOption;
+  | FtpBounceOption
+  | DatasetOption
+  | DatarepOption;

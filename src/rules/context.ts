@@ -1,4 +1,5 @@
 import type { Classification } from './classification.js';
+import type { DatasetsConfig } from './datasets.js';
 
 /**
  * What a rule refers to by name. Treat it as frozen once a rule was parsed with it: resolved
@@ -16,6 +17,8 @@ export interface RuleContext {
   checkPcre?: (pattern: string, flags: string) => string;
   /** suricata.yaml `geoip-database`. Absent: rules with geoip do not load. */
   geoipDatabase?: string;
+  /** suricata.yaml `datasets`. Absent: Suricata's defaults. */
+  datasets?: DatasetsConfig;
 }
 
 /** A context from the parts that are there. */
@@ -27,5 +30,6 @@ export function ruleContext(parts: Partial<RuleContext> = {}): RuleContext {
     references: parts.references ?? new Map(),
     checkPcre: parts.checkPcre,
     geoipDatabase: parts.geoipDatabase,
+    datasets: parts.datasets,
   };
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { RuleContext } from './context.js';
+import { DatasetRegistry, DEFAULT_DATASETS } from './datasets.js';
 import { Reputation } from './reputation.js';
 import type { RuleProblem, RuleSet } from './rule.js';
 import { RuleError } from './rule-error.js';
@@ -54,12 +55,38 @@ export function readAside(files: AsideFiles): RuleAside {
 export function finishRules(set: RuleSet, aside: RuleAside, context: RuleContext): void {
   set.problems.push(...aside.problems);
   applyReputation(set, aside);
+  applyDatasets(set, context);
   if (aside.thresholds !== undefined) {
     const { file, text } = aside.thresholds;
     const { entries, problems } = parseThresholdConfig(text, file, context.addressGroups);
     set.problems.push(...problems);
     set.warnings = [...(set.warnings ?? []), ...applyThresholds(set.rules, entries, file)];
   }
+}
+
+/** Which sets there are; what is in them is read by whoever makes the image. */
+function applyDatasets(set: RuleSet, context: RuleContext): void {
+  const registry = new DatasetRegistry(context.datasets ?? DEFAULT_DATASETS);
+  const refused = new Set<number>();
+  for (const [i, rule] of set.rules.entries()) {
+    // It looks nothing up, and nothing is written for it.
+    if (rule.inert !== undefined) continue;
+    try {
+      registry.rule(rule);
+    } catch (error) {
+      if (!(error instanceof RuleError)) throw error;
+      refused.add(i);
+      set.problems.push({ file: rule.file, line: rule.line, option: error.option, reason: error.reason, sid: rule.sid });
+    }
+  }
+  if (registry.specs.size > 0) set.datasets = [...registry.specs.values()];
+  leaveOut(set, refused);
+}
+
+function leaveOut(set: RuleSet, refused: ReadonlySet<number>): void {
+  if (refused.size === 0) return;
+  set.rules = set.rules.filter((_, i) => !refused.has(i));
+  if (set.sources !== undefined) set.sources = set.sources.filter((_, i) => !refused.has(i));
 }
 
 function applyReputation(set: RuleSet, aside: RuleAside): void {
@@ -77,7 +104,5 @@ function applyReputation(set: RuleSet, aside: RuleAside): void {
       set.problems.push({ file: rule.file, line: rule.line, option: error.option, reason: error.reason, sid: rule.sid });
     }
   }
-  if (refused.size === 0) return;
-  set.rules = set.rules.filter((_, i) => !refused.has(i));
-  if (set.sources !== undefined) set.sources = set.sources.filter((_, i) => !refused.has(i));
+  leaveOut(set, refused);
 }

@@ -30,6 +30,8 @@ replace: bytes written over the content, inline only
 isdataat: whether there is data so far in
 absent: the buffer is not there at all
 bsize: length of the buffer
+dataset: the buffer is in a set of values; also puts it in or takes it out
+datarep: reputation that a set of values gives the buffer
 dsize: length of the packet's payload
 entropy: how random the bytes of the buffer are
 pcre: a regular expression

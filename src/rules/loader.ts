@@ -183,13 +183,10 @@ export class RuleMerger {
     if (!this.reportedTwice.has(key)) {
       this.reportedTwice.add(key);
       const why = winner.rev === loser.rev ? 'has the same revision and came first' : `is the newer revision ${winner.rev}`;
-      this.problem(
-        loser.file,
-        loser.line,
-        'sid',
-        `sid ${rule.sid} exists twice: ${winner.file}:${winner.line} ${why}, this one is ignored`,
-        rule.sid,
-      );
+      const reason = `sid ${rule.sid} exists twice: ${winner.file}:${winner.line} ${why}, this one is ignored`;
+      // Two revisions are an update under way; the same one twice is a mistake.
+      if (winner.rev === loser.rev) this.problem(loser.file, loser.line, 'sid', reason, rule.sid);
+      else this.warnings.push({ file: loser.file, line: loser.line, option: 'sid', reason, sid: rule.sid });
     }
     if (newer) this.rules[position] = undefined;
     return !newer;

@@ -5,6 +5,7 @@
 
 import type { AppOption } from './app-option.js';
 import type { ByteOption } from './byte-option.js';
+import type { DatasetSpec } from './datasets.js';
 import type { PacketOption } from './packet-option.js';
 import type { AddressRanges, Effect, RateFilter, StateOption, Suppression, ThresholdOption } from './state-option.js';
 import type { Transform } from './transform.js';
@@ -144,4 +145,6 @@ export interface RuleSet {
   skippedRules?: RuleProblem[];
   /** The byte string each rule was parsed from. */
   sources?: string[];
+  /** What the rules look values up in, and its contents: DatasetTable. */
+  datasets?: DatasetSpec[];
 }

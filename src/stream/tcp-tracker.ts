@@ -85,7 +85,12 @@ export class TcpTracker {
 
   private inTime(p: Packet, slot: number, state: number): boolean {
     if (state === TcpState.SynSent && p.direction === 1) return this.timestamps.echoes(p, slot);
-    if ((p.tcpFlags & (TcpFlag.Syn | TcpFlag.Rst)) !== 0) return true;
+    if ((p.tcpFlags & TcpFlag.Syn) !== 0) return true;
+    if ((p.tcpFlags & TcpFlag.Rst) !== 0) {
+      // Hosts take it whatever its timestamp (RFC 7323, 5.2): it is only said.
+      if (this.timestamps.stale(p, slot)) this.event(p, StreamEvent.PktInvalidTimestamp);
+      return true;
+    }
     const acked = this.flows.l4[slot * L4.Words + (p.direction ^ 1) + L4.Ack];
     return this.timestamps.check(p, slot, ((p.tcpSeq - acked) | 0) <= 0);
   }

@@ -89,6 +89,14 @@ export class Timestamps {
     return true;
   }
 
+  /** The timestamp is too old; nothing is learnt from it. */
+  stale(p: Packet, slot: number): boolean {
+    const bits = this.bits[slot];
+    if ((bits & Ts.Agreed) !== Ts.Agreed || (bits & (p.direction === 0 ? Ts.KnownTs : Ts.KnownTc)) === 0 || !this.read(p)) return false;
+    const at = slot * 2 + p.direction;
+    return ((this.value - this.last[at]) | 0) < -TOLERANCE && p.tsSec - this.lastSec[at] < IDLE;
+  }
+
   private learn(p: Packet, slot: number): void {
     const at = slot * 2 + p.direction;
     this.last[at] = this.value;

@@ -1,3 +1,4 @@
+import type { DatasetDump } from '../detect/state/process-datasets.js';
 import { errorLine, SluiceError } from '../errors.js';
 import { native } from '../native.js';
 import type { FromChild, ToChild } from './messages.js';
@@ -32,6 +33,12 @@ export function giveUpRights(what: string, { uid, gid }: { uid: number; gid: num
       `the ${what} process cannot become user ${uid}: ${(error as Error).message}; set sluice.detect-user to "" to leave it as it is`,
     );
   }
+}
+
+/** Ends with status 0 once the supervisor has what is to be saved. */
+export function endWith(sets: DatasetDump[]): void {
+  if (sets.length === 0 || !process.connected || !process.send) process.exit(0);
+  process.send({ type: 'datasets', sets } satisfies FromChild, () => process.exit(0));
 }
 
 /** Tells why and ends with status 1. */

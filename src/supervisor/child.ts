@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../cli/log.js';
 import { SluiceError } from '../errors.js';
 import type { FromChild, ToChild } from './messages.js';
+import type { RuleImage } from './rule-image.js';
+import { sendRules } from './rule-pipe.js';
 
 /** Wait before a process is started again: none after a long life, growing after short ones. */
 const BACKOFF_MS = [0, 100, 300, 1000, 3000, 5000];
@@ -17,10 +20,11 @@ export interface ChildOptions {
   /** Word for people: `capture`, `detection`. */
   what: string;
   script: URL;
-  /** Descriptors from number 4 on. */
+  /** Descriptors from number 4 on; behind them comes the pipe for rules. */
   fds: (number | 'ignore')[];
-  /** What the process is told first; it answers `ready`. */
+  /** What the process is told first, and what it is told when it may begin; it answers that with `ready`. */
   init: () => ToChild;
+  begin: () => [ToChild, RuleImage];
   log: Log;
   /** The process is up, for the first time or again. */
   onReady: () => void;
@@ -47,14 +51,20 @@ export class Child {
     return this.process?.pid ?? 0;
   }
 
-  /** The first start: rejects with the child's own words when it cannot begin. */
-  async start(): Promise<void> {
-    await this.launch();
+  /**
+   * The first start: the process loads its modules at once, and begins after `when`. Rejects with the child's own words when it
+   * cannot, or as `when` does.
+   */
+  async start(when: Promise<unknown>): Promise<void> {
+    await this.launch(when);
     this.options.onReady();
   }
 
-  send(message: ToChild): void {
-    if (this.process?.connected) this.process.send(message);
+  /** `rules`: what an envelope in the message announces. */
+  send(message: ToChild, rules?: RuleImage): void {
+    if (!this.process?.connected) return;
+    this.process.send(message);
+    if (rules !== undefined) sendRules(this.process.stdio.at(-1) as Writable, rules);
   }
 
   /** Ends what hangs: the restart follows from the exit. */
@@ -88,22 +98,28 @@ export class Child {
     return clean;
   }
 
-  private launch(): Promise<void> {
-    const { what, script, fds, init } = this.options;
+  private launch(when?: Promise<unknown>): Promise<void> {
+    const { what, script, fds, init, begin } = this.options;
     this.startedAt = Date.now();
     this.killed = false;
     const child = spawn(process.execPath, [...NODE_FLAGS, fileURLToPath(script), `sluice: ${what}${' '.repeat(TITLE_ROOM)}`], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds, 'pipe'],
       serialization: 'advanced',
     });
     this.process = child;
+    // Its end is news from elsewhere.
+    child.stdio.at(-1)?.on('error', () => {});
     return new Promise((resolve, reject) => {
       let up = false;
       let failure: Error | undefined;
-      const late = setTimeout(() => {
-        failure = new SluiceError('SLUICE_SYSTEM', `the ${what} process was not ready within ${READY_MS / 1000} s`);
-        child.kill('SIGKILL');
-      }, READY_MS);
+      let late: NodeJS.Timeout | undefined;
+      const go = () => {
+        late = setTimeout(() => {
+          failure = new SluiceError('SLUICE_SYSTEM', `the ${what} process was not ready within ${READY_MS / 1000} s`);
+          child.kill('SIGKILL');
+        }, READY_MS);
+        this.send(...begin());
+      };
       this.exited = new Promise((gone) => {
         child.once('error', () => {
           if (child.pid === undefined) gone();
@@ -131,6 +147,17 @@ export class Child {
         if (message.type === 'failed' && up) this.options.log.error(message.line);
       });
       child.send(init());
+      if (when === undefined) go();
+      else
+        when.then(
+          () => {
+            if (child.exitCode === null && child.signalCode === null) go();
+          },
+          (error: Error) => {
+            failure = error;
+            child.kill('SIGKILL');
+          },
+        );
     });
   }
 

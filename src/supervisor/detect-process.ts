@@ -2,8 +2,8 @@ import { Piscina } from 'piscina';
 import { AddressTable } from '../detect/state/address-table.js';
 import type { DetectTask } from '../workers/detect-task.js';
 import { RuleOutbox } from '../workers/rule-inbox.js';
-import { childProcess, giveUp, giveUpRights, tell } from './child-process.js';
-import { Fd, type Init, type ToChild } from './messages.js';
+import { childProcess, endWith, giveUp, giveUpRights, tell } from './child-process.js';
+import { type Begin, Fd, type Init, rulesFd, type ToChild } from './messages.js';
 import { ProcessRules } from './process-rules.js';
 
 /**
@@ -16,16 +16,27 @@ const outbox = new RuleOutbox((ruleGeneration) => {
   tell({ type: 'reloaded', ruleGeneration });
 });
 
-async function start(init: Init): Promise<void> {
+let warm: { init: Init; pool: Piscina<DetectTask | undefined, void> } | undefined;
+
+/** Threads start and load what they need; the rules come later. */
+function prepare(init: Init): void {
   const count = init.layout.workers;
-  const pool = new Piscina<DetectTask, void>({
+  const pool = new Piscina<DetectTask | undefined, void>({
     filename: new URL('../workers/detect-task.js', import.meta.url).href,
     minThreads: count,
     maxThreads: count,
     concurrentTasksPerWorker: 1,
     atomics: 'disabled',
   });
-  const image = rules.take(init.rules);
+  warm = { init, pool };
+  for (let worker = 0; worker < count; worker++) pool.run(undefined).catch(giveUp);
+}
+
+async function begin({ rules: loaded, ruleGeneration }: Begin): Promise<void> {
+  if (warm === undefined) return;
+  const { init, pool } = warm;
+  const count = init.layout.workers;
+  const image = rules.take(rulesFd(init.layout), loaded);
   const addressState = AddressTable.create(init.config.thresholdEntries, count > 1);
   const affinity = init.config.threading;
   const lives: Promise<void>[] = [];
@@ -37,7 +48,8 @@ async function start(init: Init): Promise<void> {
       config: init.config,
       image,
       addressState,
-      ruleGeneration: init.ruleGeneration,
+      datasets: rules.datasets,
+      ruleGeneration,
       checksumValidation: init.checksumValidation,
       layout: init.layout,
       worker,
@@ -52,7 +64,7 @@ async function start(init: Init): Promise<void> {
   }
   const ended = Promise.all(lives);
   // A worker that fails takes the process with it: the supervisor starts a whole new one.
-  ended.then(() => process.exit(0), giveUp);
+  ended.then(() => endWith(rules.dump()), giveUp);
   await Promise.race([Promise.all(ready), ended]);
   if (init.become !== undefined) giveUpRights('detection', init.become);
   tell({ type: 'ready' });
@@ -61,9 +73,16 @@ async function start(init: Init): Promise<void> {
 function order(message: ToChild): void | Promise<void> {
   switch (message.type) {
     case 'init':
-      return start(message);
+      return prepare(message);
+    case 'begin':
+      return begin(message);
     case 'rules':
-      outbox.rules({ image: rules.take(message.rules), generation: message.ruleGeneration });
+      if (warm === undefined) return;
+      outbox.rules({
+        image: rules.take(rulesFd(warm.init.layout), message.rules),
+        datasets: rules.datasets,
+        generation: message.ruleGeneration,
+      });
       return;
     case 'end':
       outbox.end();

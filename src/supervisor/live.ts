@@ -3,21 +3,24 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { planCapture } from '../capture/plan.js';
 import type { RunSetup } from '../cli/setup.js';
+import { type DatasetDump, saveDumps } from '../detect/state/process-datasets.js';
 import { SluiceError } from '../errors.js';
 import { Counter } from '../metrics/counters.js';
-import { type MetricsServer, startMetrics } from '../metrics/server.js';
+import type { MetricsServer } from '../metrics/server.js';
 import { CounterBlocks } from '../metrics/snapshot.js';
 import { ROOT } from '../native.js';
 import { Outputs } from '../output/outputs.js';
 import { Control } from '../ring/arena.js';
 import { requireRights } from './capabilities.js';
 import { Child } from './child.js';
+import { collectGarbage } from './collect.js';
 import { daemonStarted } from './daemon.js';
 import { SharedMemory } from './memory.js';
-import type { Init } from './messages.js';
+import type { Begin, FromChild, Init } from './messages.js';
 import type { LoadReport, RuleImage } from './rule-image.js';
-import { type LoadedRules, ruleStats } from './rules.js';
-import { load } from './run.js';
+import { envelope } from './rule-pipe.js';
+import { EMPTY_REPORT, failedRules, ruleStats } from './rule-stats.js';
+import type { LoadedRules } from './rules.js';
 import { userIds } from './user.js';
 import { Watchdog } from './watchdog.js';
 
@@ -29,10 +32,12 @@ const STOP_DETECT_MS = 10_000;
 const DRAIN_RECORDS = 4096;
 /** At the end: how long logs that are behind may stand still, milliseconds. */
 const LOG_PATIENCE_MS = 5000;
+/** How long what an ended process said last may take, milliseconds. */
+const DATASETS_MS = 2000;
 
 /** Live traffic: starts the processes, keeps them alive, writes what they report. Returns the exit status. */
-export async function runLive(setup: RunSetup, rules: LoadedRules): Promise<number> {
-  const supervisor = new Supervisor(setup, rules);
+export async function runLive(setup: RunSetup, load: () => Promise<LoadedRules>): Promise<number> {
+  const supervisor = new Supervisor(setup, load);
   await supervisor.start();
   return supervisor.stopped;
 }
@@ -50,7 +55,10 @@ class Supervisor {
   private readonly watchdog: Watchdog;
   private metrics: MetricsServer | undefined;
   private readonly startMs = Date.now();
+  private rules: LoadedRules = NOTHING_LOADED;
   private generation = 0;
+  /** Files of the rule cache that were damaged or not to be trusted. */
+  private cacheRefused = 0;
   /** When the rules in force came into force, milliseconds since 1970. */
   private rulesSince = Date.now();
   /** New rules are being read; being taken by the detecting threads. */
@@ -59,6 +67,8 @@ class Supervisor {
   private up = { capture: false, detect: false };
   private stopping = false;
   private startedOnce = false;
+  /** What is to be saved of datasets, once the detecting process has ended. */
+  private readonly datasets: DatasetDump[] = [];
   /** Event records taken from the rings. */
   private drained = 0;
   private drainTimer: NodeJS.Timeout | undefined;
@@ -66,7 +76,7 @@ class Supervisor {
 
   constructor(
     private readonly setup: RunSetup,
-    private rules: LoadedRules,
+    private readonly load: () => Promise<LoadedRules>,
   ) {
     const { config, log } = setup;
     this.stopped = new Promise((resolve) => {
@@ -82,6 +92,7 @@ class Supervisor {
     const share = workers || this.plan.threads.length;
     config.flow.memcap = Math.floor(config.flow.memcap / share);
     config.defrag.memcap = Math.floor(config.defrag.memcap / share);
+    config.stream.reassembly.memcap = Math.floor(config.stream.reassembly.memcap / share);
     const names = this.memory.threadNames.map((thread, i) => ({
       ...thread,
       interface: this.plan.threads[i]?.sources.map((s) => this.plan.sources[s].name).join('-'),
@@ -89,7 +100,7 @@ class Supervisor {
     this.blocks = new CounterBlocks(this.memory.counters, names);
     this.outputs = new Outputs(
       config,
-      rules.rules,
+      [],
       this.plan.sources.map((source) => source.name),
       config.logDir,
       (line) => log.warn(line),
@@ -99,7 +110,12 @@ class Supervisor {
       if (!this.reloading) return;
       this.reloading = false;
       this.rulesSince = Date.now();
-      log.notice(`rule reload complete: ${this.rules.report.loaded} rules loaded, ${this.rules.report.problems.length} failed`);
+      setImmediate(collectGarbage);
+      log.notice(`rule reload complete: ${this.rules.report.loaded} rules loaded, ${failedRules(this.rules.report)} failed`);
+    };
+    const told = (message: FromChild): void => {
+      if (message.type === 'datasets') this.datasets.push(...message.sets);
+      else reloaded();
     };
     this.capture = new Child({
       what: fused ? 'capture + detect' : 'capture',
@@ -107,8 +123,9 @@ class Supervisor {
       fds: [controlFd, countersFd, arenaFd, ...eventFds],
       init: () => {
         Atomics.store(this.memory.control, Control.Start, 0);
-        return this.init(fused);
+        return this.init();
       },
+      begin: () => this.begin(fused),
       log,
       onReady: () => {
         this.up.capture = true;
@@ -118,14 +135,15 @@ class Supervisor {
       onLost: () => {
         this.up.capture = false;
       },
-      onMessage: reloaded,
+      onMessage: told,
     });
     if (!fused)
       this.detect = new Child({
         what: 'detect',
         script: new URL('./detect-process.js', import.meta.url),
         fds: ['ignore', countersFd, arenaFd, ...eventFds],
-        init: () => this.init(true),
+        init: () => this.init(),
+        begin: () => this.begin(true),
         log,
         onReady: () => {
           this.detectReady();
@@ -135,7 +153,7 @@ class Supervisor {
           this.up.detect = false;
           this.memory.set(Control.DetectAlive, 0);
         },
-        onMessage: reloaded,
+        onMessage: told,
       });
     this.watchdog = new Watchdog(
       this.memory,
@@ -147,16 +165,21 @@ class Supervisor {
     );
   }
 
+  /** Children load their modules while rules are read; detection begins when it has the rules, capture when detection has begun. */
   async start(): Promise<void> {
     const { log, config } = this.setup;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void this.stop(0));
-    process.on('SIGHUP', () => {
-      this.outputs.reopen();
-      log.reopen();
-      log.notice('logs reopened');
-    });
-    process.on('SIGUSR2', () => void this.reload());
+    let letLoad = () => {};
+    const loaded = new Promise<void>((resolve) => {
+      letLoad = resolve;
+    }).then(() => this.firstRules());
+    const detectStarted = this.detect?.start(loaded) ?? loaded;
+    const started = Promise.all([detectStarted, this.capture.start(detectStarted)]);
+    letLoad();
     try {
+      // Failures of the children are waited for below.
+      started.catch(() => {});
+      await loaded;
+      const { startMetrics } = await import('../metrics/server.js');
       this.metrics = await startMetrics(config.sluice.metrics, {
         blocks: this.blocks,
         version: JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version,
@@ -166,12 +189,12 @@ class Supervisor {
         queueLimit: config.nfq.queues.length > 0 && !config.nfq.failOpen ? config.nfq.queueLength : 0,
         processes: () => this.processes(),
         rules: () => ruleStats(this.rules.report, this.rulesSince),
+        cacheRefused: () => this.cacheRefused,
         lostLines: () => this.outputs.lostLines(),
         invalidRecords: () => this.outputs.invalid,
         up: () => this.isUp(),
       });
-      await this.detect?.start();
-      await this.capture.start();
+      await started;
     } catch (error) {
       this.detect?.send({ type: 'end' });
       await Promise.all([this.detect?.ended(1000), this.capture.ended(1000)]);
@@ -191,9 +214,26 @@ class Supervisor {
         (this.metrics.port > 0 ? `, metrics on http://${config.sluice.metrics.address}:${this.metrics.port}/metrics` : ''),
     );
     daemonStarted();
+    collectGarbage();
   }
 
-  private init(detects: boolean): Init {
+  /** Signals are ours from here on: until then they end the process, and its children with it. */
+  private async firstRules(): Promise<void> {
+    const { log } = this.setup;
+    this.rules = await this.load();
+    this.cacheRefused += this.rules.cacheBad;
+    this.rulesSince = Date.now();
+    this.outputs.setRules(this.rules.rules);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void this.stop(0));
+    process.on('SIGHUP', () => {
+      this.outputs.reopen();
+      log.reopen();
+      log.notice('logs reopened');
+    });
+    process.on('SIGUSR2', () => void this.reload());
+  }
+
+  private init(): Init {
     const { config, runAs } = this.setup;
     const user = runAs.user || config.sluice.detectUser;
     // Connections that live through a crash have no handshake to show to the new process.
@@ -203,11 +243,14 @@ class Supervisor {
       config: restarted,
       plan: this.plan,
       layout: this.memory.layout,
-      rules: detects ? this.rules.image : NO_IMAGE,
-      ruleGeneration: this.generation,
       checksumValidation: config.stream.checksumValidation,
       become: user !== '' && process.getuid?.() === 0 ? userIds(user, runAs.group) : undefined,
     };
+  }
+
+  private begin(detects: boolean): [Begin, RuleImage] {
+    const image = detects ? this.rules.image : NO_IMAGE;
+    return [{ type: 'begin', rules: envelope(image), ruleGeneration: this.generation }, image];
   }
 
   private detectReady(): void {
@@ -261,6 +304,17 @@ class Supervisor {
     while (this.drainOnce(true) > 0);
   }
 
+  /** What the detecting process had in its sets when it ended. We alone write their files. */
+  private async saveDatasets(clean: boolean): Promise<void> {
+    const specs = (this.rules.image.datasets ?? []).map(({ spec }) => spec).filter(({ save }) => save !== '');
+    // The message may come behind the end of its sender.
+    for (let waited = 0; specs.length > 0 && this.datasets.length === 0 && clean && waited < DATASETS_MS; waited += 10)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const problem of saveDumps(this.datasets, specs)) this.setup.log.error(problem);
+    if (specs.length > 0 && this.datasets.length === 0)
+      this.setup.log.error('datasets are not saved: the detecting process did not hand them over');
+  }
+
   private writeStats(): void {
     this.outputs.stats({ ...this.blocks.snapshot(this.startMs), rules: ruleStats(this.rules.report, this.rulesSince) });
   }
@@ -275,7 +329,7 @@ class Supervisor {
     let rules: LoadedRules;
     this.loading = true;
     try {
-      rules = await load(this.setup);
+      rules = await this.load();
       refuseLoss(this.rules.report, rules.report);
     } catch (error) {
       log.error(`rule reload refused, the rules in force stay: ${error instanceof SluiceError ? error.message : String(error)}`);
@@ -285,12 +339,13 @@ class Supervisor {
     }
     // The processes may have gone while the rules were read: what starts anew begins with them.
     this.rules = rules;
+    this.cacheRefused += rules.cacheBad;
     this.generation++;
     // Known before the first record that refers to it can arrive.
     this.outputs.setRules(rules.rules, this.generation);
     if (this.stopping) return;
     this.reloading = true;
-    (this.detect ?? this.capture).send({ type: 'rules', rules: rules.image, ruleGeneration: this.generation });
+    (this.detect ?? this.capture).send({ type: 'rules', rules: envelope(rules.image), ruleGeneration: this.generation }, rules.image);
   }
 
   /** INT, TERM: no packet that was accepted from the kernel is lost. What workers hold that hang or die is decided by the exception policy. */
@@ -312,6 +367,7 @@ class Supervisor {
     clearTimeout(this.drainTimer);
     clearInterval(this.statsTimer);
     await this.drainAll();
+    await this.saveDatasets(clean);
     this.writeStats();
     await this.metrics?.close();
     await this.outputs.close();
@@ -327,6 +383,7 @@ class Supervisor {
 
 /** For a process that does not detect. */
 const NO_IMAGE: RuleImage = { bytes: new Uint8Array(0), databases: [] };
+const NOTHING_LOADED: LoadedRules = { image: NO_IMAGE, rules: [], report: EMPTY_REPORT, phases: {}, cached: false, cacheBad: 0 };
 
 /** A file that is gone, or all rules gone, is more likely a mistake (an update under way) than a wish. */
 function refuseLoss(before: LoadReport, after: LoadReport): void {

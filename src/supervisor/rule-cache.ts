@@ -91,8 +91,7 @@ export class RuleCache implements DatabaseStore {
       const payload = all.subarray(HEADER);
       if (!Buffer.from(all.subarray(0, HEADER)).equals(header(payload))) return this.refuse(path, 'is damaged or of another version');
       this.hits++;
-      // The oldest by use go first.
-      fs.futimesSync(fd, stat.atime, new Date());
+      markUsed(fd, stat);
       return payload;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
@@ -161,6 +160,15 @@ export class RuleCache implements DatabaseStore {
       // A folder of that name: it is never read, and stays.
     }
     return undefined;
+  }
+}
+
+/** The oldest by use go first. Of a file that root made, another user may not say so: it is good all the same. */
+function markUsed(fd: number, stat: fs.Stats): void {
+  try {
+    fs.futimesSync(fd, stat.atime, new Date());
+  } catch {
+    // Its age stays.
   }
 }
 

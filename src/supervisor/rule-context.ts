@@ -19,6 +19,7 @@ export function plainContext(config: Config): { context: PlainContext; problems:
       portGroups: config.vars.portGroups,
       classifications: classifications.entries,
       references: references.entries,
+      datasets: config.datasets,
       matchLimit: config.pcre.matchLimit,
       depthLimit: config.pcre.matchLimitRecursion,
     },

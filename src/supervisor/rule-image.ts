@@ -13,15 +13,20 @@ import { PACKAGE_ROOT } from '../config/paths.js';
 import { compileSets, type DatabaseBytes } from '../detect/databases.js';
 import { pack, unpack } from '../detect/pack.js';
 import { PREPARED_CLASSES, type Prepared, prepareRules } from '../detect/prepare.js';
+import type { DatasetImage } from '../detect/state/process-datasets.js';
 import { native } from '../native.js';
 import type { RuleContext } from '../rules/context.js';
+import type { DatasetSpec } from '../rules/datasets.js';
 import type { Rule, RuleProblem, RuleSet } from '../rules/rule.js';
 import { lazyRules, type RuleTable, ruleTable } from '../rules/rule-table.js';
 import type { RuleCache } from './rule-cache.js';
+import { fillDatasets, openDataset } from './rule-datasets.js';
 
 export interface RuleImage {
   bytes: Uint8Array;
   databases: DatabaseBytes[];
+  /** What the rules look values up in. */
+  datasets?: DatasetImage[];
 }
 
 /** What became of the rules in the files. */
@@ -42,6 +47,8 @@ interface ImageContents {
   table: RuleTable;
   prepared: Prepared;
   report: LoadReport;
+  /** Sets of the rules: their contents are read from their files each time. */
+  datasets: DatasetSpec[];
 }
 
 /** An image opened by one thread. */
@@ -69,16 +76,17 @@ export function buildImage(
     phases[name] = now - from;
     from = now;
   };
+  const datasets = fillDatasets(set);
   const prepared = prepareRules(set.rules, actionOrder);
   lap('plan');
   const databases = compileSets(native, prepared.sets, threads, cache);
   lap('compile');
-  const contents: ImageContents = { table: ruleTable(set, context), prepared, report: reportOf(set) };
+  const contents: ImageContents = { table: ruleTable(set, context), prepared, report: reportOf(set), datasets: set.datasets ?? [] };
   const packed = pack(contents, PREPARED_CLASSES);
   const bytes = new Uint8Array(new SharedArrayBuffer(packed.length));
   bytes.set(packed);
   lap('pack');
-  return { bytes, databases };
+  return { bytes, databases, datasets };
 }
 
 /** What this thread needs of it. Cheap: rules are parsed again when they are looked at. */
@@ -86,17 +94,6 @@ export function openImage(bytes: Uint8Array): OpenImage {
   const { table, prepared, report } = unpack<ImageContents>(bytes, PREPARED_CLASSES);
   return { rules: lazyRules(table), prepared, report };
 }
-
-export const EMPTY_REPORT: LoadReport = {
-  files: [],
-  loaded: 0,
-  inert: 0,
-  inertBy: {},
-  skipped: 0,
-  problems: [],
-  warnings: [],
-  skippedRules: [],
-};
 
 export function reportOf(set: RuleSet): LoadReport {
   const inertBy: Record<string, number> = Object.create(null);
@@ -123,14 +120,22 @@ export function cachedImage(cache: RuleCache, key: string): RuleImage | undefine
   const bytes = cache.readFile(imageFile(key));
   if (bytes === undefined) return undefined;
   try {
-    const { sets } = unpack<ImageContents>(bytes, PREPARED_CLASSES).prepared;
+    const { prepared, datasets: specs } = unpack<ImageContents>(bytes, PREPARED_CLASSES);
+    const { sets } = prepared;
+    const datasets: DatasetImage[] = [];
+    for (const spec of specs) {
+      const dataset = openDataset(spec);
+      // Made anew, the image is without the rules that need it.
+      if (typeof dataset === 'string') return undefined;
+      datasets.push(dataset);
+    }
     const databases: DatabaseBytes[] = [];
     for (const { key: set } of sets) {
       const database = cache.read(set);
       if (database === undefined) return undefined;
       databases.push({ key: set, bytes: database });
     }
-    return { bytes, databases };
+    return { bytes, databases, datasets };
   } catch (error) {
     cache.problems.push(`${imageFile(key)}: ${(error as Error).message}`);
     return undefined;
@@ -138,18 +143,19 @@ export function cachedImage(cache: RuleCache, key: string): RuleImage | undefine
 }
 
 export function storeImage(cache: RuleCache, key: string, image: RuleImage): void {
+  // Its file may be there the next time, and no rule file has changed.
+  if (openImage(image.bytes).report.problems.some((p) => p.option === 'dataset')) return;
   cache.writeFile(imageFile(key), image.bytes);
   cache.tidy();
 }
 
 const imageFile = (key: string): string => `rules-${key}.bin`;
 
-/** Names everything an image is made from: contents of files, what rules refer to, and the programs that make it. */
-export function imageKey(files: { file: string; bytes: Uint8Array }[], settings: unknown): string {
-  const hash = createHash('sha256');
-  hash.update(JSON.stringify([settings, process.version, native.matchVersion(), files.map((f) => [f.file, f.bytes.length]), build()]));
-  for (const { bytes } of files) hash.update(bytes);
-  return hash.digest('hex');
+/** Names everything an image is made from: contents of files (contentsDigest), what rules refer to, and the programs that make it. */
+export function imageKey(contents: string, settings: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify([contents, settings, process.version, native.matchVersion(), build()]))
+    .digest('hex');
 }
 
 /** The program's own files: a developer's build has the same version for months. */
@@ -187,12 +193,4 @@ export function holdDatabases(image: RuleImage): { close(): void } {
       handles.length = 0;
     },
   };
-}
-
-/** In memory that threads share; messages between processes arrive in memory of their own. */
-export function shared(bytes: Uint8Array): Uint8Array {
-  if (bytes.buffer instanceof SharedArrayBuffer && bytes.byteOffset % 8 === 0) return bytes;
-  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  copy.set(bytes);
-  return copy;
 }

@@ -7,6 +7,7 @@ import { finishRules, type RuleAside } from '../rules/finish.js';
 import { RuleMerger, readRuleFiles } from '../rules/loader.js';
 import { RuleCache } from './rule-cache.js';
 import type { PlainContext } from './rule-context.js';
+import { contentsDigest, readRuleBytes } from './rule-files.js';
 import { buildImage, type Phases, type RuleImage, storeImage } from './rule-image.js';
 import type { ParseTask } from './rule-parse-task.js';
 
@@ -23,6 +24,8 @@ export interface LoadTask {
   /** Folder of the cache, '' none; and the image's key there. */
   cache: string;
   key: string;
+  /** contentsDigest of the files the key was made from. */
+  digest: string;
 }
 
 export type LoadMessage =
@@ -70,7 +73,9 @@ async function load(task: LoadTask): Promise<void> {
   const usable = cache instanceof RuleCache ? cache : undefined;
   const image = buildImage(set, context, task.actionOrder, threads, usable, phases);
   from = performance.now();
-  if (usable !== undefined && task.key !== '') storeImage(usable, task.key, image);
+  // Files that were written to meanwhile are not those the key names.
+  if (usable !== undefined && task.key !== '' && contentsDigest(readRuleBytes(task.files)) === task.digest)
+    storeImage(usable, task.key, image);
   lap('store');
   tell({ type: 'progress', done: 1 });
   tell({ type: 'loaded', image, phases, cacheProblems: usable?.problems ?? [], cacheBad: usable?.bad ?? 0 });

@@ -1,21 +1,20 @@
-import * as fs from 'node:fs';
-import { writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Log } from '../cli/log.js';
 import type { Config } from '../config/config.js';
 import { SluiceError } from '../errors.js';
 import { native } from '../native.js';
-import type { RuleStats } from '../output/stats.js';
-import { eveTime } from '../output/text.js';
 import { finishRules, readAside } from '../rules/finish.js';
-import { expandPattern, loadRules } from '../rules/loader.js';
+import { loadRules } from '../rules/loader.js';
 import type { Rule, RuleProblem } from '../rules/rule.js';
 import { loadProgress } from './progress.js';
 import { DEFAULT_CACHE, RuleCache } from './rule-cache.js';
 import { checkedContext, type PlainContext, plainContext } from './rule-context.js';
-import { buildImage, cachedImage, EMPTY_REPORT, imageKey, type LoadReport, openImage, type Phases, type RuleImage } from './rule-image.js';
+import { contentsDigest, readRuleBytes } from './rule-files.js';
+import { buildImage, cachedImage, imageKey, type LoadReport, openImage, type Phases, type RuleImage } from './rule-image.js';
 import type { LoadMessage, LoadTask } from './rule-load-task.js';
+import { EMPTY_REPORT } from './rule-stats.js';
 
 /** Rules in force: the image for who detects, names for who writes logs, the report for who asks. */
 export interface LoadedRules {
@@ -26,6 +25,8 @@ export interface LoadedRules {
   phases: Phases;
   /** The image came out of the cache. */
   cached: boolean;
+  /** Files of the cache that were refused on the way. */
+  cacheBad: number;
 }
 
 /** Rule files together below this are loaded here and now: a thread would take longer to begin. Bytes. */
@@ -44,7 +45,7 @@ export interface LoadOptions {
 /** No rules at all: nothing is read and nothing compiled. */
 export function noRules(): LoadedRules {
   const image = buildImage({ rules: [], problems: [], files: [] }, checkedContext(EMPTY_CONTEXT), undefined, 1, undefined, {});
-  return { image, rules: [], report: EMPTY_REPORT, phases: {}, cached: false };
+  return { image, rules: [], report: EMPTY_REPORT, phases: {}, cached: false, cacheBad: 0 };
 }
 
 const EMPTY_CONTEXT: PlainContext = {
@@ -68,7 +69,9 @@ export async function loadRuleSet(config: Config, files: string[], log: Log, opt
 async function loadImage(config: Config, files: string[], context: PlainContext, log: Log, options: LoadOptions): Promise<LoadedRules> {
   const phases: Phases = {};
   const aside = readAside(config);
-  const contents = readAll(files, phases);
+  const began = performance.now();
+  const contents = readRuleBytes(files);
+  phases.read = performance.now() - began;
   const bytes = contents.reduce((sum, file) => sum + file.bytes.length, 0);
   if (bytes < SMALL) {
     const from = performance.now();
@@ -83,41 +86,24 @@ async function loadImage(config: Config, files: string[], context: PlainContext,
   }
   const cache = openCache(config.sluice.cache, log);
   let key = '';
+  let digest = '';
   if (cache !== undefined) {
     const from = performance.now();
-    key = imageKey(contents, [files, context, config.actionOrder, aside, [...context.classifications], [...context.references]]);
+    digest = contentsDigest(contents);
+    key = imageKey(digest, [files, context, config.actionOrder, aside, [...context.classifications], [...context.references]]);
     phases.hash = performance.now() - from;
     const image = cachedImage(cache, key);
     phases.cache = performance.now() - from - phases.hash;
     for (const problem of cache.problems) log.warn(`rule cache: ${problem}`);
-    if (image !== undefined) return opened(image, phases, true);
+    if (image !== undefined) return { ...opened(image, phases, true), cacheBad: cache.bad };
   }
-  const image = await loadInThread(
-    { files, context, aside, actionOrder: config.actionOrder, cache: cache?.folder ?? '', key },
+  const { image, cacheBad } = await loadInThread(
+    { files, context, aside, actionOrder: config.actionOrder, cache: cache?.folder ?? '', key, digest },
     phases,
     log,
     options.verbose,
   );
-  return opened(image, phases, false);
-}
-
-function readAll(files: string[], phases: Phases): { file: string; bytes: Uint8Array }[] {
-  const from = performance.now();
-  const all: { file: string; bytes: Uint8Array }[] = [];
-  for (const pattern of files) {
-    const expanded = expandPattern(pattern);
-    if (typeof expanded === 'string') continue;
-    for (const file of expanded) {
-      try {
-        all.push({ file, bytes: fs.readFileSync(file) });
-      } catch {
-        // The loader says why.
-        all.push({ file, bytes: new Uint8Array(0) });
-      }
-    }
-  }
-  phases.read = performance.now() - from;
-  return all;
+  return { ...opened(image, phases, false), cacheBad: cacheBad + (cache?.bad ?? 0) };
 }
 
 function openCache(folder: string, log: Log): RuleCache | undefined {
@@ -134,7 +120,7 @@ function opened(image: RuleImage, phases: Phases, cached: boolean): LoadedRules 
   const from = performance.now();
   const { rules, report } = openImage(image.bytes);
   phases.open = performance.now() - from;
-  return { image, rules, report, phases, cached };
+  return { image, rules, report, phases, cached, cacheBad: 0 };
 }
 
 function compiling<T>(make: () => T): T {
@@ -147,7 +133,7 @@ function compiling<T>(make: () => T): T {
 
 const refused = (error: Error) => new SluiceError('SLUICE_RULE', `the rules cannot be compiled: ${error.message}`);
 
-function loadInThread(task: LoadTask, phases: Phases, log: Log, verbose: boolean): Promise<RuleImage> {
+function loadInThread(task: LoadTask, phases: Phases, log: Log, verbose: boolean): Promise<{ image: RuleImage; cacheBad: number }> {
   const progress = loadProgress('Loading rules', verbose);
   const worker = new Worker(new URL('./rule-load-task.js', import.meta.url), {
     workerData: task,
@@ -155,14 +141,16 @@ function loadInThread(task: LoadTask, phases: Phases, log: Log, verbose: boolean
     // Most of what is made here lives to the end: collecting it early and often would take half of the time.
     resourceLimits: { maxYoungGenerationSizeMb: 64 },
   });
-  return new Promise<RuleImage>((resolve, reject) => {
+  return new Promise<{ image: RuleImage; cacheBad: number }>((resolve, reject) => {
     let image: RuleImage | undefined;
+    let cacheBad = 0;
     worker.on('message', (message: LoadMessage) => {
       if (message.type === 'progress') {
         progress.show(message.done);
         return;
       }
       image = message.image;
+      cacheBad = message.cacheBad;
       Object.assign(phases, message.phases);
       for (const problem of message.cacheProblems) log.warn(`rule cache: ${problem}`);
     });
@@ -170,7 +158,7 @@ function loadInThread(task: LoadTask, phases: Phases, log: Log, verbose: boolean
     // Not before: its memory goes with it.
     worker.once('exit', () => {
       if (image === undefined) reject(refused(new Error('the loading thread ended early')));
-      else resolve(image);
+      else resolve({ image, cacheBad });
     });
   }).finally(() => progress.end());
 }
@@ -227,24 +215,19 @@ function byReason(problems: RuleProblem[]): string {
 function writeReport(report: LoadReport, folder: string): string {
   if (folder === '') return '';
   const path = join(folder, 'rule-problems.log');
+  const lines = [...report.problems, ...report.warnings, ...report.skippedRules].map((p) => `${problemLine(p)}\n`);
   try {
-    writeFileSync(path, [...report.problems, ...report.warnings, ...report.skippedRules].map((p) => `${problemLine(p)}\n`).join(''));
+    // Not through a link that whoever else may write to the folder has put there.
+    const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o644);
+    try {
+      writeFileSync(fd, lines.join(''));
+    } finally {
+      closeSync(fd);
+    }
     return path;
   } catch {
     return '';
   }
-}
-
-/** For stats and metrics; `sinceMs`: when the rules came into force. */
-export function ruleStats(report: LoadReport, sinceMs: number): RuleStats {
-  return {
-    loaded: report.loaded,
-    failed: report.problems.length,
-    skipped: report.skipped,
-    inert: report.inert,
-    inertBy: report.inertBy,
-    lastReload: eveTime(Math.trunc(sinceMs / 1000), (sinceMs % 1000) * 1e6),
-  };
 }
 
 /** `file:line: option: reason`, with the parts that are known. */

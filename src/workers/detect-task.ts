@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../config/config.js';
+import type { DatasetMemory } from '../detect/state/datasets.js';
 import { BLOCK_BYTES, BLOCK_FLOATS, Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
 import { type ArenaLayout, captureFlag, eventRingAt, packetRingAt, workerFlag } from '../ring/arena.js';
@@ -17,6 +18,8 @@ export interface DetectTask {
   image: Uint8Array;
   /** EngineSetup.addressState. */
   addressState: ArrayBuffer | SharedArrayBuffer;
+  /** EngineSetup.datasets. */
+  datasets: DatasetMemory[];
   ruleGeneration: number;
   checksumValidation: boolean;
   layout: ArenaLayout;
@@ -79,6 +82,7 @@ class DetectWorker {
       config: task.config,
       ...openImage(task.image),
       addressState: task.addressState,
+      datasets: task.datasets,
       ruleGeneration: task.ruleGeneration,
       checksumValidation: task.checksumValidation,
       counters: this.counters,
@@ -94,7 +98,10 @@ class DetectWorker {
       let work = 0;
       for (let r = 0; r < this.rings.length; r++) if (this.rings[r].refresh()) work += this.drain(this.rings[r]);
       this.counters[Counter.Heartbeat]++;
-      if (inbox.waiting()) inbox.take(engine);
+      if (inbox.waiting()) {
+        inbox.take(engine);
+        continue;
+      }
       if (work > 0) continue;
       if (inbox.ended()) break;
       if (engine.catchUp()) continue;
@@ -149,7 +156,9 @@ class DetectWorker {
   }
 }
 
-export default function detect(task: DetectTask): void {
+/** Without a task: the thread has loaded what it needs, and waits for one. */
+export default function detect(task: DetectTask | undefined): void {
+  if (task === undefined) return;
   const worker = new DetectWorker(task);
   task.port.postMessage({ ready: task.worker });
   worker.run();

@@ -1,16 +1,21 @@
 import { getHeapStatistics } from 'node:v8';
 import { AppLayer, NO_ROOM } from '../app-layer/app-layer.js';
+import { PROTOCOL_SPECS } from '../app-layer/protocols.js';
+import { Tx } from '../app-layer/transactions.js';
 import type { Config } from '../config/config.js';
 import { Decoder } from '../decode/decoder.js';
 import { Defragmenter, DefragResult } from '../decode/defrag.js';
 import { LinkType } from '../decode/link-types.js';
-import { IpProto, Packet, TcpFlag } from '../decode/packet.js';
+import { IpProto, MAX_LINK_HEADER, Packet, TcpFlag } from '../decode/packet.js';
 import { Detector } from '../detect/detector.js';
+import { forgetIpOnly } from '../detect/flows.js';
 import type { Prepared } from '../detect/prepare.js';
 import { Act, RuleActions, Scope } from '../detect/rule-actions.js';
 import type { RuleCost } from '../detect/rule-costs.js';
+import type { DatasetMemory } from '../detect/state/datasets.js';
 import { StateStore } from '../detect/state/store.js';
 import { NewAction } from '../detect/threshold.js';
+import { TxRules } from '../detect/tx-rules.js';
 import { FlowFlag, NoFlow } from '../flow/codes.js';
 import { type FlowEndSink, FlowTable } from '../flow/flow-table.js';
 import { isIcmpV4Error } from '../flow/icmp.js';
@@ -21,6 +26,7 @@ import type { EventRing } from '../ring/event-ring.js';
 import { Mode, packAnswer, Reason, Side, Verdict } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
 import { TcpResult, TcpTracker } from '../stream/tcp-tracker.js';
+import { ghostPacket } from './ghost.js';
 import { Policy, policyCode } from './policy.js';
 import { canRewrite, fixChecksums } from './rewrite.js';
 
@@ -38,6 +44,8 @@ export interface EngineSetup {
   events: EventRing;
   /** What rules remember of addresses: one for the detecting threads of a process (AddressTable.create). Absent: the thread's own. */
   addressState?: ArrayBuffer | SharedArrayBuffer;
+  /** What the rules look values up in: one for the detecting threads of a process. */
+  datasets?: DatasetMemory[];
 }
 
 /** Due flows looked at when a second begins, and every so many packets while more are due. */
@@ -72,6 +80,14 @@ export class Engine {
   private readonly defrag: Defragmenter;
   private readonly tcp: TcpTracker;
   private readonly app: AppLayer;
+  private readonly txRules: TxRules;
+  /** For transactions that no packet at hand is about. */
+  private readonly ghost = new Packet();
+  /** A packet of the flow whose transactions end. */
+  private about = this.packet;
+  private readonly onTransaction = (tx: number): void => {
+    this.events.transaction(this.about, this.flows, this.app.parserOf(tx), tx, this.app.txs.words[tx * Tx.Words + Tx.Id]);
+  };
   private readonly events: EventEncoder;
   private readonly counters: Float64Array;
   private readonly config: Config;
@@ -105,27 +121,31 @@ export class Engine {
         teredo: config.teredo,
         teredoPorts: config.teredoPorts,
         checksumValidation: setup.checksumValidation,
+        checksumKeywords: config.stream.checksumKeywords,
       },
       counters,
     );
     this.defrag = new Defragmenter(config.defrag, counters);
     const ended: FlowEndSink = {
       flowEnded: (flows, slot, reason) => {
-        this.app.flowEnded(slot);
+        if (flows.appState[slot] !== 0 && flows.proto(slot) === IpProto.Tcp) this.finishTransactions(slot);
         this.store.flowEnded(slot);
         this.countEnd(flows, slot);
         this.events.flowEnded(flows, slot, reason);
       },
     };
     this.flows = new FlowTable(config.flow, counters, ended, { thread: setup.thread });
+    this.events.watchMacs(this.flows.capacity);
     this.store = new StateStore({
       flows: this.flows.capacity,
       entries: config.thresholdEntries,
       addresses: setup.addressState,
       counters,
     });
+    this.store.datasets.use(setup.datasets ?? []);
     this.tcp = new TcpTracker(config.stream, this.flows, counters);
     this.app = new AppLayer(this.flows, counters);
+    this.txRules = new TxRules(this.app.txs, counters);
     this.bypassMark = config.nfq.bypassMark;
     this.bypassMask = config.nfq.bypassMask;
     this.flowMemcapPolicy = policyCode(config.flow.memcapPolicy);
@@ -140,12 +160,15 @@ export class Engine {
   }
 
   /** Takes a new rule set between two packets; flows and their verdicts stay. */
-  setRules(rules: Rule[], generation: number, prepared?: Prepared): void {
+  setRules(rules: Rule[], generation: number, prepared?: Prepared, datasets: readonly DatasetMemory[] = []): void {
     const detector = this.newDetector(rules, prepared);
     this.detector.close();
+    this.txRules.clear();
+    this.store.datasets.use(datasets);
     this.detector = detector;
     this.actions = prepared?.actions ?? new RuleActions(rules);
     this.events.ruleGeneration = generation;
+    forgetIpOnly(this.flows);
   }
 
   /** Decides the packet in `this.packet`. In IDS mode the answer is always Pass. */
@@ -162,6 +185,7 @@ export class Engine {
     this.mark = this.markMask = this.answer = this.rewritten = 0;
     p.tunnelDepth = 0;
     p.defragged = 0;
+    p.linkHeaderLen = 0;
     this.defrag.completed = 0;
     this.decoder.decode(p);
     this.countLayer(p);
@@ -278,6 +302,7 @@ export class Engine {
       }
       return this.detect(p);
     }
+    if (this.events.macs !== null) this.events.macs.add(p);
     let flags = flows.flags[flow];
     // Out of fragments, without a session: its first fragment came late, or the session is another worker's.
     // Hosts that fragment TCP at all are rare; one that does so in this way hides something.
@@ -293,7 +318,8 @@ export class Engine {
       if (result === TcpResult.Invalid && (flags & FlowFlag.TcpEstablished) !== 0 && p.mode === Mode.Ips) p.established = 1;
       if (
         (result === TcpResult.Midstream || result === TcpResult.MidstreamPickup) &&
-        (flows.flags[p.flow] & FlowFlag.MidstreamPolicy) === 0
+        // A flow that is passed stays without a session: each of its packets counts, as in Suricata.
+        ((flows.flags[p.flow] & FlowFlag.MidstreamPolicy) === 0 || this.midstreamPolicy === Policy.PassFlow)
       ) {
         flows.flags[p.flow] |= FlowFlag.MidstreamPolicy;
         this.counters[Counter.MidstreamPolicy + this.midstreamPolicy]++;
@@ -320,7 +346,19 @@ export class Engine {
         }
       }
       p.appProto = flows.appProto[p.flow];
+    } else if (p.proto === IpProto.Udp && (flags & (FlowFlag.Passed | FlowFlag.Bypassed | FlowFlag.Dropped)) === 0 && p.csumInvalid === 0) {
+      transactions = this.app.datagram(p);
+      p.appProto = flows.appProto[p.flow];
     }
+    const verdict = this.inspectFlow(p, flags, transactions);
+    this.about = p;
+    this.app.settle(this.onTransaction);
+    return verdict;
+  }
+
+  /** A packet of a flow, which brings so many moments of transactions. */
+  private inspectFlow(p: Packet, flags: number, transactions: number): Verdict {
+    const { flows } = this;
     if (flows.answers[p.flow] !== 0) this.rejectAgain(p);
     if ((flags & FlowFlag.Dropped) !== 0 && p.mode === Mode.Ips) return this.drop(p, Reason.FlowDropped, -1);
     if ((flags & FlowFlag.Bypassed) !== 0) return this.bypassed();
@@ -338,6 +376,12 @@ export class Engine {
     // No host takes a fragment whose header is damaged: it must not stand in for the good one.
     const result = p.csumInvalid === 1 ? DefragResult.Waiting : this.defrag.add(p);
     const complete = result === DefragResult.Complete;
+    // In the capture, a reassembled datagram has the link header of its last fragment.
+    if (complete && p.tunnelDepth === 0 && mem !== this.defrag.mem && p.ipOff - off <= MAX_LINK_HEADER) {
+      p.linkHeaderLen = p.ipOff - off;
+      p.linkHeaderType = linkType;
+      for (let i = 0; i < p.linkHeaderLen; i++) p.linkHeader[i] = mem[off + i];
+    }
     const length = p.capLen;
     // Within a reassembled datagram the fragment's own bytes are gone now.
     if (!complete || mem !== this.defrag.mem) {
@@ -394,17 +438,56 @@ export class Engine {
     return n === 0 ? Verdict.None : this.act(p, n);
   }
 
-  /** Rules on the application layer transactions that this packet completes. */
+  /** Rules on what this packet brings to application layer transactions. */
   private examineTransactions(p: Packet, count: number): Verdict {
-    const { app, detector, flows } = this;
+    const { app, flows } = this;
+    const proto = p.appProto;
     for (let i = 0; i < count; i++) {
       app.select(i);
-      const n = detector.inspectTransaction(p, flows, app.buffers);
+      let packet = p;
+      if (app.direction !== p.direction) {
+        packet = this.ghost;
+        ghostPacket(packet, flows, p.flow, app.direction, p);
+      }
+      const n = this.inspectSelected(packet);
+      p.appProto = proto;
       if (n === 0) continue;
-      const verdict = this.act(p, n);
+      this.events.about(app.parserOf(app.tx), app.tx, app.txs.words[app.tx * Tx.Words + Tx.Id]);
+      const verdict = this.act(packet, n);
+      this.events.about(null, -1, -1);
       if (verdict !== Verdict.None) return verdict;
     }
     return Verdict.Pass;
+  }
+
+  /** Rules on the moment that was selected; how many match. */
+  private inspectSelected(p: Packet): number {
+    const { app, detector } = this;
+    const { words } = app.txs;
+    const proto = words[app.tx * Tx.Words + Tx.Proto];
+    p.appProto = proto;
+    detector.about(app.tx, words, PROTOCOL_SPECS[proto]!.eventWord);
+    return detector.inspectTransaction(p, this.flows, app.buffers, this.txRules, app.tx, app.isComplete());
+  }
+
+  /** The flow ends: what its transactions lack does not come any more. */
+  private finishTransactions(slot: number): void {
+    const { app, ghost, flows } = this;
+    const count = app.finish(slot);
+    const isInspected = (flows.flags[slot] & (FlowFlag.Passed | FlowFlag.Bypassed | FlowFlag.Dropped)) === 0;
+    for (let i = 0; i < count && isInspected; i++) {
+      app.select(i);
+      ghostPacket(ghost, flows, slot, app.direction, null);
+      const n = this.inspectSelected(ghost);
+      if (n === 0) continue;
+      this.events.about(app.parserOf(app.tx), app.tx, app.txs.words[app.tx * Tx.Words + Tx.Id]);
+      this.act(ghost, n);
+      this.events.about(null, -1, -1);
+    }
+    ghostPacket(ghost, flows, slot, 0, null);
+    this.about = ghost;
+    app.settle(this.onTransaction);
+    app.flowEnded(slot);
   }
 
   /** The bypass mark lets netfilter rules keep later packets of the flow out of the queue. */

@@ -1,6 +1,7 @@
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { FrameFlag, FrameWord } from '../capture/frames.js';
 import { CaptureThread, type CaptureThreadData } from '../capture/thread.js';
+import type { DatasetMemory } from '../detect/state/datasets.js';
 import { Counter } from '../metrics/counters.js';
 import { eventRingAt } from '../ring/arena.js';
 import { EventRing } from '../ring/event-ring.js';
@@ -15,6 +16,8 @@ export interface FusedThreadData extends CaptureThreadData {
   image: Uint8Array;
   /** EngineSetup.addressState. */
   addressState: ArrayBuffer | SharedArrayBuffer;
+  /** EngineSetup.datasets. */
+  datasets: DatasetMemory[];
   ruleGeneration: number;
   checksumValidation: boolean;
   port: MessagePort;
@@ -41,6 +44,7 @@ class FusedLoop {
       config: data.config,
       ...openImage(data.image),
       addressState: data.addressState,
+      datasets: data.datasets,
       ruleGeneration: data.ruleGeneration,
       checksumValidation: data.checksumValidation,
       counters: thread.counters,
@@ -60,7 +64,7 @@ class FusedLoop {
       }
       thread.settle();
       if (thread.draining) return;
-      thread.wait(IDLE_MS);
+      if (!inbox.waiting()) thread.wait(IDLE_MS);
     }
   }
 

@@ -2,6 +2,7 @@ import { setImmediate as breathe, setTimeout as rest } from 'node:timers/promise
 import { CaptureFile } from '../capture/pcap/capture-file.js';
 import { expandCaptures } from '../capture/pcap/expand.js';
 import type { RunSetup } from '../cli/setup.js';
+import { ProcessDatasets, saveDumps } from '../detect/state/process-datasets.js';
 import { SluiceError } from '../errors.js';
 import { BLOCK_BYTES, BLOCK_FLOATS, Counter } from '../metrics/counters.js';
 import { CounterBlocks } from '../metrics/snapshot.js';
@@ -10,7 +11,8 @@ import { writeRuleProfile } from '../output/rule-profile.js';
 import { EventRing } from '../ring/event-ring.js';
 import { Mode, Verdict } from '../ring/verdict.js';
 import { holdDatabases, openImage } from '../supervisor/rule-image.js';
-import { type LoadedRules, ruleStats } from '../supervisor/rules.js';
+import { ruleStats } from '../supervisor/rule-stats.js';
+import type { LoadedRules } from '../supervisor/rules.js';
 import { Engine } from './engine.js';
 
 /** Packets between two looks at events and signals: a few milliseconds' work. */
@@ -35,13 +37,14 @@ export async function readCaptures(setup: RunSetup, rules: LoadedRules): Promise
     for (const path of expandCaptures(pcap.path, { recursive: pcap.recursive, order: 'time' })) {
       if (seen.has(path) || reader.stopped) continue;
       seen.add(path);
+      const before = reader.counters[Counter.Packets];
       try {
         await reader.read(path);
       } catch (error) {
         if (!(error instanceof SluiceError)) throw error;
-        // One damaged file does not keep the others of a folder from being read.
+        // One damaged file does not keep the others of a folder from being read; one that is good up to the damage was read.
         log.error(`${error.code}: ${error.message}`);
-        failed++;
+        if (reader.counters[Counter.Packets] === before) failed++;
       }
     }
     if (!pcap.continuous || reader.stopped) break;
@@ -64,6 +67,7 @@ class OfflineReader {
   private readonly blocks: CounterBlocks;
   private readonly file = new CaptureFile();
   private readonly mode: Mode;
+  private readonly datasets = new ProcessDatasets();
   private readonly startMs = Date.now();
 
   constructor(
@@ -84,6 +88,7 @@ class OfflineReader {
       rules: rules.rules,
       prepared: openImage(rules.image.bytes).prepared,
       ruleGeneration: 0,
+      datasets: this.datasets.take(rules.image.datasets),
       checksumValidation: config.stream.checksumValidation,
       counters: this.counters,
       events: this.events,
@@ -131,6 +136,8 @@ class OfflineReader {
       while (this.outputs.congested()) await rest(1);
     }
     this.engine.close();
+    const specs = (this.rules.image.datasets ?? []).map(({ spec }) => spec);
+    for (const problem of saveDumps(this.datasets.dump(), specs)) this.setup.log.error(problem);
     const { ruleProfile, logDir } = this.setup.config;
     if (ruleProfile !== undefined) process.stdout.write(writeRuleProfile(this.engine.ruleCosts(), ruleProfile, logDir));
     const { rules, startMs } = this;

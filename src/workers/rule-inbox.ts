@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { openImage } from '../supervisor/rule-image.js';
+import type { DatasetMemory } from '../detect/state/datasets.js';
+import { type OpenImage, openImage } from '../supervisor/rule-image.js';
 import type { Engine } from './engine.js';
 
 /** Words shared between a process's main thread and one detecting thread. */
@@ -15,6 +16,8 @@ export const enum Order {
 export interface RuleMessage {
   /** Of a RuleImage, in shared memory; the process holds its databases. */
   image: Uint8Array;
+  /** EngineSetup.datasets. */
+  datasets: DatasetMemory[];
   generation: number;
 }
 
@@ -54,6 +57,8 @@ export class RuleOutbox {
  * turn, and takes the message from the port between two packets.
  */
 export class RuleInbox {
+  private opened: (RuleMessage & OpenImage) | undefined;
+
   constructor(
     private readonly port: MessagePort,
     private readonly orders: Int32Array,
@@ -67,13 +72,22 @@ export class RuleInbox {
     return Atomics.load(this.orders, Order.End) === 1;
   }
 
+  /**
+   * One step of taking new rules: to open the image, then to put it in force. Call it until nothing is waiting, with packets in
+   * between: each step takes a few milliseconds for 25,000 rules.
+   */
   take(engine: Engine): void {
-    for (let received = receiveMessageOnPort(this.port); received !== undefined; received = receiveMessageOnPort(this.port)) {
-      Atomics.sub(this.orders, Order.Reload, 1);
-      const { image, generation } = received.message as RuleMessage;
-      const { rules, prepared } = openImage(image);
-      engine.setRules(rules, generation, prepared);
-      this.port.postMessage({ reloaded: generation });
+    const { opened } = this;
+    if (opened === undefined) {
+      const received = receiveMessageOnPort(this.port);
+      if (received === undefined) return;
+      const message = received.message as RuleMessage;
+      this.opened = { ...message, ...openImage(message.image) };
+      return;
     }
+    this.opened = undefined;
+    engine.setRules(opened.rules, opened.generation, opened.prepared, opened.datasets);
+    Atomics.sub(this.orders, Order.Reload, 1);
+    this.port.postMessage({ reloaded: opened.generation });
   }
 }

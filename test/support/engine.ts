@@ -26,7 +26,7 @@ export class EngineBench {
   private readonly region = native.region(this.mem.buffer);
   private readonly mode: Mode;
 
-  constructor(options: BenchOptions = {}) {
+  constructor(options: BenchOptions = {}, checksumValidation = true) {
     const ringBytes = options.ringBytes ?? 1 << 20;
     this.mode = options.mode ?? Mode.Ips;
     this.events = new EventRing(new ArrayBuffer(EventRing.bytesFor(ringBytes)), ringBytes);
@@ -35,7 +35,7 @@ export class EngineBench {
       thread: 0,
       rules: rules(...(options.rules ?? [])),
       ruleGeneration: 0,
-      checksumValidation: true,
+      checksumValidation,
       counters: this.counters,
       events: this.events,
     });
@@ -58,6 +58,11 @@ export class EngineBench {
     p.csumNotReady = 0;
     const verdict = VERDICT_NAMES[this.engine.inspect()];
     return verdict === 'drop' ? `drop: ${REASON_NAMES[this.engine.reason]}` : verdict;
+  }
+
+  /** Alerts so far. */
+  alerts(): number {
+    return this.counters[Counter.Alerts];
   }
 
   /** Empties the event ring; returns how many records it held. */

@@ -67,11 +67,13 @@ outputs:
         verdict: true,
         taggedPackets: true,
         payloadBufferSize: 8192,
+        appLayer: false,
       },
       anomaly: { decode: true, stream: false, applayer: true, packetHeader: false },
       drop: { enabled: true, alerts: true, flows: 'all', verdict: false },
       flow: true,
       netflow: false,
+      app: [],
       stats: { enabled: true, totals: false, threads: true, deltas: true, nullValues: true },
     },
     otherEves: [],
@@ -118,7 +120,7 @@ outputs:
   - pcap-log: { enabled: yes }
   - http-log: { enabled: no }
   - fsat: { enabled: yes }
-  - eve-log: { enabled: yes, filetype: redis, types: [ alert, http, dns, { tls: { enabled: no } }, bogus ] }
+  - eve-log: { enabled: yes, filetype: redis, types: [ alert, http, smtp, nfs, { smb: { enabled: no } }, bogus ] }
   - eve-log: { enabled: yes, filename: second.json }
 `);
   assert.deepEqual(
@@ -127,7 +129,7 @@ outputs:
       `unknown output 'fsat' is ignored`,
       `eve-log filetype 'redis' is not built: a regular file is written`,
       `unknown eve-log type 'bogus' is ignored`,
-      'enabled but not built, nothing will be written for: pcap-log, eve-log http, eve-log dns',
+      'enabled but not built, nothing will be written for: pcap-log, eve-log smtp, eve-log nfs',
     ],
   );
 });

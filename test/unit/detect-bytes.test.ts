@@ -88,6 +88,8 @@ describe('byte_jump', () => {
     ['byte_jump:1,0; content:"x"; distance:0; within:1;', '\x02abx', true],
     ['byte_jump:1,0; content:"x"; distance:0; within:1;', '\x01abx', false],
     ['byte_jump:1,0;', '\x03ab', false],
+    // At the very end there is nothing to read, and nothing is read.
+    ['content:"ab"; byte_jump:0,0,relative,post_offset -2; content:"ab"; distance:0; within:2;', 'xab', true],
     ['byte_jump:1,0,from_beginning; content:"b"; within:1;', '\x02ab', true],
     ['byte_jump:1,0,multiplier 2; content:"x"; within:1;', '\x01abx', true],
     ['byte_jump:1,0,align; content:"x"; within:1;', '\x01abcdx', true],

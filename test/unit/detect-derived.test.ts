@@ -255,7 +255,7 @@ describe('the arena', () => {
     );
     d.reset();
     assert.equal(d.length(a, packet(Uint8Array.of()), new Buffers()), -1);
-    assert.throws(() => d.add('http.uri', [md5], () => 0), /no parser/);
+    assert.throws(() => d.add('smb.share', [md5], () => 0), /no parser/);
     assert.throws(() => d.add('ftp.command', [{ name: 'luaxform', value: 'x' }], () => 0), /no runtime/);
     d.close();
   });

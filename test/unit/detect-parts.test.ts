@@ -90,15 +90,15 @@ describe('parts of the packet as buffers', () => {
 describe('rules that wait', () => {
   it('are asked by no packet and no transaction', () => {
     const set = rules(
-      'alert http any any -> any any (content:"hello"; sid:1;)',
-      'alert tcp any any -> any any (http.uri; content:"a"; sid:2;)',
-      'alert tcp any any -> any any (app-layer-protocol:!tls; sid:3;)',
+      'alert smb any any -> any any (content:"hello"; sid:1;)',
+      'alert tcp any any -> any any (smb.share; content:"a"; sid:2;)',
+      'alert tcp any any -> any any (app-layer-protocol:!smb; sid:3;)',
       'alert ftp any any -> any any (ftp.reply; content:!"a"; sid:4;)',
       'alert tcp any any -> any any (content:"hello"; sid:5;)',
     );
     assert.deepEqual(
       set.map((r) => r.inert),
-      ['http', 'http', 'tls', 'ftp', undefined],
+      ['smb', 'smb', 'smb', 'ftp', undefined],
     );
     const bench = new Bench(set);
     assert.equal(bench.sids(frame()), '5');

@@ -43,6 +43,7 @@ export function streamConfig(values: Partial<StreamConfig> = {}): StreamConfig {
     midstream: false,
     midstreamPolicy: 'ignore',
     asyncOneside: false,
+    reassembly: { memcap: 1 << 20, depth: 0, chunkSizes: [2560, 2560], urgent: 'oob', hosts: [] },
     ...values,
   };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { BUFFER_NAMES } from '../../src/app-layer/buffers.js';
 import { BUFFERS, CATALOGUE } from '../../src/app-layer/catalogue.js';
 import { SURICATA_KEYWORDS } from '../../src/rules/keywords.js';
 import { OPTIONS } from '../../src/rules/options/table.js';
@@ -136,10 +137,7 @@ describe('sticky buffers', () => {
     for (const name of CATALOGUE.keys()) assert.ok(OPTIONS.has(name), name);
     assert.deepEqual(
       BUFFERS.map(({ name, id }) => [name, id]),
-      [
-        ['ftp.command', 0],
-        ['ftp.command_data', 1],
-      ],
+      BUFFER_NAMES.map((name, id) => [name, id]),
     );
   });
 });

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { createLog } from '../../src/cli/log.js';
 import { defaultConfig } from '../../src/config/load.js';
+import { NO_ASIDE } from '../../src/rules/finish.js';
 import { RuleCache } from '../../src/supervisor/rule-cache.js';
+import { contentsDigest, readRuleBytes } from '../../src/supervisor/rule-files.js';
+import type { LoadTask } from '../../src/supervisor/rule-load-task.js';
 import { type LoadedRules, loadRuleSet } from '../../src/supervisor/rules.js';
 
 let folder = '';
@@ -173,4 +178,42 @@ test('cold, warm, damaged: the same rules, and says where they come from', async
   assert.equal(changed.rules.rules[77].msg, 'rule 77!');
   const none = await load(text, '');
   assert.deepEqual(none.rules.report, cold.rules.report);
+});
+
+test('files that change while they are loaded: what is in force is not kept under the name of what was', async () => {
+  const cache = join(folder, 'cache');
+  assert.equal((await load(many(3000), cache)).rules.cached, false);
+  const kept = fs.readdirSync(cache).filter((name) => name.startsWith('rules-'));
+  assert.equal(kept.length, 1);
+  const key = kept[0].slice('rules-'.length, -'.bin'.length);
+  const file = join(folder, 'many.rules');
+  const digest = contentsDigest(readRuleBytes([file]));
+  fs.rmSync(join(cache, kept[0]));
+  const context = {
+    addressGroups: {},
+    portGroups: {},
+    classifications: new Map(),
+    references: new Map(),
+    matchLimit: 100,
+    depthLimit: 100,
+  };
+  const stored = async () => {
+    const task: LoadTask = { files: [file], context, aside: NO_ASIDE, actionOrder: [], cache, key, digest };
+    const worker = new Worker(new URL('../../src/supervisor/rule-load-task.js', import.meta.url), { workerData: task });
+    await once(worker, 'exit');
+    return fs.existsSync(join(cache, kept[0]));
+  };
+  fs.appendFileSync(file, 'alert ip any any -> any any (sid:7000000;)\n');
+  assert.equal(await stored(), false);
+  fs.writeFileSync(file, many(3000));
+  assert.equal(await stored(), true);
+});
+
+test('a report is not written through a link that somebody else put there', async () => {
+  const elsewhere = join(folder, 'precious');
+  fs.writeFileSync(elsewhere, 'precious');
+  fs.symlinkSync(elsewhere, join(folder, 'rule-problems.log'));
+  const { lines } = await load('nonsense\n'.repeat(30), '');
+  assert.equal(fs.readFileSync(elsewhere, 'utf8'), 'precious');
+  assert.ok(lines.some((line) => line.includes('all of them with -v')));
 });

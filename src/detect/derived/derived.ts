@@ -47,6 +47,7 @@ export class DerivedBuffers {
 
   private len = new Int32Array(16);
   private stamp = new Int32Array(16);
+  private instance = new Int32Array(16);
   private now = 1;
   private readonly chains: Chain[] = [];
   private readonly byKey = new Map<string, number>();
@@ -91,6 +92,7 @@ export class DerivedBuffers {
     this.off = larger(this.off);
     this.len = larger(this.len);
     this.stamp = larger(this.stamp);
+    this.instance = larger(this.instance);
   }
 
   /** A new packet or transaction. */
@@ -103,18 +105,20 @@ export class DerivedBuffers {
     this.top = 0;
   }
 
-  /** Bytes of chain i; -1: absent. Its place is in mem[i], region, off[i] then. */
-  length(i: number, p: Packet, buffers: Buffers): number {
-    if (this.stamp[i] === this.now) return this.len[i];
+  /** Bytes of chain i; -1: absent. Its place is in mem[i], region, off[i] then. `instance`: of a buffer that may be there several times. */
+  length(i: number, p: Packet, buffers: Buffers, instance = -1): number {
+    if (this.stamp[i] === this.now && this.instance[i] === instance) return this.len[i];
     this.stamp[i] = this.now;
-    const n = this.derive(i, p, buffers);
+    this.instance[i] = instance;
+    const n = this.derive(i, p, buffers, instance);
     this.len[i] = n;
     return n;
   }
 
-  private derive(i: number, p: Packet, buffers: Buffers): number {
+  private derive(i: number, p: Packet, buffers: Buffers, instance: number): number {
     const chain = this.chains[i];
-    const { id, part } = chain;
+    const { part } = chain;
+    const id = instance < 0 ? chain.id : instance;
     let n = part === null ? buffers.len[id] : part.len(p);
     if (n < 0) return -1;
     if (this.top === 0 && this.arena.length < this.wanted) this.allocate();

@@ -25,10 +25,10 @@ function udpLen(p: Packet): number {
   return p.proto === IpProto.Udp && p.transportOff >= 0 ? 8 : -1;
 }
 
-/** RFC 792, RFC 950: the fixed part of each message; 8 bytes save for timestamps and address masks. */
+/** RFC 792, RFC 950, RFC 1256: the fixed part of each message; 8 bytes save for timestamps, address masks and router advertisements. */
 function icmpLen(p: Packet): number {
   if (p.proto !== IpProto.Icmp || p.transportOff < 0) return -1;
-  const length = p.icmpType === 13 || p.icmpType === 14 ? 20 : p.icmpType === 17 || p.icmpType === 18 ? 12 : 8;
+  const length = p.icmpType === 13 || p.icmpType === 14 ? 20 : p.icmpType === 17 || p.icmpType === 18 ? 12 : p.icmpType === 9 ? 16 : 8;
   return Math.min(length, behindIp(p));
 }
 

@@ -2,6 +2,7 @@ import type { Packet } from '../../decode/packet.js';
 import type { Rule } from '../../rules/rule.js';
 import type { Effect } from '../../rules/state-option.js';
 import type { Flows } from '../flows.js';
+import { type RankColumns, rankColumns } from '../rank-columns.js';
 import { BIT_TRACKS } from './bits.js';
 import { bitKey, flowKey } from './names.js';
 import type { StateStore } from './store.js';
@@ -41,22 +42,31 @@ export class Effects {
   constructor(
     rules: Rule[],
     readonly store: StateStore,
+    { stateful }: RankColumns = rankColumns(rules),
   ) {
     const steps: number[] = [];
-    this.first = new Int32Array(rules.length + 1);
-    for (let rank = 0; rank < rules.length; rank++) {
-      for (const effect of rules[rank].effects) steps.push(...this.step(effect));
-      const tags = rules[rank].effects.flatMap((e) =>
+    const n = rules.length;
+    this.has = new Uint8Array(n);
+    this.tags = new Uint8Array(n);
+    this.first = new Int32Array(n + 1);
+    let filled = 0;
+    for (const rank of stateful) {
+      const { effects } = rules[rank];
+      this.first.fill(steps.length, filled, rank + 1);
+      filled = rank + 1;
+      for (const effect of effects) steps.push(...this.step(effect));
+      if (steps.length > this.first[rank]) this.has[rank] = 1;
+      const tags = effects.flatMap((e) =>
         e.kind !== 'tag'
           ? []
           : [e.scope === 'session' ? Scope.Session : e.side === 'src' ? Scope.Source : Scope.Destination, METRICS[e.metric], e.count],
       );
-      if (tags.length > 0) this.tagRows.set(rank, Int32Array.from(tags));
-      this.first[rank + 1] = steps.length;
+      if (tags.length === 0) continue;
+      this.tags[rank] = 1;
+      this.tagRows.set(rank, Int32Array.from(tags));
     }
+    this.first.fill(steps.length, filled);
     this.steps = Int32Array.from(steps);
-    this.tags = Uint8Array.from(rules, (_, rank) => (this.tagRows.has(rank) ? 1 : 0));
-    this.has = Uint8Array.from(rules, (_, rank) => (this.first[rank + 1] > this.first[rank] ? 1 : 0));
   }
 
   /** The rule has matched; thresholds are asked afterwards. */

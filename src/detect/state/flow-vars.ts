@@ -35,6 +35,11 @@ export class FlowVars {
     this.value = new Int32Array(nodes);
   }
 
+  /** 1: the flow has some. */
+  any(slot: number): number {
+    return slot >= 0 && slot < this.head.length && this.head[slot] !== 0 ? 1 : 0;
+  }
+
   /** 1: the flow has it. A packet without a flow (slot -1) has nothing. */
   has(slot: number, key: number): number {
     return this.node(slot, key) > 0 ? 1 : 0;

@@ -1,6 +1,7 @@
 import { Counter } from '../../metrics/counters.js';
 import { AddressTable } from './address-table.js';
 import { AddressBits } from './bits.js';
+import { Datasets } from './datasets.js';
 import { FlowVars } from './flow-vars.js';
 import { Tags } from './tags.js';
 
@@ -30,6 +31,7 @@ export class StateStore {
   readonly own: AddressTable;
   readonly bits: AddressBits;
   readonly tags: Tags;
+  readonly datasets: Datasets;
 
   constructor(options: StoreOptions = {}) {
     const counters = options.counters ?? new Float64Array(Counter.Count);
@@ -39,6 +41,7 @@ export class StateStore {
     this.own = new AddressTable(AddressTable.create(Math.ceil(entries / OWN_SHARE), false), counters, Counter.ThresholdEvicted);
     this.bits = new AddressBits(this.addresses);
     this.tags = new Tags(this.addresses, this.own);
+    this.datasets = new Datasets(counters);
   }
 
   /** The flow ends; its slot is still readable. */

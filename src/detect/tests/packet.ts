@@ -20,6 +20,7 @@ import type {
   VlanIdOption,
 } from '../../rules/packet-option.js';
 import { type Code, num } from '../codegen.js';
+import { wrongChecksum } from './checksums.js';
 import { arpOpcode, hasIpOption, icmpId, icmpSeq, icmpV6Mtu, igmpType, tcpMss, tcpWindowScale, vlanId } from './fields.js';
 import { numberTest } from './number.js';
 
@@ -81,7 +82,7 @@ export function packetTests(code: Code, o: PacketOption): string[] {
     case 'l3_proto':
       return [`p.ipVersion === ${num(o.version)}`];
     case 'csum':
-      return checksumTests(o.keyword, o.valid);
+      return checksumTests(code, o.keyword, o.valid);
     case 'decode-event':
       return [`p.eventCount > 0 && p.hasEvent(${num(o.code)})`];
     case 'stream-event':
@@ -186,11 +187,13 @@ const CHECKSUMS: Record<ChecksumKeyword, { version: 4 | 6; proto: number; event:
   'icmpv6-csum': { version: 6, proto: IpProto.IcmpV6, event: DecodeEvent.Icmpv6InvalidChecksum },
 };
 
-/** What decode was told not to check (capture.checksum-validation, -k none) counts as valid, as in Suricata. */
-function checksumTests(keyword: ChecksumKeyword, valid: boolean): string[] {
+/** What nobody is to check (capture.checksum-validation, -k none) counts as valid, as in Suricata; without stream.checksum-validation we look ourselves. */
+function checksumTests(code: Code, keyword: ChecksumKeyword, valid: boolean): string[] {
   const { version, proto, event } = CHECKSUMS[keyword];
   const tests = [`p.ipVersion === ${num(version)}`];
   if (proto >= 0) tests.push(`p.transportOff >= 0 && p.proto === ${num(proto)}`);
-  tests.push(valid ? `p.csumInvalid === 0 || !p.hasEvent(${num(event)})` : `p.csumInvalid !== 0 && p.hasEvent(${num(event)})`);
+  const unseen = `p.csumUnseen !== 0 && ${code.constant(wrongChecksum)}(p) === ${num(event)}`;
+  const seen = `p.csumInvalid !== 0 && p.hasEvent(${num(event)})`;
+  tests.push(valid ? `!(${seen} || ${unseen})` : `${seen} || ${unseen}`);
   return tests;
 }

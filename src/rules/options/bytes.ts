@@ -3,6 +3,7 @@ import { parseNumberTest, printNumberTest } from '../numbers.js';
 import { RuleError } from '../rule-error.js';
 import { parseInteger, shorten, trim } from '../text.js';
 import { add, DATA_OPTIONS, type DataOption, printDataOption, targetTests } from './data.js';
+import { printDataset } from './dataset.js';
 import { allTests, currentTests, type OptionTable, type RuleState } from './option.js';
 
 /** Tests on numbers in bytes and on what is there at all (user guide, "Payload Keywords"). */
@@ -275,6 +276,9 @@ export function printOtherOption(option: Exclude<ByteOption, { kind: 'content' }
       return `bsize:${printNumberTest(option.test)}`;
     case 'absent':
       return option.orElse ? 'absent:or_else' : 'absent';
+    case 'dataset':
+    case 'datarep':
+      return printDataset(option);
     default:
       return printDataOption(option satisfies DataOption);
   }

@@ -1,6 +1,7 @@
 import { APP_OPTIONS } from './app-layer.js';
 import { BUFFER_OPTIONS } from './buffers.js';
 import { BYTE_OPTIONS } from './bytes.js';
+import { DATASET_OPTIONS } from './dataset.js';
 import { EVENT_OPTIONS } from './events.js';
 import { META_OPTIONS } from './meta.js';
 import type { OptionSpec } from './option.js';
@@ -15,6 +16,7 @@ export const OPTIONS: ReadonlyMap<string, OptionSpec> = new Map(
     META_OPTIONS,
     PAYLOAD_OPTIONS,
     BYTE_OPTIONS,
+    DATASET_OPTIONS,
     PACKET_OPTIONS,
     EVENT_OPTIONS,
     STATE_OPTIONS,

@@ -1,0 +1,209 @@
+import { brotliDecompressSync, constants } from 'node:zlib';
+import type { AppHeap } from '../heap.js';
+import { ascii, find, isSpace, lower } from './bytes.js';
+import { F, type FlowWords } from './flow.js';
+import { Inflated, InflateStream, STREAM_BYTES } from './inflate.js';
+
+export const enum Coding {
+  None = 0,
+  Gzip = 1,
+  Deflate = 2,
+  Brotli = 3,
+}
+
+const MOST_CODINGS = 4;
+/** Most bytes that are decompressed for one packet, all codings together. */
+const PACKET_BUDGET = 256 * 1024;
+const STEP_BYTES = 16384;
+/** A brotli body is decoded when it has so many bytes, then at each doubling, and at its end; what is longer is not. */
+const BROTLI_FIRST = 2048;
+const BROTLI_HEAD = 8;
+const BROTLI_OUT = 1 << 20;
+const BROTLI = { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength: BROTLI_OUT };
+
+const GZIP = ascii('gzip');
+const DEFLATE = ascii('deflate');
+
+/** What takes the decoded bytes: false when it wants no more. They lie there only during the call, unless it came with a region. */
+export interface DecodedSink {
+  decoded(f: number, mem: Uint8Array, region: number, off: number, len: number): boolean;
+  /** A coding did not hold what the head said. */
+  undecoded(f: number): void;
+  /** Too much came out of too little. */
+  bomb(f: number): void;
+}
+
+/** Takes off content codings (RFC 9110, 8.4), as much as bodies really have: what is not compressed passes as it is. */
+export class Codings {
+  /** By level: one coding's output is the next one's input. */
+  private readonly inflaters: InflateStream[] = [];
+  private readonly steps: Uint8Array[] = [];
+  private readonly heapWords: Int32Array;
+  private budget = PACKET_BUDGET;
+
+  constructor(
+    private readonly heap: AppHeap,
+    private readonly flows: FlowWords,
+    private readonly sink: DecodedSink,
+  ) {
+    for (let i = 0; i < MOST_CODINGS; i++) {
+      this.steps.push(new Uint8Array(STEP_BYTES));
+      this.inflaters.push(new InflateStream());
+    }
+    this.heapWords = new Int32Array(heap.bytes.buffer);
+  }
+
+  begin(): void {
+    this.budget = PACKET_BUDGET;
+  }
+
+  /** Notes one more value of Content-Encoding: false when there are more codings than `most`. */
+  announce(f: number, mem: Uint8Array, off: number, len: number, most: number): boolean {
+    const flow = this.flows.words;
+    const end = off + len;
+    let p = off;
+    while (p < end) {
+      while (p < end && (isSpace(mem[p]) || mem[p] === 44)) p++;
+      let stop = p;
+      while (stop < end && mem[stop] !== 44) stop++;
+      const coding = codingOf(mem, p, stop - p);
+      if (coding !== Coding.None) {
+        const n = flow[f + F.Codings];
+        if (n >= most || n >= MOST_CODINGS) return false;
+        // The last one named is the outermost.
+        flow[f + F.Coding] = (flow[f + F.Coding] << 4) | coding;
+        flow[f + F.Codings] = n + 1;
+      }
+      p = stop;
+    }
+    return true;
+  }
+
+  /** Bytes of the body as they came. False: no more are wanted. */
+  data(f: number, mem: Uint8Array, region: number, off: number, len: number): boolean {
+    if (this.flows.words[f + F.Codings] === 0) return this.sink.decoded(f, mem, region, off, len);
+    return this.push(f, 0, mem, region, off, len);
+  }
+
+  /** The body has ended: what was held back comes. */
+  finish(f: number): void {
+    const flow = this.flows.words;
+    for (let level = 0; level < flow[f + F.Codings]; level++) {
+      const piece = flow[f + F.Piece + level];
+      if (piece === 0) continue;
+      if (((flow[f + F.Coding] >> (4 * level)) & 15) === Coding.Brotli) this.unbrotli(f, level, piece - 1);
+    }
+  }
+
+  release(f: number): void {
+    const flow = this.flows.words;
+    for (let level = 0; level < MOST_CODINGS; level++) {
+      const piece = flow[f + F.Piece + level];
+      if (piece !== 0) this.heap.give(piece - 1, STREAM_BYTES);
+      flow[f + F.Piece + level] = 0;
+    }
+    flow[f + F.Codings] = 0;
+    flow[f + F.Coding] = 0;
+  }
+
+  private push(f: number, level: number, mem: Uint8Array, region: number, off: number, len: number): boolean {
+    const flow = this.flows.words;
+    if (level >= flow[f + F.Codings]) return this.sink.decoded(f, mem, region, off, len);
+    const coding = (flow[f + F.Coding] >> (4 * level)) & 15;
+    if (coding === Coding.None) return this.push(f, level + 1, mem, region, off, len);
+    let piece = flow[f + F.Piece + level] - 1;
+    if (piece < 0) {
+      piece = this.heap.take(STREAM_BYTES);
+      if (piece < 0) {
+        this.plain(f, level);
+        return this.push(f, level + 1, mem, region, off, len);
+      }
+      flow[f + F.Piece + level] = piece + 1;
+      if (coding === Coding.Brotli) this.heap.bytes.fill(0, piece, piece + BROTLI_HEAD);
+      else this.inflaters[level].reset(this.heap.bytes, piece, coding === Coding.Gzip);
+    }
+    if (coding === Coding.Brotli) return this.gather(f, level, piece, mem, off, len);
+    for (let from = 0; from < len; from += 65536) {
+      if (((flow[f + F.Coding] >> (4 * level)) & 15) === Coding.None) return this.push(f, level + 1, mem, -1, off + from, len - from);
+      const n = len - from < 65536 ? len - from : 65536;
+      if (!this.inflatePiece(f, level, piece, mem, off + from, n)) return false;
+    }
+    return true;
+  }
+
+  /** From here on this coding lets everything pass. */
+  private plain(f: number, level: number): void {
+    this.flows.words[f + F.Coding] &= ~(15 << (4 * level));
+  }
+
+  /** At most 64 KiB. */
+  private inflatePiece(f: number, level: number, piece: number, mem: Uint8Array, off: number, len: number): boolean {
+    const inflate = this.inflaters[level];
+    const out = this.steps[level];
+    if (this.budget <= 0) {
+      this.sink.bomb(f);
+      return false;
+    }
+    inflate.load(this.heap.bytes, piece, mem, off, len);
+    let n: number;
+    do {
+      n = inflate.pull(out, 0, STEP_BYTES);
+      this.budget -= n;
+      if (n > 0 && !this.push(f, level + 1, out, -1, 0, n)) return false;
+      if (this.budget <= 0) {
+        this.sink.bomb(f);
+        return false;
+      }
+    } while (n === STEP_BYTES);
+    if (inflate.result === Inflated.Ok) {
+      inflate.save();
+      return true;
+    }
+    this.sink.undecoded(f);
+    this.plain(f, level);
+    const begin = inflate.result === Inflated.NotCompressed ? inflate.beginLen : -1;
+    if (begin < 0) return this.push(f, level + 1, inflate.rest, -1, inflate.restOff, inflate.restLen);
+    if (begin > 0 && !this.push(f, level + 1, this.heap.bytes, -1, inflate.beginOff(piece), begin)) return false;
+    return this.push(f, level + 1, mem, -1, off, len);
+  }
+
+  /** Brotli: bytes gathered in the piece | had | bytes shown | ... */
+  private gather(f: number, level: number, piece: number, mem: Uint8Array, off: number, len: number): boolean {
+    const { bytes } = this.heap;
+    const words = this.heapWords;
+    const had = words[piece >> 2];
+    const n = len < STREAM_BYTES - BROTLI_HEAD - had ? len : STREAM_BYTES - BROTLI_HEAD - had;
+    for (let i = 0; i < n; i++) bytes[piece + BROTLI_HEAD + had + i] = mem[off + i];
+    words[piece >> 2] = had + n;
+    let due = BROTLI_FIRST;
+    while (due <= had) due *= 2;
+    return had + n < due || this.unbrotli(f, level, piece);
+  }
+
+  /** Decodes from the beginning, and shows what was not shown. */
+  private unbrotli(f: number, level: number, piece: number): boolean {
+    const words = this.heapWords;
+    const n = words[piece >> 2];
+    const at = piece + BROTLI_HEAD;
+    let out: Uint8Array;
+    try {
+      out = brotliDecompressSync(this.heap.bytes.subarray(at, at + n), BROTLI);
+    } catch {
+      this.sink.undecoded(f);
+      this.plain(f, level);
+      return words[(piece >> 2) + 1] > 0 || this.push(f, level + 1, this.heap.bytes, -1, at, n);
+    }
+    const shown = words[(piece >> 2) + 1];
+    words[(piece >> 2) + 1] = out.length;
+    this.budget -= out.length - shown;
+    return out.length <= shown || this.push(f, level + 1, out, -1, shown, out.length - shown);
+  }
+}
+
+function codingOf(mem: Uint8Array, off: number, len: number): Coding {
+  if (find(mem, off, len, GZIP) >= 0) return Coding.Gzip;
+  if (find(mem, off, len, DEFLATE) >= 0) return Coding.Deflate;
+  return len >= 2 && lower(mem[off]) === 98 && lower(mem[off + 1]) === 114 && (len === 2 || isSpace(mem[off + 2]))
+    ? Coding.Brotli
+    : Coding.None;
+}

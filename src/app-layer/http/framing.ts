@@ -1,0 +1,205 @@
+import { ascii, find, hexValue, isDigit, isSpace } from './bytes.js';
+import { HttpEvent } from './events.js';
+import { ChunkPhase, F, FlowFlag, FlowState, type FlowWords } from './flow.js';
+import { type HeadReader, Part } from './head.js';
+
+/** What follows a head. */
+export const enum FramingKind {
+  None = 0,
+  Length,
+  Chunked,
+  UntilClose,
+  /** A response before the response (100, 102, 103). */
+  Interim,
+  /** 101: another protocol from here on. */
+  Upgrade,
+  /** Behind a CONNECT. */
+  Tunnel,
+}
+
+/** Methods that matter to framing. */
+export const enum Method {
+  Other = 0,
+  Get,
+  Head,
+  Connect,
+  Put,
+  Post,
+}
+
+export interface ChunkSink {
+  chunkData(f: number, mem: Uint8Array, region: number, off: number, len: number): void;
+  /** Bytes between the chunks' data. */
+  chunkLines(f: number, len: number): void;
+  chunkEnd(f: number): void;
+  chunkEvent(f: number, event: HttpEvent): void;
+}
+
+const CHUNKED = ascii('chunked');
+/** Hex digits of a chunk size that are significant: 2^52 - 1 at most. */
+const MOST_DIGITS = 13;
+
+/** How long bodies are (RFC 9112, 6), as servers and browsers read it. After request or response, its findings are in the fields. */
+export class Framing {
+  length = 0;
+  /** The length is doubtful. */
+  soft = false;
+  /** There may be no body in spite of the head. */
+  maybe = false;
+  readonly events = new Uint8Array(8);
+  eventCount = 0;
+
+  constructor(private readonly reader: HeadReader) {}
+
+  request(): FramingKind {
+    const { reader } = this;
+    this.clear();
+    if (reader.methodLen === 7 && reader.methodFirst === 0x434f) return FramingKind.Tunnel;
+    const transfer = reader.header[Part.Transfer];
+    if (transfer >= 0) {
+      if (this.isChunked(transfer)) return FramingKind.Chunked;
+      this.event(HttpEvent.InvalidRequestTransferEncoding);
+    }
+    const header = reader.header[Part.ContentLen];
+    if (header < 0) return FramingKind.None;
+    if (!this.readLength(header)) this.event(HttpEvent.InvalidRequestContentLength);
+    this.soft = false;
+    return this.length > 0 ? FramingKind.Length : FramingKind.None;
+  }
+
+  response(method: Method): FramingKind {
+    const { reader } = this;
+    const { status } = reader;
+    this.clear();
+    const transfer = reader.header[Part.Transfer];
+    const header = reader.header[Part.ContentLen];
+    const chunked = transfer >= 0 && this.isChunked(transfer);
+    const valid = header < 0 || this.readLength(header);
+    const sized = chunked || (header >= 0 && this.length > 0);
+    if (status >= 100 && status < 200 && !sized) return status === 101 ? FramingKind.Upgrade : FramingKind.Interim;
+    if (method === Method.Connect && status >= 200 && status < 300) return FramingKind.None;
+    if (method === Method.Head || status === 304) return FramingKind.None;
+    if (status === 101 && reader.header[Part.Upgrade] >= 0) return FramingKind.Upgrade;
+    if (status === 204 || status === 205 || (status >= 100 && status < 200)) {
+      if (!sized) return FramingKind.None;
+      this.maybe = true;
+    }
+    if (transfer >= 0) {
+      if (!chunked) this.event(HttpEvent.InvalidResponseTransferEncoding);
+      else {
+        if (reader.version === 9 || reader.version === 10) this.event(HttpEvent.ResponseChunkedOldProto);
+        if (header >= 0) this.event(HttpEvent.ResponseAbnormalTransferEncoding);
+        return FramingKind.Chunked;
+      }
+    }
+    if (header < 0) return FramingKind.UntilClose;
+    if (!valid) this.event(HttpEvent.InvalidResponseContentLength);
+    if (this.length === 0) return this.soft ? FramingKind.UntilClose : FramingKind.None;
+    return FramingKind.Length;
+  }
+
+  private clear(): void {
+    this.eventCount = 0;
+    this.length = 0;
+    this.soft = false;
+    this.maybe = false;
+  }
+
+  private event(event: HttpEvent): void {
+    if (this.eventCount < this.events.length) this.events[this.eventCount++] = event;
+  }
+
+  private isChunked(header: number): boolean {
+    const { reader } = this;
+    for (let h = header; h >= 0; h = reader.next[h]) {
+      if (find(reader.bytesOf(h), reader.valueOff[h], reader.valueLen[h], CHUNKED) >= 0) return true;
+    }
+    return false;
+  }
+
+  /** Sets length to the first number; false when there is anything else, or several that differ: then it is doubtful. */
+  private readLength(header: number): boolean {
+    const { reader } = this;
+    let first = -1;
+    for (let h = header; h >= 0; h = reader.next[h]) {
+      const mem = reader.bytesOf(h);
+      let p = reader.valueOff[h];
+      const end = p + reader.valueLen[h];
+      if (p === end || !isDigit(mem[p])) this.soft = true;
+      while (p < end && !isDigit(mem[p])) p++;
+      let value = 0;
+      const from = p;
+      while (p < end && isDigit(mem[p])) {
+        if (value < 1e15) value = value * 10 + mem[p] - 48;
+        p++;
+      }
+      if (p < end || p === from) this.soft = true;
+      if (first >= 0 && value !== first) this.soft = true;
+      if (first < 0) first = value;
+    }
+    this.length = first;
+    return !this.soft;
+  }
+
+  /** Reads chunks of mem[at, end) until the message's end; returns how far. */
+  chunks(flows: FlowWords, f: number, mem: Uint8Array, region: number, at: number, end: number, sink: ChunkSink): number {
+    const { words, left, size } = flows;
+    const side = (f / F.Words) | 0;
+    let lines = 0;
+    while (at < end) {
+      const phase = words[f + F.Chunk];
+      if (phase === ChunkPhase.Data) {
+        const n = end - at < left[side] ? end - at : left[side];
+        sink.chunkData(f, mem, region, at, n);
+        at += n;
+        left[side] -= n;
+        if (left[side] === 0) words[f + F.Chunk] = ChunkPhase.DataEnd;
+        continue;
+      }
+      const c = mem[at++];
+      if (phase === ChunkPhase.Size) {
+        const digit = hexValue(c);
+        if (digit >= 0) {
+          // Zeros ahead do not count; what is too large is no size.
+          if (size[side] > 0 || digit > 0) size[side] = size[side] * 16 + digit;
+          words[f + F.Digits] = 1;
+          lines++;
+          if (size[side] >= 16 ** MOST_DIGITS) return this.notChunked(words, f, at, sink);
+        } else if (words[f + F.Digits] > 0) {
+          words[f + F.Chunk] = ChunkPhase.Extension;
+          at--;
+        } else if (isSpace(c)) lines++;
+        else return this.notChunked(words, f, at - 1, sink);
+      } else if (phase === ChunkPhase.Extension) {
+        if (c === 59) sink.chunkEvent(f, (side & 1) === 0 ? HttpEvent.RequestChunkExtension : HttpEvent.ResponseChunkExtension);
+        lines++;
+        if (c !== 10) continue;
+        words[f + F.Flags] &= ~FlowFlag.FirstChunk;
+        left[side] = size[side];
+        words[f + F.Chunk] = size[side] > 0 ? ChunkPhase.Data : ChunkPhase.Trailer;
+        size[side] = 0;
+        words[f + F.Digits] = 0;
+      } else if (phase === ChunkPhase.DataEnd) {
+        lines++;
+        if (c === 10) words[f + F.Chunk] = ChunkPhase.Size;
+      } else if (phase === ChunkPhase.Trailer) {
+        if (c === 10) {
+          sink.chunkLines(f, lines);
+          sink.chunkEnd(f);
+          return at;
+        }
+        if (c !== 13) words[f + F.Chunk] = ChunkPhase.TrailerLine;
+      } else if (c === 10) words[f + F.Chunk] = ChunkPhase.Trailer;
+    }
+    sink.chunkLines(f, lines);
+    return at;
+  }
+
+  /** What stands where a size should is the body itself, up to its end. */
+  private notChunked(words: Int32Array, f: number, at: number, sink: ChunkSink): number {
+    const direction = ((f / F.Words) | 0) & 1;
+    sink.chunkEvent(f, direction === 0 ? HttpEvent.InvalidRequestChunkLen : HttpEvent.InvalidResponseChunkLen);
+    words[f + F.State] = FlowState.UntilClose;
+    return at;
+  }
+}

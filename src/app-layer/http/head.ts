@@ -1,0 +1,417 @@
+import { ascii, isSpace, lower } from './bytes.js';
+import { HttpEvent } from './events.js';
+import { type HeadScan, isHttp, MOST_LINES } from './head-scan.js';
+
+/** Longest head that is read. One piece of the heap holds it, its plain form and its names. */
+export const LONGEST_HEAD = 24576;
+const MOST_HEADERS = 1024;
+
+/**
+ * What is kept of a request's or response's head, in one piece of the heap:
+ *
+ *   word  0       1        2      3      4 ..
+ *       | stamp | status | port | flags | parts: offset in the heap, length (-1: absent) | line CRLF | headers | CRLF | names |
+ *                                                                                        └ Start ──────────────┘
+ * Stamp: the packet that completed it.
+ */
+export const enum Head {
+  Stamp = 0,
+  Status = 1,
+  Port = 2,
+  Flags = 3,
+  Parts = 4,
+  Words = 4 + 2 * 34,
+}
+
+export const enum HeadFlag {
+  /** No protocol in the request line: HTTP/0.9, or a line that lacks it. */
+  Old = 1,
+}
+
+export const enum Part {
+  Line = 0,
+  Method,
+  UriRaw,
+  Uri,
+  Path,
+  Protocol,
+  Status,
+  Message,
+  Start,
+  All,
+  Header,
+  Raw,
+  Names,
+  /** Without the port: as it stands, and in lower case. */
+  HostName,
+  HostPlain,
+  FileName,
+  /** From here on: values of headers. */
+  Cookie,
+  Host,
+  UserAgent,
+  Accept,
+  AcceptEnc,
+  AcceptLang,
+  Referer,
+  Connection,
+  ContentLen,
+  ContentType,
+  Location,
+  Server,
+  Disposition,
+  ContentRange,
+  Encoding,
+  Transfer,
+  Upgrade,
+  Count,
+}
+
+const KNOWN: [string, Part, direction: number][] = [
+  ['cookie', Part.Cookie, 0],
+  ['set-cookie', Part.Cookie, 1],
+  ['host', Part.Host, 0],
+  ['user-agent', Part.UserAgent, 0],
+  ['accept', Part.Accept, 0],
+  ['accept-encoding', Part.AcceptEnc, 0],
+  ['accept-language', Part.AcceptLang, 0],
+  ['referer', Part.Referer, 0],
+  ['connection', Part.Connection, 2],
+  ['content-length', Part.ContentLen, 2],
+  ['content-type', Part.ContentType, 2],
+  ['location', Part.Location, 1],
+  ['server', Part.Server, 1],
+  ['content-disposition', Part.Disposition, 2],
+  ['content-range', Part.ContentRange, 1],
+  ['content-encoding', Part.Encoding, 2],
+  ['transfer-encoding', Part.Transfer, 2],
+  ['upgrade', Part.Upgrade, 2],
+];
+const NAME_BYTES = KNOWN.map(([name]) => ascii(name));
+const SLOTS = 4096;
+/** Most names of one hash that are told apart: more are somebody's attempt to cost time. */
+const MOST_PROBES = 32;
+
+function step(hash: number, c: number): number {
+  return (Math.imul(hash, 31) + c) | 0;
+}
+
+/** Reads heads: one object a thread. After `read`, the framing's view of the head is in its fields. */
+export class HeadReader {
+  /** Number of the status line, -1 when it is none; events of the head (HttpEvent), n of them. */
+  status = -1;
+  old = false;
+  version = 0;
+  /** The method's length and first two bytes. */
+  methodLen = 0;
+  methodFirst = 0;
+  readonly events = new Uint8Array(32);
+  eventCount = 0;
+  /** Headers by number: name, value in `mem` (source 0) or in `work` (1), the next of the same name (-1), whether it is the first. */
+  count = 0;
+  readonly nameOff = new Int32Array(MOST_HEADERS);
+  readonly nameLen = new Int32Array(MOST_HEADERS);
+  readonly valueOff = new Int32Array(MOST_HEADERS);
+  readonly valueLen = new Int32Array(MOST_HEADERS);
+  readonly source = new Uint8Array(MOST_HEADERS);
+  readonly next = new Int16Array(MOST_HEADERS);
+  private readonly last = new Int16Array(MOST_HEADERS);
+  private readonly hashes = new Int32Array(MOST_HEADERS);
+  readonly known = new Int8Array(MOST_HEADERS);
+  /** 1: no header of that name came before. */
+  readonly first = new Uint8Array(MOST_HEADERS);
+  /** By Part: the first header of that kind, -1: none. */
+  readonly header = new Int16Array(Part.Count);
+  /** Values put together of several lines. */
+  readonly work = new Uint8Array(LONGEST_HEAD * 2);
+  private workAt = 0;
+  private readonly knownSlots = new Int8Array(256).fill(-1);
+  private readonly slots = new Int16Array(SLOTS);
+  private readonly slotStamp = new Int32Array(SLOTS);
+  private stamp = 0;
+  /** By Part: where in the bytes at hand, and how long (-1: absent). */
+  readonly parts = new Int32Array(2 * Part.Count);
+  mem: Uint8Array = this.work;
+  direction = 0;
+  /** Every header stands there as it would be written. */
+  normal = true;
+
+  constructor(readonly scan: HeadScan) {
+    for (let k = 0; k < KNOWN.length; k++) {
+      let hash = 0;
+      for (const c of NAME_BYTES[k]) hash = step(hash, c);
+      let slot = hash & 255;
+      while (this.knownSlots[slot] >= 0) slot = (slot + 1) & 255;
+      this.knownSlots[slot] = k;
+    }
+  }
+
+  event(event: HttpEvent): void {
+    if (this.eventCount < this.events.length) this.events[this.eventCount++] = event;
+  }
+
+  /** Takes the lines apart that the scan found last. */
+  read(direction: number, mem: Uint8Array): void {
+    const { scan } = this;
+    this.mem = mem;
+    this.direction = direction;
+    this.count = 0;
+    this.eventCount = 0;
+    this.workAt = 0;
+    this.normal = true;
+    this.stamp++;
+    this.header.fill(-1);
+    this.parts.fill(-1);
+    if (scan.lines === 0) return;
+    const end = trimEnd(mem, scan.starts[0], scan.ends[0]);
+    if (direction === 0) this.requestLine(mem, scan.starts[0], end);
+    else this.statusLine(mem, scan.starts[0], end);
+    const n = scan.lines < MOST_LINES ? scan.lines : MOST_LINES;
+    for (let i = 1; i < n; i++) i = this.headerLine(i, n);
+    if (scan.lines > MOST_LINES) this.event(direction === 0 ? HttpEvent.RequestTooManyHeaders : HttpEvent.ResponseTooManyHeaders);
+  }
+
+  private requestLine(mem: Uint8Array, start: number, end: number): void {
+    let p = start;
+    while (p < end && isSpace(mem[p])) p++;
+    if (p > start) this.event(HttpEvent.LeadingWhitespace);
+    this.put(Part.Line, start, end);
+    let stop = p;
+    while (stop < end && !isSpace(mem[stop])) stop++;
+    this.put(Part.Method, p, stop);
+    this.methodLen = stop - p;
+    this.methodFirst = stop - p < 2 ? 0 : (mem[p] << 8) | mem[p + 1];
+    if (stop < end && mem[stop] !== 32) this.event(HttpEvent.MethodDelim);
+    p = stop;
+    while (p < end && isSpace(mem[p])) p++;
+    stop = p;
+    while (stop < end && !isSpace(mem[stop])) stop++;
+    if (stop > p) this.put(Part.UriRaw, p, stop);
+    if (stop < end && mem[stop] !== 32) this.event(HttpEvent.UriDelim);
+    p = stop;
+    while (p < end && isSpace(mem[p])) p++;
+    this.old = p === end;
+    this.version = 9;
+    if (!this.old) {
+      this.put(Part.Protocol, p, end);
+      this.version = versionOf(mem, p, end);
+      if (this.version < 0) this.event(HttpEvent.RequestLineInvalid);
+    }
+  }
+
+  private statusLine(mem: Uint8Array, start: number, end: number): void {
+    let p = start;
+    while (p < end && (isSpace(mem[p]) || mem[p] === 0)) p++;
+    this.put(Part.Line, start, end);
+    let stop = p;
+    while (stop < end && !isGap(mem, stop, end)) stop++;
+    this.put(Part.Protocol, p, stop);
+    this.version = versionOf(mem, p, stop);
+    if (this.version < 0) this.event(HttpEvent.ResponseInvalidProtocol);
+    p = stop;
+    while (p < end && (isSpace(mem[p]) || mem[p] === 0)) p++;
+    stop = p;
+    while (stop < end && !isGap(mem, stop, end)) stop++;
+    this.status = -1;
+    if (stop > p) {
+      this.put(Part.Status, p, stop);
+      let status = 0;
+      for (let i = p; i < stop && status >= 0; i++) status = mem[i] >= 48 && mem[i] <= 57 ? status * 10 + mem[i] - 48 : -1;
+      if (stop - p === 3 && status >= 100) this.status = status;
+    }
+    if (this.status < 0) this.event(HttpEvent.ResponseInvalidStatus);
+    p = stop;
+    while (p < end && (isSpace(mem[p]) || mem[p] === 0)) p++;
+    if (p < end) this.put(Part.Message, p, end);
+  }
+
+  /** Reads the header that begins at line i; returns its last line. */
+  private headerLine(i: number, n: number): number {
+    const { mem, scan } = this;
+    let start = scan.starts[i];
+    let end = scan.ends[i];
+    let bare = trimEnd(mem, start, end);
+    const folded = isFold(mem[start]);
+    if (folded) {
+      // A fold of nothing, or in a response with a colon of its own: a header.
+      this.normal = false;
+      this.event(this.direction === 0 ? HttpEvent.InvalidRequestFolding : HttpEvent.InvalidResponseFolding);
+      while (start < bare && (isSpace(mem[start]) || mem[start] === 0)) start++;
+    }
+    if (start === bare) {
+      this.normal = false;
+      return i;
+    }
+    let source: Uint8Array = mem;
+    let lastLine = i;
+    // Continued by lines that begin with a blank.
+    if (i + 1 < n && this.continues(i + 1, colonIn(mem, start, bare) >= 0)) {
+      this.normal = false;
+      const from = this.workAt;
+      this.join(start, bare);
+      while (lastLine + 1 < n && this.continues(lastLine + 1, colonIn(this.work, from, this.workAt) >= 0)) {
+        lastLine++;
+        let p = scan.starts[lastLine];
+        const stop = trimEnd(mem, p, scan.ends[lastLine]);
+        while (p < stop && (isSpace(mem[p]) || mem[p] === 0)) p++;
+        if (p === stop) continue;
+        if (this.workAt < this.work.length) this.work[this.workAt++] = 32;
+        this.join(p, stop);
+      }
+      source = this.work;
+      start = from;
+      bare = this.workAt;
+      end = bare;
+    }
+    const colon = colonIn(source, start, bare);
+    let nameEnd = colon;
+    let value = colon + 1;
+    if (colon < 0) {
+      this.event(this.direction === 0 ? HttpEvent.RequestFieldMissingColon : HttpEvent.ResponseFieldMissingColon);
+      nameEnd = start;
+      value = start;
+    }
+    while (nameEnd > start && (isSpace(source[nameEnd - 1]) || source[nameEnd - 1] === 0)) nameEnd--;
+    if (colon >= 0 && (nameEnd < colon || nameEnd === start))
+      this.event(this.direction === 0 ? HttpEvent.RequestHeaderInvalid : HttpEvent.ResponseHeaderInvalid);
+    while (value < bare && isSpace(source[value])) value++;
+    if (nameEnd !== colon || value !== colon + 2 || source[colon + 1] !== 32 || end - bare !== 2 || mem[bare] !== 13) this.normal = false;
+    this.add(source === mem ? 0 : 1, source, start, nameEnd - start, value, bare - value);
+    return lastLine;
+  }
+
+  /** Whether line i goes on with the one before; `colon`: that one is a header already. */
+  private continues(i: number, colon: boolean): boolean {
+    const { mem, scan } = this;
+    const at = scan.starts[i];
+    if (!isFold(mem[at])) return false;
+    return this.direction === 0 || !colon || colonIn(mem, at, scan.ends[i]) < 0;
+  }
+
+  private join(from: number, end: number): void {
+    const { mem, work } = this;
+    for (let p = from; p < end && this.workAt < work.length; p++) work[this.workAt++] = mem[p];
+  }
+
+  private add(kind: number, source: Uint8Array, nameOff: number, nameLen: number, valueOff: number, valueLen: number): void {
+    if (this.count === MOST_HEADERS) {
+      this.event(this.direction === 0 ? HttpEvent.RequestTooManyHeaders : HttpEvent.ResponseTooManyHeaders);
+      this.normal = false;
+      return;
+    }
+    const h = this.count++;
+    let hash = 0;
+    for (let i = 0; i < nameLen; i++) {
+      const c = source[nameOff + i];
+      if (c !== 0) hash = (Math.imul(hash, 31) + (c >= 65 && c <= 90 ? c | 32 : c)) | 0;
+    }
+    this.nameOff[h] = nameOff;
+    this.nameLen[h] = nameLen;
+    this.valueOff[h] = valueOff;
+    this.valueLen[h] = valueLen;
+    this.source[h] = kind;
+    this.next[h] = -1;
+    this.last[h] = h;
+    this.hashes[h] = hash;
+    this.first[h] = 1;
+    this.known[h] = -1;
+    const { slots, slotStamp, stamp } = this;
+    let slot = (hash ^ (hash >>> 12)) & (SLOTS - 1);
+    for (let probes = 0; slotStamp[slot] === stamp; probes++) {
+      if (probes === MOST_PROBES) return;
+      const other = slots[slot];
+      if (this.hashes[other] === hash && this.sameName(other, source, nameOff, nameLen)) {
+        this.repeat(other, h);
+        return;
+      }
+      slot = (slot + 1) & (SLOTS - 1);
+    }
+    slotStamp[slot] = stamp;
+    slots[slot] = h;
+    for (let k = hash & 255; this.knownSlots[k] >= 0; k = (k + 1) & 255) {
+      const which = this.knownSlots[k];
+      const wanted = KNOWN[which];
+      if ((wanted[2] === this.direction || wanted[2] === 2) && isName(source, nameOff, nameLen, NAME_BYTES[which])) {
+        this.header[wanted[1]] = h;
+        this.known[h] = wanted[1];
+        return;
+      }
+    }
+  }
+
+  private repeat(other: number, h: number): void {
+    this.normal = false;
+    this.first[h] = 0;
+    this.next[this.last[other]] = h;
+    this.last[other] = h;
+    if (this.known[other] === Part.ContentLen)
+      this.event(this.direction === 0 ? HttpEvent.DuplicateRequestContentLength : HttpEvent.DuplicateResponseContentLength);
+  }
+
+  private sameName(h: number, source: Uint8Array, off: number, len: number): boolean {
+    const mine = this.source[h] === 0 ? this.mem : this.work;
+    const from = this.nameOff[h];
+    const end = from + this.nameLen[h];
+    let a = from;
+    let b = off;
+    for (;;) {
+      while (a < end && mine[a] === 0) a++;
+      while (b < off + len && source[b] === 0) b++;
+      if (a === end || b === off + len) return a === end && b === off + len;
+      if (lower(mine[a++]) !== lower(source[b++])) return false;
+    }
+  }
+
+  bytesOf(h: number): Uint8Array {
+    return this.source[h] === 0 ? this.mem : this.work;
+  }
+
+  put(part: Part, from: number, end: number): void {
+    this.parts[2 * part] = from;
+    this.parts[2 * part + 1] = end - from;
+  }
+}
+
+/** A line that begins so goes on with the one before. */
+function isFold(c: number): boolean {
+  return c === 32 || c === 9 || c === 0;
+}
+
+function trimEnd(mem: Uint8Array, start: number, end: number): number {
+  while (end > start && isSpace(mem[end - 1])) end--;
+  return end;
+}
+
+function colonIn(mem: Uint8Array, start: number, end: number): number {
+  for (let i = start; i < end; i++) if (mem[i] === 58) return i;
+  return -1;
+}
+
+/** A blank, or a NUL that is followed by a blank or stands for one: not one inside a word. */
+function isGap(mem: Uint8Array, at: number, end: number): boolean {
+  if (isSpace(mem[at])) return true;
+  return mem[at] === 0 && at + 1 < end && mem[at + 1] !== 46 && mem[at + 1] !== 48;
+}
+
+/** `name` (lower case), NUL bytes left out. */
+function isName(mem: Uint8Array, off: number, len: number, name: Uint8Array): boolean {
+  let k = 0;
+  for (let i = off; i < off + len; i++) {
+    if (mem[i] === 0) continue;
+    if (k === name.length || lower(mem[i]) !== name[k]) return false;
+    k++;
+  }
+  return k === name.length;
+}
+
+/** 9, 10, 11 for HTTP/0.9, 1.0, 1.1; more for a later one; -1: not a version. */
+function versionOf(mem: Uint8Array, at: number, end: number): number {
+  if (!isHttp(mem, at, end)) return -1;
+  let p = at + 4;
+  while (p < end && (isSpace(mem[p]) || mem[p] === 47)) p++;
+  if (p + 2 >= end || mem[p + 1] !== 46) return -1;
+  const major = mem[p] - 48;
+  const minor = mem[p + 2] - 48;
+  if (major < 0 || major > 9 || minor < 0 || minor > 9 || p + 3 < end) return -1;
+  return major * 10 + minor;
+}

@@ -1,0 +1,52 @@
+import { Probe2 } from '../protocol.js';
+import { isSpace } from './bytes.js';
+
+/** Methods in use (IANA's registry, WebDAV, UPnP, and what servers know beside them). */
+const METHODS = `GET POST HEAD PUT DELETE OPTIONS TRACE CONNECT PATCH PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK REPORT SEARCH
+  VERSION-CONTROL CHECKOUT CHECKIN UNCHECKOUT MKWORKSPACE UPDATE LABEL MERGE BASELINE-CONTROL MKACTIVITY ORDERPATCH ACL BIND REBIND UNBIND
+  LINK UNLINK MKREDIRECTREF UPDATEREDIRECTREF MKCALENDAR PURGE SUBSCRIBE UNSUBSCRIBE NOTIFY M-SEARCH RPC_IN_DATA RPC_OUT_DATA BPROPFIND
+  BPROPPATCH BMOVE BCOPY BDELETE POLL QUERY CCM_POST BITS_POST TRACK DEBUG SOURCE`
+  .trim()
+  .split(/\s+/)
+  .map((method) => Uint8Array.from(method, (c) => c.charCodeAt(0)));
+
+const FIRST = new Uint8Array(256);
+for (const method of METHODS) FIRST[method[0]] = 1;
+
+/** Whether a byte may begin a request. */
+export function startsRequest(c: number): boolean {
+  return FIRST[c] === 1;
+}
+
+/** A known method and white space, perhaps behind empty lines. */
+export function probeRequest(mem: Uint8Array, off: number, len: number): Probe2 {
+  const end = off + len;
+  let p = off;
+  while (p < end && isSpace(mem[p])) p++;
+  if (p === end) return len < 16 ? Probe2.More : Probe2.No;
+  let more = false;
+  for (const method of METHODS) {
+    if (mem[p] !== method[0]) continue;
+    let k = 1;
+    while (k < method.length && p + k < end && mem[p + k] === method[k]) k++;
+    if (p + k === end) more = true;
+    else if (k === method.length && (mem[p + k] === 32 || mem[p + k] === 9)) return Probe2.Yes;
+  }
+  return more ? Probe2.More : Probe2.No;
+}
+
+const HTTP = Uint8Array.of(72, 84, 84, 80, 47);
+
+/** `HTTP/`, in either case, perhaps behind white space or NUL. */
+export function probeResponse(mem: Uint8Array, off: number, len: number): Probe2 {
+  const end = off + len;
+  let p = off;
+  while (p < end && (isSpace(mem[p]) || mem[p] === 0)) p++;
+  for (let k = 0; k < HTTP.length; k++, p++) {
+    if (p >= end) return len < 64 ? Probe2.More : Probe2.No;
+    const c = mem[p] >= 97 && mem[p] <= 122 ? mem[p] - 32 : mem[p];
+    // `HTTP` and something else in place of the slash: clients take that, too.
+    if (c !== HTTP[k] && k < 4) return Probe2.No;
+  }
+  return Probe2.Yes;
+}

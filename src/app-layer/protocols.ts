@@ -1,0 +1,95 @@
+/**
+ * The protocols there are. A new one: its folder, its codes in buffers.ts (AppProto, BufferId, PARSED), and a line here.
+ */
+import { APP_PROTO_NAMES, AppProto, PARSED } from './buffers.js';
+import { DnsProtocol } from './dns/dns.js';
+import { DNS_NAMES } from './dns/record.js';
+import { FTP_NAMES, FtpProtocol } from './ftp/ftp.js';
+import { HttpProtocol } from './http/http.js';
+import { HTTP_NAMES } from './http/view.js';
+import type { AppMemory } from './memory.js';
+import type { Protocol } from './protocol.js';
+import type { RecordNames } from './record.js';
+import type { Sessions } from './sessions.js';
+import { SSH_NAMES } from './ssh/eve.js';
+import { SshProtocol } from './ssh/ssh.js';
+import { TLS_NAMES } from './tls/eve.js';
+import { TlsProtocol } from './tls/tls.js';
+import { type Transactions, Tx } from './transactions.js';
+
+/** What a protocol is made with: the state of one thread. */
+export interface Frame {
+  sessions: Sessions;
+  txs: Transactions;
+  memory: AppMemory;
+  counters: Float64Array;
+}
+
+export interface ProtocolSpec {
+  proto: AppProto;
+  /** It is looked for in TCP streams, in datagrams of UDP. */
+  tcp: boolean;
+  udp: boolean;
+  /** Server ports where it is asked first. It is asked on all. */
+  ports: readonly number[];
+  names: RecordNames;
+  /** The first of the two words of a transaction that hold the bits of its events (app-events.ts); -1: none. */
+  eventWord: number;
+  make(frame: Frame): Protocol;
+}
+
+const ALL: readonly ProtocolSpec[] = [
+  {
+    proto: AppProto.Http,
+    tcp: true,
+    udp: false,
+    ports: [80],
+    names: HTTP_NAMES,
+    eventWord: Tx.Parser,
+    make: ({ sessions, txs, counters }) => new HttpProtocol(sessions, txs, counters),
+  },
+  {
+    proto: AppProto.Tls,
+    tcp: true,
+    udp: false,
+    ports: [443],
+    names: TLS_NAMES,
+    eventWord: Tx.Parser + 1,
+    make: ({ sessions, txs, counters }) => new TlsProtocol(sessions, txs, counters),
+  },
+  {
+    proto: AppProto.Ssh,
+    tcp: true,
+    udp: false,
+    ports: [22],
+    names: SSH_NAMES,
+    eventWord: Tx.Parser + 1,
+    make: ({ sessions, txs, counters }) => new SshProtocol(sessions, txs, counters),
+  },
+  {
+    proto: AppProto.Dns,
+    tcp: true,
+    udp: true,
+    ports: [53],
+    names: DNS_NAMES,
+    eventWord: Tx.Parser,
+    make: ({ sessions, txs, counters }) => new DnsProtocol(sessions, txs, counters),
+  },
+  {
+    proto: AppProto.Ftp,
+    tcp: true,
+    udp: false,
+    ports: [21],
+    names: FTP_NAMES,
+    eventWord: -1,
+    make: ({ sessions, txs, memory, counters }) => new FtpProtocol(sessions, txs, memory, counters),
+  },
+];
+
+/** In the order in which they are asked. */
+export const PROTOCOLS: readonly ProtocolSpec[] = ALL.filter(({ proto }) => PARSED.includes(proto));
+
+/** By AppProto. */
+export const PROTOCOL_SPECS: readonly (ProtocolSpec | null)[] = APP_PROTO_NAMES.map(
+  (_, proto) => PROTOCOLS.find((spec) => spec.proto === proto) ?? null,
+);

@@ -1,0 +1,241 @@
+import { type Packet, TcpFlag } from '../../decode/packet.js';
+import { FlowFlag, TcpState } from '../../flow/codes.js';
+import { type FlowTable, L4 } from '../../flow/flow-table.js';
+import { Mode } from '../../ring/verdict.js';
+import { Delivery, FAR_AHEAD } from './delivery.js';
+import { Held } from './held.js';
+import { Line, LineFlag, UNLIMITED } from './layout.js';
+import { Overlap } from './overlap.js';
+import { PAGE_BYTES, Pages } from './pages.js';
+import { isSettled, Placement, type PlacementOptions } from './placement.js';
+import type { StreamSink } from './sink.js';
+import { Windows } from './windows.js';
+
+export interface ReassemblyOptions extends PlacementOptions {
+  /** This thread's share, bytes. */
+  memcap: number;
+  /** Bytes of the sliding windows, to server, to client. */
+  chunkSizes: readonly [number, number];
+  /** auto: what the packet's mode says. */
+  inline: 'auto' | boolean;
+}
+
+/** Of the memory, what windows get, as a shift. */
+const WINDOW_SHIFT = 3;
+
+const PLAIN = LineFlag.Started | LineFlag.Depth | LineFlag.Finished | LineFlag.Fin | LineFlag.Urgent;
+const SPECIAL = TcpFlag.Syn | TcpFlag.Fin | TcpFlag.Rst | TcpFlag.Urg;
+
+/**
+ * Puts the bytes of TCP streams in order. One per detecting thread; each packet after TcpTracker.update, ACKs included.
+ *
+ *   take ─► what the packet acknowledges ─► its own bytes ─► sink.feed, in order, each byte once
+ *        ╰► repairs: stretches of its payload to overwrite before it is forwarded (inline)
+ *
+ * Inline a byte is delivered when it comes in order, and kept until it is acknowledged, so that who sends it again sends the
+ * same. Not inline it is delivered when it is acknowledged.
+ */
+export class Reassembler {
+  /** Line.Words words per direction of a flow. */
+  readonly lines: Int32Array;
+  readonly pages: Pages;
+  readonly held: Held;
+  readonly windows: Windows;
+  private readonly delivery: Delivery;
+  private readonly placement: Placement;
+  /** -1: as the packet's mode says. */
+  private readonly inline: number;
+
+  constructor(
+    private readonly flows: FlowTable,
+    counters: Float64Array,
+    private readonly sink: StreamSink,
+    options: ReassemblyOptions,
+  ) {
+    const { memcap } = options;
+    this.lines = new Int32Array(flows.capacity * 2 * Line.Words);
+    this.windows = new Windows(memcap >> WINDOW_SHIFT, options.chunkSizes, this.lines);
+    this.pages = new Pages(memcap - Math.floor(memcap / (1 << WINDOW_SHIFT)), this.lines);
+    this.held = new Held(this.pages.capacity * 4, this.lines, this.pages);
+    this.delivery = new Delivery(flows, counters, sink, this.lines, this.pages, this.held, this.windows);
+    this.placement = new Placement(flows, counters, sink, this.lines, this.pages, this.held, this.delivery, options);
+    this.inline = options.inline === 'auto' ? -1 : options.inline ? 1 : 0;
+  }
+
+  /** Stretches of the packet's payload to overwrite before it is forwarded: see Held.repairs. */
+  get repairCount(): number {
+    return this.held.repairCount;
+  }
+
+  /** Overwrites them in the packet's memory; the caller puts the checksum right. */
+  repair(p: Packet): void {
+    const { repairs, repairCount } = this.held;
+    const { bytes } = this.pages;
+    for (let i = 0; i < 3 * repairCount; i += 3) {
+      const to = repairs[i];
+      const from = repairs[i + 1];
+      const n = repairs[i + 2];
+      for (let j = 0; j < n; j++) p.mem[to + j] = bytes[from + j];
+    }
+  }
+
+  /** Bytes in use. */
+  get memuse(): number {
+    return (this.pages.capacity - this.pages.free) * PAGE_BYTES;
+  }
+
+  isInline(p: Packet): boolean {
+    return this.inline < 0 ? p.mode === Mode.Ips : this.inline === 1;
+  }
+
+  /**
+   * Takes a packet with a flow. False: no room (inline, and never when forced), and nothing was changed: the packet must
+   * not be forwarded, or be given once more with `force`.
+   */
+  take(p: Packet, force: boolean): boolean {
+    const { lines, held } = this;
+    const slot = p.flow;
+    const direction = p.direction;
+    const at = (slot * 2 + direction) * Line.Words;
+    const other = at ^ Line.Words;
+    this.begin();
+    const inline = this.isInline(p);
+    if (lines[other + Line.Nodes] !== 0) this.acknowledged(p, slot, direction ^ 1, other, inline);
+    const next = lines[at + Line.Next];
+    const len = p.payloadLen;
+    let taken = true;
+    if (
+      (lines[at + Line.Flags] & PLAIN) === LineFlag.Started &&
+      (p.tcpFlags & SPECIAL) === 0 &&
+      p.tcpSeq === next &&
+      inline &&
+      len <= lines[at + Line.Left] &&
+      (lines[at + Line.Nodes] === 0 || lines[at + Line.End] === next)
+    ) {
+      if (len > 0) taken = this.follow(p, slot, at, force);
+    } else taken = this.placement.place(p, slot, at, inline, force || !inline);
+    if (this.flows.tcpState[slot] === TcpState.Closed && !inline) this.flush(slot);
+    this.windows.save(at, direction);
+    this.windows.save(other, direction ^ 1);
+    if (held.repairsLost !== 0 && !force) return false;
+    return taken;
+  }
+
+  /** The next bytes, with nothing behind them: the plain case. */
+  private follow(p: Packet, slot: number, at: number, force: boolean): boolean {
+    const { flows } = this;
+    const session = flows.appState[slot] - 1;
+    const { payloadOff, payloadLen, direction } = p;
+    if (session >= 0 && !force && !this.sink.hasRoom(session, direction, p.mem, payloadOff, payloadLen)) return this.placement.refuse();
+    if ((flows.flags[slot] & FlowFlag.AsyncOneside) === 0) {
+      if (this.placement.roomFor(at, p.tcpSeq, payloadLen, true))
+        this.held.append(at, p.tcpSeq, p.mem, p.region, payloadOff, payloadLen, Overlap.First);
+      else if (!force) return this.placement.noRoom(p);
+    }
+    this.delivery.deliver(slot, direction, at, p.mem, p.region, payloadOff, payloadLen);
+    return true;
+  }
+
+  private acknowledged(p: Packet, slot: number, direction: number, at: number, inline: boolean): void {
+    if ((p.tcpFlags & TcpFlag.Ack) === 0) return;
+    const { lines } = this;
+    if (!inline || lines[at + Line.End] !== lines[at + Line.Next]) this.delivery.advance(p, slot, direction, at, inline);
+    this.placement.trim(slot, direction, at, inline);
+  }
+
+  /** A new packet: nothing that was delivered before is needed any more. */
+  begin(): void {
+    this.pages.reclaim();
+    this.windows.begin();
+    this.held.repairCount = 0;
+    this.held.repairsLost = 0;
+  }
+
+  /**
+   * The handshake is complete: what the client sent before it counts only if the server acknowledged it (fast open). True:
+   * it did not, and both directions begin anew; whoever parsed them forgets what it has.
+   */
+  settle(slot: number): boolean {
+    const { lines } = this;
+    const at = slot * 2 * Line.Words;
+    if (((lines[at + Line.Flags] | lines[at + Line.Words + Line.Flags]) & LineFlag.Unsettled) === 0 || !isSettled(this.flows, slot))
+      return false;
+    lines[at + Line.Flags] &= ~LineFlag.Unsettled;
+    lines[at + Line.Words + Line.Flags] &= ~LineFlag.Unsettled;
+    if ((lines[at + Line.Flags] & LineFlag.Started) === 0) return false;
+    const acked = this.flows.l4[slot * L4.Words + L4.Ack + 1];
+    const next = lines[at + Line.Next];
+    const received = lines[at + Line.Nodes] === 0 ? next : this.held.inOrder(at, next, (next + FAR_AHEAD) | 0);
+    if (received === acked) return false;
+    this.restart(at);
+    this.restart(at + Line.Words);
+    return true;
+  }
+
+  private restart(at: number): void {
+    this.held.releaseAll(at);
+    this.lines[at + Line.Flags] &= LineFlag.Window;
+  }
+
+  /** Nobody wants the flow's bytes for now: gives back what is held. Taken again, each direction begins with what comes then. */
+  forget(slot: number): void {
+    for (let at = slot * 2 * Line.Words, i = 0; i < 2; i++, at += Line.Words) {
+      this.restart(at);
+      this.lines[at + Line.Flags] |= LineFlag.Adrift;
+    }
+  }
+
+  /** Keeps the last bytes of a direction from now on (`watched`), or no more. */
+  watch(slot: number, direction: number, watched: boolean): void {
+    const at = (slot * 2 + direction) * Line.Words;
+    if (watched) this.lines[at + Line.Flags] |= LineFlag.Window;
+    else {
+      this.lines[at + Line.Flags] &= ~LineFlag.Window;
+      this.windows.release(at);
+    }
+  }
+
+  /** Another depth for a flow, in bytes from here on; 0: none. What is beyond the depth stays so. */
+  setDepth(slot: number, direction: number, bytes: number): void {
+    const at = (slot * 2 + direction) * Line.Words;
+    if ((this.lines[at + Line.Flags] & LineFlag.Started) !== 0)
+      this.lines[at + Line.Left] = bytes > 0 && bytes < UNLIMITED ? bytes : UNLIMITED;
+  }
+
+  /** The flow ends, or was reset: delivers what came in order and was not acknowledged. Call begin() before it outside take. */
+  flush(slot: number): void {
+    for (let direction = 0; direction < 2; direction++) {
+      const at = (slot * 2 + direction) * Line.Words;
+      if (this.lines[at + Line.Nodes] === 0) continue;
+      this.delivery.drain(slot, direction, at, FAR_AHEAD);
+      this.held.releaseAll(at);
+    }
+  }
+
+  /** Whether flush would deliver something. */
+  hasUnseen(slot: number): boolean {
+    const { lines, held } = this;
+    for (let at = slot * 2 * Line.Words, i = 0; i < 2; i++, at += Line.Words) {
+      const next = lines[at + Line.Next];
+      if (lines[at + Line.Nodes] !== 0 && held.inOrder(at, next, (next + 1) | 0) !== next) return true;
+    }
+    return false;
+  }
+
+  /** The flow's slot is about to be given back. */
+  release(slot: number): void {
+    const { lines } = this;
+    const at = slot * 2 * Line.Words;
+    if ((lines[at + Line.Flags] | lines[at + Line.Words + Line.Flags]) === 0) return;
+    for (let i = at; i < at + 2 * Line.Words; i += Line.Words) {
+      this.held.releaseAll(i);
+      this.windows.release(i);
+    }
+    lines.fill(0, at, at + 2 * Line.Words);
+  }
+
+  close(): void {
+    this.pages.close();
+    this.windows.close();
+  }
+}

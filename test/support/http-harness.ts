@@ -1,0 +1,191 @@
+import { BUFFER_NAMES, type BufferId, Buffers } from '../../src/app-layer/buffers.js';
+import { HTTP_EVENTS } from '../../src/app-layer/http/events.js';
+import { Own } from '../../src/app-layer/http/flow.js';
+import { type HttpLimits, HttpProtocol } from '../../src/app-layer/http/http.js';
+import { HTTP_NAMES } from '../../src/app-layer/http/view.js';
+import { Parsed } from '../../src/app-layer/protocol.js';
+import type { RecordNames, RecordWriter } from '../../src/app-layer/record.js';
+import { Sessions } from '../../src/app-layer/sessions.js';
+import { Transactions, Tx, TxFlag } from '../../src/app-layer/transactions.js';
+import { Counter } from '../../src/metrics/counters.js';
+
+/** Builds a JS object of a record; text as latin1. */
+export class ObjectWriter implements RecordWriter {
+  readonly root: Record<string, unknown> = {};
+  private readonly stack: unknown[] = [this.root];
+
+  constructor(private readonly names: RecordNames) {}
+
+  text(field: number, mem: Uint8Array, off: number, len: number): void {
+    this.value(field, latin1(mem, off, len));
+  }
+
+  hex(field: number, mem: Uint8Array, off: number, len: number, colons: boolean): void {
+    const bytes = Array.from(mem.subarray(off, off + len), (c) => c.toString(16).padStart(2, '0'));
+    this.value(field, bytes.join(colons ? ':' : ''));
+  }
+
+  word(field: number, word: number): void {
+    this.value(field, this.names.words[word]);
+  }
+
+  number(field: number, value: number): void {
+    this.value(field, value);
+  }
+
+  flag(field: number, value: boolean): void {
+    this.value(field, value);
+  }
+
+  address(field: number, mem: Uint8Array, off: number, len: number): void {
+    this.value(field, mem.slice(off, off + len));
+  }
+
+  object(field: number): void {
+    this.nest(field, {});
+  }
+
+  array(field: number): void {
+    this.nest(field, []);
+  }
+
+  end(): void {
+    this.stack.pop();
+  }
+
+  private nest(field: number, value: unknown): void {
+    this.value(field, value);
+    this.stack.push(value);
+  }
+
+  private value(field: number, value: unknown): void {
+    const top = this.stack[this.stack.length - 1];
+    if (Array.isArray(top)) top.push(value);
+    else (top as Record<string, unknown>)[this.names.fields[field]] = value;
+  }
+}
+
+export function latin1(mem: Uint8Array, off: number, len: number): string {
+  return Buffer.from(mem.buffer, mem.byteOffset + off, len).toString('latin1');
+}
+
+/** What one transaction showed: by direction and buffer the last bytes seen; bodies put together of what each moment added. */
+export interface Seen {
+  id: number;
+  buffers: Record<string, string[]>[];
+  /** file.data, by direction: all of it, from overlapping windows. */
+  body: string[];
+  events: string[];
+  record: Record<string, unknown> | null;
+}
+
+const HEAP = 64 << 20;
+
+/** One HttpProtocol with one session, and memory that packets lie in. */
+export class HttpHarness {
+  readonly sessions = new Sessions(4);
+  readonly txs: Transactions;
+  readonly counters = new Float64Array(Counter.Count);
+  readonly http: HttpProtocol;
+  readonly buffers = new Buffers();
+  readonly seen: Seen[] = [];
+  parsed: Parsed = Parsed.Go;
+  session: number;
+  private readonly byTx = new Map<number, Seen>();
+
+  constructor(limits: HttpLimits = {}, heap = HEAP) {
+    this.txs = new Transactions(2048, heap, 4096, 4);
+    this.http = new HttpProtocol(this.sessions, this.txs, this.counters, limits);
+    this.session = this.sessions.take();
+    this.http.open(this.session);
+  }
+
+  /** A packet with bytes of one direction; none: the direction ends. */
+  packet(direction: number, bytes: Uint8Array | string): void {
+    const mem = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
+    this.begin();
+    if (this.parsed === Parsed.Go) {
+      if (mem.length === 0) this.http.finish(this.session, direction);
+      else this.parsed = this.http.data(this.session, direction, mem, 7, 0, mem.length);
+    }
+    this.settle();
+  }
+
+  gap(direction: number, length: number): void {
+    this.begin();
+    this.parsed = this.http.gap(this.session, direction, length);
+    this.settle();
+  }
+
+  /** The flow ends: what is open is recorded. */
+  end(): void {
+    this.begin();
+    this.http.finish(this.session, 0);
+    this.http.finish(this.session, 1);
+    this.settle();
+    this.begin();
+    this.txs.closeAll(this.session);
+    this.settle();
+    this.http.close(this.session);
+    this.begin();
+  }
+
+  private begin(): void {
+    this.txs.begin();
+    this.http.begin();
+  }
+
+  private settle(): void {
+    const { txs } = this;
+    for (let i = 0; i < txs.count; i++) this.look(txs.moments[2 * i], txs.moments[2 * i + 1]);
+    for (let i = 0; i < txs.count; i++) if (txs.isDone(txs.moments[2 * i])) txs.close(txs.moments[2 * i]);
+    for (let i = 0; i < txs.endedCount; i++) this.ended(txs.ended[i]);
+  }
+
+  private of(tx: number): Seen {
+    let seen = this.byTx.get(tx);
+    if (seen === undefined) {
+      seen = { id: txId(this.txs, tx), buffers: [{}, {}], body: ['', ''], events: [], record: null };
+      this.byTx.set(tx, seen);
+      this.seen.push(seen);
+    }
+    return seen;
+  }
+
+  private look(tx: number, direction: number): void {
+    const { buffers } = this;
+    const seen = this.of(tx);
+    buffers.clear();
+    this.http.select(tx, direction, buffers);
+    for (let id = 0; id < BUFFER_NAMES.length; id++) {
+      if (buffers.len[id] < 0 || buffers.fresh[id] === 0) continue;
+      const values: string[] = [];
+      for (let at = id; at >= 0; at = buffers.next[at]) values.push(latin1(buffers.mem[at], buffers.off[at], buffers.len[at]));
+      const name = BUFFER_NAMES[id as BufferId];
+      seen.buffers[direction][name] = values;
+      if (name === 'file.data') seen.body[direction] = merge(seen.body[direction], values[0]);
+    }
+  }
+
+  private ended(tx: number): void {
+    const seen = this.of(tx);
+    const { words } = this.txs;
+    const at = tx * Tx.Words + Tx.Parser + Own.Events;
+    seen.events = HTTP_EVENTS.filter((_, bit) => (words[at + (bit >> 5)] & (1 << (bit & 31))) !== 0);
+    const writer = new ObjectWriter(HTTP_NAMES);
+    this.http.record(tx, writer);
+    seen.record = writer.root;
+    words[tx * Tx.Words + Tx.Flags] |= TxFlag.Logged;
+    this.byTx.delete(tx);
+  }
+}
+
+function txId(txs: Transactions, tx: number): number {
+  return txs.words[tx * Tx.Words + Tx.Id];
+}
+
+/** The window begins with the last 4 KiB seen at most: all of it when there was less. */
+function merge(body: string, window: string): string {
+  const known = Math.min(body.length, 4096);
+  return body + window.slice(known);
+}
