@@ -101,7 +101,6 @@ export const enum Counter {
   RejectsLimited,
   RejectsFailed,
   // application layers, detection
-  AppFtpTransactions,
   /** Packets of flows that were bypassed. */
   Bypassed,
   /** Packets per verdict message: buckets up to 1, 2, 4 .. 128, 255, more; then their sum. */
@@ -146,7 +145,6 @@ export const enum Counter {
   StreamEventsEnd = StreamEvents + 96,
   // application layers, each by AppProto: flows recognised, transactions that ended, streams and datagrams given up as damaged
   AppFlows = StreamEventsEnd,
-  AppFtpFlows = AppFlows + 2,
   AppTxs = AppFlows + 16,
   AppErrors = AppTxs + 16,
   /** Transactions that ended early: their flow, or all flows together, had too many. */

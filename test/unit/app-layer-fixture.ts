@@ -1,5 +1,6 @@
 import { AppLayer, type AppLayerOptions, NO_ROOM } from '../../src/app-layer/app-layer.js';
-import { BufferId } from '../../src/app-layer/buffers.js';
+import { AppProto, BufferId } from '../../src/app-layer/buffers.js';
+import { PROTOCOLS } from '../../src/app-layer/protocols.js';
 import type { FlowConfig, StreamConfig } from '../../src/config/config.js';
 import { TcpResult } from '../../src/stream/tcp-tracker.js';
 import { A, Conversation, P, type PacketFields } from './flow-fixture.js';
@@ -14,7 +15,9 @@ export interface TalkOptions {
   port?: number;
 }
 
-/** A TCP conversation that is parsed; `commands` holds what each packet completed, as `COMMAND|data` or `COMMAND`. */
+const FTP = PROTOCOLS.filter(({ proto }) => proto === AppProto.Ftp);
+
+/** A TCP conversation that is parsed, by FTP alone unless others are named; `commands` holds what each packet completed, as `COMMAND|data` or `COMMAND`. */
 export class Talk extends Conversation {
   readonly app: AppLayer;
   readonly commands: string[] = [];
@@ -25,7 +28,7 @@ export class Talk extends Conversation {
 
   constructor(options: TalkOptions = {}) {
     super(options.stream, options.flow);
-    this.app = new AppLayer(this.flows, this.counters, options.app);
+    this.app = new AppLayer(this.flows, this.counters, { protocols: FTP, ...options.app });
     this.port = options.port ?? 2121;
     const { ends, app } = this;
     const record = ends.flowEnded.bind(ends);

@@ -28,7 +28,7 @@ test('a login, one command a packet', () => {
   t.client(16, 'PASS \r\n');
   t.client(23, 'QUIT\r\n');
   assert.deepEqual(t.commands, ['USER|anonymous', 'PASS', 'QUIT']);
-  assert.deepEqual([t.counters[Counter.AppFtpFlows], t.counters[Counter.AppFtpTransactions]], [1, 3]);
+  assert.deepEqual([t.counters[Counter.AppFlows + AppProto.Ftp], t.app.txs.active], [1, 2]);
 });
 
 test('a command inside one segment is not copied', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AppProto } from '../../src/app-layer/buffers.js';
 import { SluiceError } from '../../src/errors.js';
 import { BATCH_BOUNDS, BLOCK_BYTES, Counter, latencyBucket } from '../../src/metrics/counters.js';
 import { keeps } from '../../src/metrics/definitions.js';
@@ -82,8 +83,8 @@ test('netfilter: queue series for queues, log series for groups, from the start'
     queue[counter] = value;
   s.blocks.threads[4].counters[Counter.LogLost] = 5;
   s.blocks.threads[1].counters[Counter.Bypassed] = 12;
-  s.blocks.threads[1].counters[Counter.AppFtpFlows] = 13;
-  s.blocks.threads[2].counters[Counter.AppFtpTransactions] = 14;
+  s.blocks.threads[1].counters[Counter.AppFlows + AppProto.Ftp] = 13;
+  s.blocks.threads[2].counters[Counter.AppTxs + AppProto.Ftp] = 14;
   const after = (await buildRegistry(s).metrics()).split('\n');
   const place = 'thread="C#02",interface="NFQ#0"';
   for (const line of [

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 process.env.TZ = 'UTC';
 
+import { AppProto } from '../../src/app-layer/buffers.js';
 import { BLOCK_FLOATS, Counter } from '../../src/metrics/counters.js';
 import { EveStats, STAT_NAMES, type StatsSnapshot, statsTable } from '../../src/output/stats.js';
 import { Reason } from '../../src/ring/verdict.js';
@@ -80,8 +81,8 @@ test("netfilter: the names, Suricata's where it has them", () => {
     ['nflog.lost', Counter.LogLost],
     ['netlink.overruns', Counter.Overruns],
     ['flow_bypassed.local_pkts', Counter.Bypassed],
-    ['app_layer.flow.ftp', Counter.AppFtpFlows],
-    ['app_layer.tx.ftp', Counter.AppFtpTransactions],
+    ['app_layer.flow.ftp', Counter.AppFlows + AppProto.Ftp],
+    ['app_layer.tx.ftp', Counter.AppTxs + AppProto.Ftp],
     ['ips.accepted', Counter.VerdictPass],
     ['ips.blocked', Counter.VerdictDrop],
     ['ips.rejected', Counter.RejectsSent],
@@ -95,11 +96,8 @@ test("netfilter: the names, Suricata's where it has them", () => {
     assert.ok(table.includes(`${name.padEnd(45)} | Total                     | ${100 + i}`), name);
   const { stats } = JSON.parse(new EveStats({ totals: true, threads: false, deltas: false }).line(s));
   assert.deepEqual(
-    [stats.app_layer, stats.flow_bypassed],
-    [
-      { flow: { ftp: 110 }, tx: { ftp: 111 } },
-      { local_pkts: 109, local_bytes: 0 },
-    ],
+    [stats.app_layer.flow.ftp, stats.app_layer.tx.ftp, stats.app_layer.error.ftp.parser, stats.flow_bypassed],
+    [110, 111, 0, { local_pkts: 109, local_bytes: 0 }],
   );
   assert.deepEqual([stats.ips.rejected, stats.ips.replaced, stats.nfq.depth], [114, 115, 100]);
 });

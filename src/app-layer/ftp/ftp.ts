@@ -271,7 +271,6 @@ export class FtpProtocol implements Protocol, LineSink {
         word += 4;
       }
     }
-    this.counters[Counter.AppFtpTransactions]++;
     const tx = this.openTx(session);
     if (tx < 0) return;
     const { txs, memory } = this;

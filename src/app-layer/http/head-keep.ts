@@ -63,7 +63,7 @@ export class HeadKeeper {
     words[w + Head.Stamp] = packet;
     words[w + Head.Status] = reader.status;
     words[w + Head.Port] = port;
-    words[w + Head.Flags] = reader.direction === 0 && reader.old ? HeadFlag.Old : 0;
+    words[w + Head.Flags] = reader.direction === 0 && reader.old && !reader.scan.goesOn ? HeadFlag.Old : 0;
     for (let i = 0; i < 2 * Part.Count; i++) words[w + Head.Parts + i] = parts[i];
     return at;
   }

@@ -24,7 +24,7 @@ export const enum Head {
 }
 
 export const enum HeadFlag {
-  /** No protocol in the request line: HTTP/0.9, or a line that lacks it. */
+  /** HTTP/0.9. */
   Old = 1,
 }
 

@@ -405,8 +405,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
     const tunnel = 2 * session * F.Words;
     if (flow[tunnel + F.State] === FlowState.Tunnel && flow[tunnel + F.Tx] === tx + 1) {
       if (reader.status >= 200 && reader.status < 300) {
-        this.setDone(tx, 0);
-        this.messageDone(f, tx);
+        this.handOver(f, tx);
         return Parsed.Changed;
       }
       flow[tunnel + F.State] = FlowState.Head;
@@ -414,11 +413,17 @@ export class HttpProtocol implements Protocol, DecodedSink {
       this.setDone(tx, 0);
     }
     if (kind === FramingKind.Upgrade) {
-      this.messageDone(f, tx);
-      this.setDone(tx, 0);
+      this.handOver(f, tx);
       return Parsed.Changed;
     }
     return this.beginBody(f, tx, kind);
+  }
+
+  /** Another protocol follows: the transaction is complete both ways. */
+  private handOver(f: number, tx: number): void {
+    this.messageDone(f, tx);
+    this.forget(this.session, tx);
+    this.setDone(tx, 0);
   }
 
   /** A response without a head. */
