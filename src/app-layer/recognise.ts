@@ -50,5 +50,8 @@ export function recognise(direction: number, mem: Uint8Array, off: number, len: 
     if (same === len) result = AppProto.Unknown;
   }
   if (direction === 0 && serverPort === FTP_PORT && len > 0 && isText(mem[off])) return AppProto.Ftp;
+  // On its port a server's greeting need not be a pattern.
+  if (direction === 1 && serverPort === FTP_PORT && len >= 3 && mem[off] === 0x32 && mem[off + 1] === 0x32 && mem[off + 2] === 0x30)
+    return AppProto.Ftp;
   return result;
 }

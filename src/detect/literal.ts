@@ -7,6 +7,7 @@ import { APP_PROTO_NAMES, appProtoOf, BufferId } from '../app-layer/buffers.js';
 import { bufferSpec, Way } from '../app-layer/catalogue.js';
 import type { ContentOption } from '../rules/byte-option.js';
 import type { Rule } from '../rules/rule.js';
+import type { Transform } from '../rules/transform.js';
 
 /** The packet's payload among the buffers: it stands behind those of the application layers. */
 export const PAYLOAD: number = BufferId.Count;
@@ -115,27 +116,53 @@ export interface PlacedLiteral extends Literal {
  * User guide, "Suricata Fast Pattern Determination Explained"; the measure is ours, it changes no verdict.
  */
 export function literalOf(rule: Rule): PlacedLiteral | null {
-  // Neither what a transform makes nor a header is searched for literals.
   const lists = rule.buffers
-    .filter(({ transforms }) => transforms.length === 0)
-    .map(({ buffer, tests }) => ({ buffer: bufferSpec(buffer).id, tests }))
+    .map(({ buffer, tests, transforms }) => ({ buffer: bufferSpec(buffer).id, tests, transforms }))
     .filter(({ buffer }) => buffer >= 0);
-  lists.push({ buffer: PAYLOAD, tests: rule.payload });
-  let best: ContentOption | null = null;
-  let where = PAYLOAD;
-  for (const { buffer, tests } of lists) {
+  lists.push({ buffer: PAYLOAD, tests: rule.payload, transforms: [] });
+  let best: PlacedLiteral | null = null;
+  let bestQuality = 0;
+  for (const { buffer, tests, transforms } of lists) {
     // The rule also matches without this buffer.
     if (tests[0]?.kind === 'absent') continue;
     for (const o of tests) {
       if (o.kind !== 'content' || o.negated || o.pattern.length === 0) continue;
-      if (o.fastPattern || o.fastPatternOnly) return placed(o, buffer);
-      if (best !== null && buffer === PAYLOAD && where !== PAYLOAD) continue;
-      if (best !== null && quality(o.pattern) <= quality(best.pattern)) continue;
-      best = o;
-      where = buffer;
+      const literal = before(transforms, placed(o, buffer));
+      if (literal === null) continue;
+      if (o.fastPattern || o.fastPatternOnly) return literal;
+      if (best !== null && buffer === PAYLOAD && best.buffer !== PAYLOAD) continue;
+      const q = quality(o.pattern);
+      if (best !== null && q <= bestQuality) continue;
+      best = literal;
+      bestQuality = q;
     }
   }
-  return best === null ? null : placed(best, where);
+  return best;
+}
+
+/** Transforms that take a part of what goes in, as it is. */
+const PARTS = new Set(['subslice', 'pcrexform']);
+/** Those that change letters alone. */
+const LETTERS = new Set(['to_lowercase', 'to_uppercase']);
+
+/**
+ * What the buffer itself must hold for `literal` to stand in what the transforms make of it; null: there is nothing to tell.
+ * A dot before all: either the literal is within, or it begins with the dot.
+ */
+function before(transforms: readonly Transform[], literal: PlacedLiteral): PlacedLiteral | null {
+  let { bytes, nocase } = literal;
+  for (const { name } of [...transforms].reverse()) {
+    if (name === 'dotprefix') bytes = bytes[0] === 0x2e ? bytes.subarray(1) : bytes;
+    else if (LETTERS.has(name)) nocase = true;
+    else if (!PARTS.has(name)) return null;
+  }
+  if (bytes.length === 0) return null;
+  return { bytes: nocase && !literal.nocase ? lowered(bytes) : bytes, nocase, buffer: literal.buffer };
+}
+
+/** As patterns of case-insensitive contents are kept. */
+function lowered(bytes: Uint8Array): Uint8Array {
+  return bytes.map((b) => (b >= 0x41 && b <= 0x5a ? b + 32 : b));
 }
 
 function placed(o: ContentOption, buffer: number): PlacedLiteral {

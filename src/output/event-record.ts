@@ -39,6 +39,9 @@ export interface EncoderOptions {
   appAlerts?: boolean;
 }
 
+/** Few transactions are open when a flow ends, and most have little to say. */
+const ENDING_BYTES = 4096;
+
 /** Link types of a bare IP packet (tcpdump.org, LINKTYPE_*). */
 const ETHERNET = 1;
 const LINKTYPE_IPV4 = 228;
@@ -81,6 +84,8 @@ export class EventEncoder {
   rejectSides = 0;
   private readonly appTypes = new Uint8Array(AppProto.Count);
   private readonly appAlerts: boolean;
+  /** For the records of transactions that end with a flow. */
+  private readonly appRoom: number;
   private readonly record = new AppRecordWriter();
   /** Of the transaction that alerts are about: its parser, and whether `record` holds it already. */
   private txParser: Protocol | null = null;
@@ -136,6 +141,7 @@ export class EventEncoder {
     this.streamAnomalies = options.anomalies?.stream === true;
     this.taggedPackets = options.tagged === true;
     this.appAlerts = options.appAlerts === true;
+    this.appRoom = (options.app ?? []).length > 0 ? ENDING_BYTES : 0;
     for (const proto of options.app ?? []) this.appTypes[proto] = 1;
     this.wantsMacs = options.macs === true;
     this.anomalyBytes = options.anomalies?.packetHeader === true ? ANOMALY_BYTES : 0;
@@ -302,7 +308,7 @@ export class EventEncoder {
 
   /** Flow records that are sure to fit the ring now; without anybody to write them, any number. */
   flowRoom(): number {
-    return this.flowRecords ? this.ring.room(At.Bytes + (this.macs === null ? 0 : FLOW_MACS_BYTES)) : 0x7fffffff;
+    return this.flowRecords ? this.ring.room(At.Bytes + (this.macs === null ? 0 : FLOW_MACS_BYTES) + this.appRoom) : 0x7fffffff;
   }
 
   /** A flow left the table; call it before the slot is cleared. `endReason`: a FlowEnd code. Fits FlowEndSink. */

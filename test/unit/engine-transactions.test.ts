@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { defaultConfig } from '../../src/config/load.js';
+import * as build from '../../src/lab/packets.js';
+import { Counter } from '../../src/metrics/counters.js';
+import { eveAlert, eveApp } from '../../src/output/eve.js';
+import { decodeEvent, EventRecord } from '../../src/output/event-decode.js';
+import { EventType } from '../../src/output/event-layout.js';
+import { Mode } from '../../src/ring/verdict.js';
+import { rules } from '../support/detect.js';
+import { EngineBench } from '../support/engine.js';
+
+const RAW = 101;
+const CLIENT = '10.1.2.3';
+const SERVER = '192.0.2.7';
+
+/** An HTTP connection through an engine. */
+class Connection {
+  readonly bench: EngineBench;
+  private readonly seq = [1000, 5000];
+
+  constructor(
+    readonly texts: string[],
+    mode = Mode.Ips,
+  ) {
+    const config = defaultConfig();
+    config.outputs.eve.app = ['http', 'dns'];
+    config.outputs.eve.flow = false;
+    this.bench = new EngineBench({ rules: texts, config, mode }, false);
+    this.segment(0, { syn: true });
+    this.segment(1, { syn: true, ack: true });
+    this.segment(0, { ack: true });
+  }
+
+  client(text: string): string {
+    return this.segment(0, { ack: true, psh: true }, text);
+  }
+  server(text: string): string {
+    return this.segment(1, { ack: true, psh: true }, text);
+  }
+
+  private segment(direction: number, flags: { syn?: boolean; ack?: boolean; psh?: boolean }, text = ''): string {
+    const [src, dst] = direction === 0 ? [CLIENT, SERVER] : [SERVER, CLIENT];
+    const bits = (flags.syn ? 2 : 0) | (flags.ack ? 16 : 0) | (flags.psh ? 8 : 0);
+    const segment = build.tcp(
+      {
+        src,
+        dst,
+        srcPort: direction === 0 ? 40000 : 80,
+        dstPort: direction === 0 ? 80 : 40000,
+        flags: bits,
+        seq: this.seq[direction],
+        ack: flags.ack ? this.seq[direction ^ 1] : 0,
+      },
+      build.bytes(text),
+    );
+    this.seq[direction] += text.length + (flags.syn ? 1 : 0);
+    return this.bench.send(build.ipv4({ src, dst, proto: 6 }, segment), RAW);
+  }
+
+  /** What was reported, as EVE objects. */
+  eve(): Record<string, unknown>[] {
+    const { events } = this.bench;
+    const config = defaultConfig().outputs.eve;
+    const set = rules(...this.texts);
+    const found: Record<string, unknown>[] = [];
+    const e = new EventRecord();
+    for (let at = events.peek(); at >= 0; at = events.peek()) {
+      assert.ok(decodeEvent(events.bytes, events.view, at, events.length, e));
+      if (e.type === EventType.App) found.push(JSON.parse(eveApp(e, config, '')));
+      if (e.type === EventType.Alert) found.push(JSON.parse(eveAlert(e, set[e.ruleIndex], config, '')));
+      events.release();
+    }
+    return found;
+  }
+}
+
+const types = (found: Record<string, unknown>[]) => found.map((e) => e.event_type).join(' ');
+
+describe('transactions through an engine', () => {
+  it('a rule on two buffers that come with different packets drops the second', () => {
+    const c = new Connection(['drop http any any -> any any (http.uri; content:"/upload"; http.request_body; content:"evil";)']);
+    assert.equal(c.client('POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n'), 'pass');
+    assert.equal(c.client('evil'), 'drop: rules');
+    assert.match(types(c.eve()), /^alert/);
+    c.bench.close();
+  });
+
+  it('one record per transaction, when its response is complete; alerts have it, too', () => {
+    const c = new Connection(['alert http any any -> any any (http.stat_code; content:"404";)']);
+    c.client('GET /a HTTP/1.1\r\nHost: h\r\n\r\n');
+    assert.deepEqual(c.eve(), []);
+    c.server('HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno');
+    const [alert, record] = c.eve() as { event_type: string; tx_id: number; http: { url: string; status: number }; src_port: number }[];
+    assert.deepEqual([alert.event_type, alert.tx_id, alert.http.url, alert.src_port], ['alert', 0, '/a', 80]);
+    assert.deepEqual([record.event_type, record.tx_id, record.http.status, record.src_port], ['http', 0, 404, 40000]);
+    c.bench.close();
+    assert.deepEqual(c.eve(), []);
+  });
+
+  it('a flow that ends: what is unfinished is inspected and logged', () => {
+    const c = new Connection(['alert http any any -> any any (http.uri; content:"/a"; http.referer; absent;)']);
+    c.client('POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345');
+    assert.deepEqual(c.eve(), []);
+    c.bench.engine.flows.endAll();
+    assert.equal(types(c.eve()), 'alert http');
+    assert.equal(c.bench.counters[Counter.AppTxs + 3], 1);
+    c.bench.close();
+  });
+
+  it('UDP: both directions of a DNS exchange', () => {
+    const c = new Connection(['drop dns any any -> any any (dns.query; content:"evil.example";)'], Mode.Ips);
+    const name = (text: string) =>
+      text
+        .split('.')
+        .map((label) => String.fromCharCode(label.length) + label)
+        .join('');
+    const query = (text: string) => `\x12\x34\x01\0\0\x01\0\0\0\0\0\0${name(text)}\0\0\x01\0\x01`;
+    const send = (text: string) => {
+      const ends = { src: CLIENT, dst: SERVER, srcPort: 50000, dstPort: 53 };
+      return c.bench.send(build.ipv4({ ...ends, proto: 17 }, build.udp(ends, build.bytes(query(text)))), RAW);
+    };
+    assert.equal(send('good.example'), 'pass');
+    assert.equal(send('www.evil.example'), 'drop: rules');
+    assert.equal(types(c.eve()), 'dns alert dns');
+    c.bench.close();
+  });
+
+  it('new rules: a live transaction is inspected by them', () => {
+    const c = new Connection([]);
+    c.client('POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n1');
+    c.bench.engine.setRules(rules('drop http any any -> any any (http.uri; content:"/a";)'), 1);
+    assert.equal(c.client('2'), 'drop: rules');
+    c.bench.close();
+  });
+});
