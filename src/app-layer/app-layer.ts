@@ -1,15 +1,16 @@
-import { IpProto, type Packet, TcpFlag } from '../decode/packet.js';
+import { IpProto, type Packet } from '../decode/packet.js';
 import { FlowFlag, TcpState } from '../flow/codes.js';
-import { type FlowTable, L4 } from '../flow/flow-table.js';
+import type { FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { Mode } from '../ring/verdict.js';
+import { Line, LineFlag } from '../stream/reassembly/layout.js';
+import { Reassembler, type ReassemblyOptions } from '../stream/reassembly/reassembler.js';
+import type { StreamSink } from '../stream/reassembly/sink.js';
 import { AppProto, Buffers } from './buffers.js';
-import { HeldSegments } from './held-segments.js';
 import { AppMemory } from './memory.js';
 import { Parsed, PROBE_BYTES, Probe2, type Protocol } from './protocol.js';
 import { PROTOCOLS, type ProtocolSpec } from './protocols.js';
-import { type OrderSink, SegmentOrder } from './segment-order.js';
-import { Probe, Session, SessionFlag, Sessions } from './sessions.js';
+import { Probe, Session, Sessions } from './sessions.js';
 import { STATE_DONE, Transactions, Tx, TxFlag } from './transactions.js';
 
 /** What update returns instead of a count: there was no room, and nothing was done. See README.md for what to do. */
@@ -18,35 +19,49 @@ export const NO_ROOM = -1;
 export interface AppLayerOptions {
   /** Most flows that are parsed, or not decided yet, at once. */
   sessions?: number;
-  /** Blocks for segments out of order, and buffers for lines that come in pieces. */
-  heldBlocks?: number;
+  /** Buffers for lines that come in pieces. */
   lineBuffers?: number;
   /** Most transactions at once, of all flows and of one; bytes they may keep. */
   transactions?: number;
   sessionTransactions?: number;
   heapBytes?: number;
   protocols?: readonly ProtocolSpec[];
+  reassembly?: ReassemblyOptions;
 }
+
+const REASSEMBLY: ReassemblyOptions = {
+  memcap: 16 << 20,
+  depth: 1 << 20,
+  chunkSizes: [2560, 2560],
+  urgent: 'oob',
+  hosts: [],
+  inline: 'auto',
+};
 
 /** Told of each transaction that ends, when it has been inspected. Its parser can still write its record. */
 export type TransactionSink = (tx: number) => void;
 
 /** Packets of a client that is none of ours before the server, unheard, is taken for the same. */
 const PROBE_PACKETS = 8;
-/** A packet can bring so many transactions; older ones make room for them. */
-const PER_PACKET = 65536;
+/**
+ * A packet can bring so many transactions; older ones make room for them. The one that fills a hole brings up to the usual depth
+ * (1 MiB) at once, and two bytes make a command.
+ */
+const PER_PACKET = 1 << 19;
 
 /** Bytes of a session's KEPT_BYTES hold what was seen of a stream that is not recognised; this word of the parser's: how many. */
 const PREFIX_WORD = Session.Parser;
+/** And what its first bytes look like, which a listener parses when they are acknowledged. */
+const GUESS_WORD = Session.Parser + 2;
 
 /**
- * Application layers of one thread: which protocol a flow speaks, its bytes in order to that protocol's parser, and
- * the transactions that a packet brings. Until streams are reassembled elsewhere it orders the segments itself.
+ * Application layers of one thread: which protocol a flow speaks, its bytes in order (Reassembler) to that protocol's parser, and
+ * the transactions that a packet brings.
  *
  *   update(packet) ─► moments ─► select(0 .. moments - 1) ─► buffers, tx, direction      one after the other
  *   settle()                                                                             when all are inspected
  */
-export class AppLayer implements OrderSink {
+export class AppLayer implements StreamSink {
   /** Of the moment selected last; valid until the next update. */
   readonly buffers = new Buffers();
   readonly txs: Transactions;
@@ -54,8 +69,7 @@ export class AppLayer implements OrderSink {
   direction = 0;
   private readonly sessions: Sessions;
   private readonly memory: AppMemory;
-  private readonly held: HeldSegments;
-  private readonly order: SegmentOrder;
+  private readonly order: Reassembler;
   /** By AppProto. */
   private readonly parsers: (Protocol | null)[];
   /** Those asked, in order; by server port the AppProto that is asked first. */
@@ -68,6 +82,11 @@ export class AppLayer implements OrderSink {
   private touched = -1;
   /** Its flow's, while the flow's end is inspected. */
   private ending = false;
+  /** The flow at hand. */
+  private slot = -1;
+  /** The packet at hand was given to the reassembler. */
+  private took = false;
+  private guessed: AppProto = AppProto.Unknown;
   private hand = 0;
 
   constructor(
@@ -76,12 +95,10 @@ export class AppLayer implements OrderSink {
     options: AppLayerOptions = {},
   ) {
     const sessions = Math.min(options.sessions ?? 32768, flows.capacity);
-    const blocks = options.heldBlocks ?? 2048;
     const specs = options.protocols ?? PROTOCOLS;
     this.sessions = new Sessions(sessions);
-    this.memory = new AppMemory(sessions, blocks, options.lineBuffers ?? 512);
-    this.held = new HeldSegments(this.sessions, this.memory, blocks);
-    this.order = new SegmentOrder(flows, this.sessions, this.memory, this.held, counters, this);
+    this.memory = new AppMemory(sessions, options.lineBuffers ?? 512);
+    this.order = new Reassembler(flows, counters, this, options.reassembly ?? REASSEMBLY);
     this.txs = new Transactions(PER_PACKET + (options.transactions ?? 131072), options.heapBytes ?? 256 << 20, PER_PACKET, sessions);
     this.mostPerSession = options.sessionTransactions ?? 256;
     const frame = { sessions: this.sessions, txs: this.txs, memory: this.memory, counters };
@@ -108,18 +125,19 @@ export class AppLayer implements OrderSink {
   }
 
   /**
-   * Takes a TCP packet of a flow, after TcpTracker.update. Returns how many moments it brings, or NO_ROOM
-   * (IPS only): then the packet is as if not seen, and must not be forwarded, or be given to force.
+   * Takes a TCP packet of a flow, after TcpTracker.update: with bytes or without, since acknowledgements deliver. Returns how many
+   * moments it brings, or NO_ROOM (IPS only): then the packet is as if not seen, and must not be forwarded, or be given to force.
    */
   update(p: Packet): number {
     const slot = p.flow;
+    this.took = false;
+    this.guessed = AppProto.Unknown;
     if (slot < 0) return 0;
     const proto = this.flows.appProto[slot];
     if (proto === AppProto.Failed) return 0;
-    if (proto === AppProto.Unknown && (this.flows.appProbe[slot] & (Probe.FailedTs << p.direction)) !== 0) {
-      // However long a server talks, what the client says is still to come.
-      if (p.direction === 0) this.waitForServer(slot);
-      return 0;
+    // However long a server talks, what the client says is still to come.
+    if (proto === AppProto.Unknown && p.direction === 0 && (this.flows.appProbe[slot] & Probe.FailedTs) !== 0) {
+      if (p.payloadLen > 0 && this.waitForServer(slot)) return 0;
     }
     return this.inspect(p, slot, proto, p.mode !== Mode.Ips);
   }
@@ -127,6 +145,27 @@ export class AppLayer implements OrderSink {
   /** Takes a packet for which there was no room, and that is forwarded all the same: what does not fit is skipped. */
   force(p: Packet): number {
     return p.flow < 0 ? 0 : this.inspect(p, p.flow, this.flows.appProto[p.flow], true);
+  }
+
+  /** What the packet's rules take the flow for: known, or what it looks like. */
+  protoOf(p: Packet): AppProto {
+    const proto: AppProto = this.flows.appProto[p.flow];
+    return proto === AppProto.Unknown ? this.guessed : proto;
+  }
+
+  /** The last packet sends bytes again that differ from those that were taken: repair(p), or it must not be forwarded. */
+  get differs(): boolean {
+    return this.took && this.order.repairCount > 0;
+  }
+
+  /** There are more such bytes than repair knows of. */
+  get unrepairable(): boolean {
+    return this.took && this.order.unrepairable;
+  }
+
+  /** Overwrites them in the packet's memory; the caller puts the checksum right. */
+  repair(p: Packet): void {
+    this.order.repair(p);
   }
 
   /** Takes a datagram of a UDP flow: the protocol is decided once per flow. Returns how many moments it brings. */
@@ -208,10 +247,17 @@ export class AppLayer implements OrderSink {
     this.begin();
     this.touched = session;
     this.ending = true;
-    const { txs } = this;
-    const parser = this.parsers[this.sessions.words[session * Session.Words + Session.Proto]];
-    if (parser === null) return 0;
-    parser.begin();
+    const { txs, sessions } = this;
+    const at = session * Session.Words + Session.Proto;
+    this.parsers[sessions.words[at]]?.begin();
+    if (this.order.hasUnseen(slot)) {
+      this.slot = slot;
+      this.order.begin();
+      this.order.flush(slot);
+      if (this.sessionOf(slot) !== session) return txs.count;
+    }
+    const parser = this.parsers[sessions.words[at]];
+    if (parser === null) return txs.count;
     parser.finish(session, 0);
     parser.finish(session, 1);
     const { words } = txs;
@@ -229,24 +275,28 @@ export class AppLayer implements OrderSink {
   /** Whoever is told of ended flows tells this, while the slot still is the flow's. */
   flowEnded(slot: number): void {
     const session = this.sessionOf(slot);
-    if (session < 0) return;
-    this.settle();
-    this.release(session, slot);
-    this.settle();
+    if (session >= 0) {
+      this.settle();
+      this.release(session, slot);
+      this.settle();
+    }
+    this.order.release(slot);
   }
 
   close(): void {
+    this.order.close();
     this.memory.close();
     this.txs.heap.close();
   }
 
-  // SegmentOrder calls these.
+  // The reassembler calls these.
 
   feed(session: number, slot: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): boolean {
     const { words } = this.sessions;
     const at = session * Session.Words + Session.Proto;
     let parser = this.parsers[words[at]];
     if (parser === null) {
+      if ((this.flows.appProbe[slot] & (Probe.FailedTs << direction)) !== 0) return true;
       const proto = this.decide(session, slot, direction, mem, off, len);
       if (proto === AppProto.Failed) return this.fail(session, slot, direction);
       parser = this.parsers[proto];
@@ -262,11 +312,11 @@ export class AppLayer implements OrderSink {
     return parser === null || parser.hasRoom === undefined || parser.hasRoom(session, direction, mem, off, len);
   }
 
-  gap(session: number, direction: number): void {
+  gap(session: number, direction: number, length: number): void {
     const words = this.sessions.words;
     const at = session * Session.Words;
     const parser = this.parsers[words[at + Session.Proto]];
-    if (parser !== null) parser.gap(session, direction, 0);
+    if (parser !== null) this.parsed(session, this.slot, parser.gap(session, direction, length));
     else words[at + PREFIX_WORD + direction] = 0;
   }
 
@@ -292,40 +342,55 @@ export class AppLayer implements OrderSink {
   private begin(): void {
     this.settle();
     this.ending = false;
-    this.held.reclaim();
     this.memory.resetScratch();
     if (this.txs.active > this.txs.capacity - PER_PACKET) this.makeRoom();
     this.txs.begin();
   }
 
   private inspect(p: Packet, slot: number, proto: AppProto, force: boolean): number {
-    const { flows } = this;
+    const { flows, order } = this;
     this.begin();
     if (flows.tcpState[slot] === TcpState.None) return 0;
-    const session = flows.appState[slot] - 1;
+    this.slot = slot;
+    let session = flows.appState[slot] - 1;
+    if (order.settle(slot)) {
+      this.restart(session, slot);
+      proto = AppProto.Unknown;
+    }
+    if (session < 0) {
+      // What was parsed to its end stays what it is.
+      if (proto !== AppProto.Unknown) return 0;
+      if (p.payloadLen > 0 && !this.first(p, slot, force)) return NO_ROOM;
+      if (flows.appProto[slot] === AppProto.Failed) return 0;
+      session = flows.appState[slot] - 1;
+    }
     if (session >= 0) {
       this.touched = session;
       this.parsers[this.sessions.words[session * Session.Words + Session.Proto]]?.begin();
-      this.settleHandshake(session, slot);
     }
-    // What was parsed to its end stays what it is.
-    else if (proto !== AppProto.Unknown || p.payloadLen === 0) return 0;
-    const seq = (p.tcpFlags & TcpFlag.Syn) !== 0 ? (p.tcpSeq + 1) | 0 : p.tcpSeq;
-    const taken = session >= 0 ? this.order.take(p, session, slot, seq, force) : this.first(p, slot, seq, force);
+    if (session >= 0 && p.payloadLen > 0 && flows.appProto[slot] === AppProto.Unknown && !order.isInline(p)) this.guess(p, session, slot);
+    // Bytes for nobody have room in any case.
+    this.took = true;
+    const taken = order.take(p, force || session < 0);
+    if (flows.appState[slot] === 0 && flows.appProto[slot] !== AppProto.Unknown) order.forget(slot);
     return taken ? this.txs.count : NO_ROOM;
   }
 
-  /** A flow without a session: most are none of ours, which their first segment shows. */
-  private first(p: Packet, slot: number, seq: number, force: boolean): boolean {
-    const { flows } = this;
+  /** A flow without a session: most are none of ours, which their first segment shows. False: no room. */
+  private first(p: Packet, slot: number, force: boolean): boolean {
+    const { flows, order } = this;
     const direction = p.direction;
+    if ((flows.appProbe[slot] & (Probe.FailedTs << direction)) !== 0) return true;
     const probed = p.payloadLen < PROBE_BYTES ? p.payloadLen : PROBE_BYTES;
+    // A listener believes bytes when they are acknowledged.
     if (
-      seq === this.order.startOf(p, slot, seq) &&
       (flows.flags[slot] & FlowFlag.TcpEstablished) !== 0 &&
+      (order.isInline(p) || (flows.flags[slot] & FlowFlag.AsyncOneside) !== 0) &&
+      order.isNext(p) &&
       this.ask(this.streams, this.streamPorts, direction, p.mem, p.payloadOff, probed, flows.dstPort(slot)) === AppProto.Failed
     ) {
       this.fail(-1, slot, direction);
+      if (flows.appProto[slot] === AppProto.Failed) order.forget(slot);
       return true;
     }
     const session = this.sessions.take();
@@ -333,31 +398,37 @@ export class AppLayer implements OrderSink {
       this.counters[Counter.AppNoRoom]++;
       if (!force) return false;
       flows.appProto[slot] = AppProto.Failed;
+      order.forget(slot);
       return true;
     }
     flows.appState[slot] = session + 1;
-    this.touched = session;
-    if (!this.order.isSettled(slot)) this.sessions.words[session * Session.Words + Session.Flags] = SessionFlag.Unsettled;
-    return this.order.take(p, session, slot, seq, force);
+    return true;
+  }
+
+  /** A listener parses what is acknowledged, but rules look at packets when they come. */
+  private guess(p: Packet, session: number, slot: number): void {
+    const at = session * Session.Words + GUESS_WORD;
+    const { words } = this.sessions;
+    if ((this.flows.appProbe[slot] & (Probe.FailedTs << p.direction)) === 0 && this.order.isNext(p)) {
+      const probed = p.payloadLen < PROBE_BYTES ? p.payloadLen : PROBE_BYTES;
+      const proto = this.ask(this.streams, this.streamPorts, p.direction, p.mem, p.payloadOff, probed, this.flows.dstPort(slot));
+      if (proto !== AppProto.Failed) words[at] = proto;
+    }
+    this.guessed = words[at];
   }
 
   /**
-   * The handshake is complete: what the client sent before it counts only if the server acknowledged it (fast open).
-   * If not, the client may send other bytes with the same numbers, and those are the ones the server takes.
+   * The handshake is complete, and the server did not acknowledge what the client sent before it: the client may send other bytes
+   * with the same numbers, and those are the ones the server takes.
    */
-  private settleHandshake(session: number, slot: number): void {
-    const words = this.sessions.words;
-    const at = session * Session.Words;
-    if ((words[at + Session.Flags] & SessionFlag.Unsettled) === 0 || !this.order.isSettled(slot)) return;
-    words[at + Session.Flags] &= ~SessionFlag.Unsettled;
-    const { flows } = this;
-    const acked = flows.l4[slot * L4.Words + L4.Ack + 1];
-    if ((words[at + Session.Flags] & SessionFlag.StartedTs) === 0 || words[at + Session.Next] === acked) return;
-    this.clear(session);
-    this.sessions.reset(session);
-    words[at + Session.Flags] = SessionFlag.DoubtTs | SessionFlag.DoubtTc;
-    flows.appProto[slot] = AppProto.Unknown;
-    flows.appProbe[slot] = 0;
+  private restart(session: number, slot: number): void {
+    if (session >= 0) {
+      this.touched = session;
+      this.leave(session);
+      this.sessions.reset(session);
+    }
+    this.flows.appProto[slot] = AppProto.Unknown;
+    this.flows.appProbe[slot] = 0;
   }
 
   /** The protocol of a direction that begins with these bytes. Unknown: more are needed; Failed: none of ours. */
@@ -409,6 +480,7 @@ export class AppLayer implements OrderSink {
     const keptTc = words[at + PREFIX_WORD + 1];
     words[at + PREFIX_WORD] = 0;
     words[at + PREFIX_WORD + 1] = 0;
+    words[at + GUESS_WORD] = 0;
     words[at + Session.Proto] = parser.proto;
     this.flows.appProto[slot] = parser.proto;
     this.counters[Counter.AppFlows + parser.proto]++;
@@ -455,21 +527,21 @@ export class AppLayer implements OrderSink {
     const both = (bits & (Probe.FailedTs | Probe.FailedTc)) === (Probe.FailedTs | Probe.FailedTc);
     if (both) flows.appProto[slot] = AppProto.Failed;
     if (session < 0) return false;
-    const other = SessionFlag.StartedTs << (direction ^ 1);
-    if (!both && (this.sessions.words[session * Session.Words + Session.Flags] & other) !== 0) {
-      this.held.releaseAll(session, direction);
-      return true;
-    }
+    const other = (slot * 2 + (direction ^ 1)) * Line.Words + Line.Flags;
+    if (!both && (this.order.lines[other] & LineFlag.Started) !== 0) return true;
     this.release(session, slot);
     return false;
   }
 
-  private waitForServer(slot: number): void {
+  /** True: in vain, and the flow is none of ours. */
+  private waitForServer(slot: number): boolean {
     const { flows } = this;
     flows.appProbe[slot] += Probe.Packet;
-    if (flows.appProbe[slot] < PROBE_PACKETS * Probe.Packet) return;
+    if (flows.appProbe[slot] < PROBE_PACKETS * Probe.Packet) return false;
     flows.appProto[slot] = AppProto.Failed;
     if (flows.appState[slot] !== 0) this.release(flows.appState[slot] - 1, slot);
+    this.order.forget(slot);
+    return true;
   }
 
   /** A datagram of no known protocol: the flow is none of ours when both directions, or several datagrams, say so. */
@@ -521,14 +593,8 @@ export class AppLayer implements OrderSink {
   }
 
   /** Gives back all that a session holds. */
-  private clear(session: number): void {
-    this.leave(session);
-    this.held.releaseAll(session, 0);
-    this.held.releaseAll(session, 1);
-  }
-
   private release(session: number, slot: number): void {
-    this.clear(session);
+    this.leave(session);
     this.sessions.give(session);
     this.flows.appState[slot] = 0;
     if (this.touched === session) this.touched = -1;

@@ -128,6 +128,9 @@ export class Buffers {
   readonly fresh = new Uint8Array(BufferId.Count);
   /** How many of that kind there are. */
   readonly count = new Int32Array(BufferId.Count);
+  /** Numbers that a rule asks for, any of which may match (dns.rrtype); how many of them there are. */
+  numbers: Int32Array = NO_NUMBERS;
+  numberCount = 0;
   /** Instances left out since this was last set to 0. */
   lost = 0;
   private readonly last = new Int32Array(BufferId.Count);
@@ -169,9 +172,11 @@ export class Buffers {
   }
 
   clear(): void {
+    this.numberCount = 0;
     this.len.fill(-1, 0, this.end);
     this.end = BufferId.Count;
   }
 }
 
 const EMPTY = new Uint8Array(0);
+const NO_NUMBERS = new Int32Array(0);

@@ -78,10 +78,10 @@ const TABLE: [protos: string[], rows: string][] = [
     `sm dns.query dns_query
      bm dns.query.name
      bm dns.queries.rrname
-     cm dns.answer.name
-     cm dns.answers.rrname
-     cm dns.additionals.rrname
-     cm dns.authorities.rrname
+     bm dns.answer.name
+     bm dns.answers.rrname
+     bm dns.additionals.rrname
+     bm dns.authorities.rrname
      cm dns.response.rrname`,
   ],
   [
@@ -105,7 +105,7 @@ const TABLE: [protos: string[], rows: string][] = [
      b  tls.cert_fingerprint tls_cert_fingerprint
      bm tls.certs
      bm tls.subjectaltname
-     sm tls.alpn
+     bm tls.alpn
      b  tls.random
      b  tls.random_time
      b  tls.random_bytes

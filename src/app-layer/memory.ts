@@ -1,33 +1,29 @@
 import { native } from '../native.js';
 
-/** Bytes of an out-of-order segment that one block holds. */
-export const BLOCK_BYTES = 1536;
 /** Bytes a parser may keep per flow and direction without asking for more. */
 export const KEPT_BYTES = 128;
 /** The longest line a parser may keep: one line buffer. */
 export const LINE_BYTES = 4096;
-/** What one packet may need for lines put together and words rewritten; see README.md for the sum. */
-const SCRATCH_BYTES = 512 * 1024;
+/** What one packet may need for lines put together and words rewritten: who fills a hole brings up to the usual depth (1 MiB). */
+const SCRATCH_BYTES = 4 << 20;
 
 /**
  * All the memory of one thread's application layers, registered with the addon once, so that any part of it can be a
  * buffer of a transaction. Reserved at start; pages that are never touched cost nothing.
  *
- *   | blocks x BLOCK_BYTES | lines x LINE_BYTES | sessions x 2 directions x KEPT_BYTES | scratch |
+ *   | lines x LINE_BYTES | sessions x 2 directions x KEPT_BYTES | scratch |
  */
 export class AppMemory {
   readonly bytes: Uint8Array;
   readonly region: number;
-  private readonly lineBase: number;
   private readonly keptBase: number;
   private readonly scratchBase: number;
   private scratchAt: number;
   private readonly lineNext: Int32Array;
   private lineHead = 0;
 
-  constructor(sessions: number, blocks: number, lines: number) {
-    this.lineBase = blocks * BLOCK_BYTES;
-    this.keptBase = this.lineBase + lines * LINE_BYTES;
+  constructor(sessions: number, lines: number) {
+    this.keptBase = lines * LINE_BYTES;
     this.scratchBase = this.keptBase + sessions * 2 * KEPT_BYTES;
     this.scratchAt = this.scratchBase;
     const buffer = new ArrayBuffer(this.scratchBase + SCRATCH_BYTES);
@@ -46,11 +42,11 @@ export class AppMemory {
     const line = this.lineHead;
     if (line < 0) return -1;
     this.lineHead = this.lineNext[line];
-    return this.lineBase + line * LINE_BYTES;
+    return line * LINE_BYTES;
   }
 
   giveLine(off: number): void {
-    const line = ((off - this.lineBase) / LINE_BYTES) | 0;
+    const line = (off / LINE_BYTES) | 0;
     this.lineNext[line] = this.lineHead;
     this.lineHead = line;
   }

@@ -54,6 +54,10 @@ export interface Protocol {
   select(tx: number, direction: number, buffers: Buffers): void;
   /** Writes the transaction's EVE record (the inside of the object of its name). In the packet that ends it, or at the flow's end. */
   record(tx: number, writer: RecordWriter): void;
+  /** Whose record it is: 1 when it is told from the server's side. Absent: always the client's. */
+  side?(tx: number): number;
+  /** Writes what EVE's `fileinfo` says of the file that went in that direction (files.ts); nothing: there was none. Absent: it carries no files. */
+  file?(tx: number, direction: number, writer: RecordWriter): void;
   /** The transaction is not complete and ends with this packet (its session has too many): the session knows its number no more. */
   forget?(session: number, tx: number): void;
   /** False when the bytes, as the next ones, would need memory that is not to be had. Absent: what has no room is left out, and counted. */

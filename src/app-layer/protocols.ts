@@ -3,9 +3,10 @@
  */
 import { APP_PROTO_NAMES, AppProto, PARSED } from './buffers.js';
 import { DnsProtocol } from './dns/dns.js';
+import type { DnsEveOptions } from './dns/options.js';
 import { DNS_NAMES } from './dns/record.js';
 import { FTP_NAMES, FtpProtocol } from './ftp/ftp.js';
-import { HttpProtocol } from './http/http.js';
+import { type HttpLimits, HttpProtocol } from './http/http.js';
 import { HTTP_NAMES } from './http/view.js';
 import type { AppMemory } from './memory.js';
 import type { Protocol } from './protocol.js';
@@ -25,6 +26,22 @@ export interface Frame {
   counters: Float64Array;
 }
 
+/** What a configuration says of a protocol by name. Plain data. */
+export interface ProtocolChoice {
+  /** It is looked for in streams, in datagrams. */
+  tcp: boolean;
+  udp: boolean;
+  /** Ports on which it is asked first; none: those built in. */
+  ports: readonly number[];
+}
+
+/** What a configuration says of the parsers. Plain data. */
+export interface AppOptions {
+  protocols?: Readonly<Record<string, ProtocolChoice>>;
+  http?: HttpLimits;
+  dnsEve?: DnsEveOptions;
+}
+
 export interface ProtocolSpec {
   proto: AppProto;
   /** It is looked for in TCP streams, in datagrams of UDP. */
@@ -35,7 +52,7 @@ export interface ProtocolSpec {
   names: RecordNames;
   /** The first of the two words of a transaction that hold the bits of its events (app-events.ts); -1: none. */
   eventWord: number;
-  make(frame: Frame): Protocol;
+  make(frame: Frame, options?: AppOptions): Protocol;
 }
 
 const ALL: readonly ProtocolSpec[] = [
@@ -46,7 +63,7 @@ const ALL: readonly ProtocolSpec[] = [
     ports: [80],
     names: HTTP_NAMES,
     eventWord: Tx.Parser,
-    make: ({ sessions, txs, counters }) => new HttpProtocol(sessions, txs, counters),
+    make: ({ sessions, txs, counters }, options) => new HttpProtocol(sessions, txs, counters, options?.http),
   },
   {
     proto: AppProto.Tls,
@@ -73,7 +90,7 @@ const ALL: readonly ProtocolSpec[] = [
     ports: [53],
     names: DNS_NAMES,
     eventWord: Tx.Parser,
-    make: ({ sessions, txs, counters }) => new DnsProtocol(sessions, txs, counters),
+    make: ({ sessions, txs, counters }, options) => new DnsProtocol(sessions, txs, counters, { eve: options?.dnsEve }),
   },
   {
     proto: AppProto.Ftp,
@@ -88,6 +105,20 @@ const ALL: readonly ProtocolSpec[] = [
 
 /** In the order in which they are asked. */
 export const PROTOCOLS: readonly ProtocolSpec[] = ALL.filter(({ proto }) => PARSED.includes(proto));
+
+/** The same, as a configuration has them: those it turns off are not asked. */
+export function chosenProtocols(options: AppOptions = {}): ProtocolSpec[] {
+  return PROTOCOLS.map((spec): ProtocolSpec => {
+    const choice = options.protocols?.[APP_PROTO_NAMES[spec.proto]] ?? { tcp: true, udp: true, ports: [] };
+    return {
+      ...spec,
+      tcp: spec.tcp && choice.tcp,
+      udp: spec.udp && choice.udp,
+      ports: choice.ports.length > 0 ? choice.ports : spec.ports,
+      make: (frame) => spec.make(frame, options),
+    };
+  }).filter(({ tcp, udp }) => tcp || udp);
+}
 
 /** By AppProto. */
 export const PROTOCOL_SPECS: readonly (ProtocolSpec | null)[] = APP_PROTO_NAMES.map(

@@ -1,5 +1,6 @@
 import type { ExceptionPolicy } from '../ring/verdict.js';
 import type { DatasetsConfig } from '../rules/datasets.js';
+import type { AppOptions } from '../app-layer/protocols.js';
 import type { ReassemblyConfig } from './reassembly.js';
 
 /**
@@ -48,6 +49,8 @@ export interface Config {
   /** --rule-profile or profiling.rules.enabled; absent: off. */
   ruleProfile?: RuleProfileConfig;
   datasets: DatasetsConfig;
+  /** app-layer.protocols and the dns section of eve-log. Absent: as built in. */
+  appLayer?: AppOptions;
   sluice: SluiceConfig;
 }
 
@@ -164,6 +167,8 @@ export interface EveConfig {
   netflow: boolean;
   /** Application protocols whose transactions are logged, by name. Absent: none. */
   app?: readonly string[];
+  /** Files (`fileinfo`). Absent: no. */
+  files?: boolean;
   stats: { enabled: boolean; totals: boolean; threads: boolean; deltas: boolean; nullValues: boolean };
 }
 

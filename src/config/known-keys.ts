@@ -4,9 +4,9 @@
  */
 export const TOP_LEVEL_UNUSED: ReadonlySet<string> = new Set(
   (
-    'af-xdp app-layer app-layer-parsers asn1-max-frames capture coredump cuda default-packet-size ' +
+    'af-xdp app-layer-parsers asn1-max-frames capture coredump cuda default-packet-size ' +
     'detect-engine dpdk engine-analysis erf-dag firewall flow-bypass heartbeat host ' +
-    'ips ipfw ippair legacy libhtp livedev luajit lua magic-file max-pending-packets mpipe mpm-algo multi-detect napatech netmap ' +
+    'ips ipfw ippair legacy livedev luajit lua magic-file max-pending-packets mpipe mpm-algo multi-detect napatech netmap ' +
     'packet-alert-limit pattern-matcher pcap pcap-file pfring plugins radix-tree ' +
     'security sensor-name spm-algo suricata-version systemd threshold-config tls-store unix-command unittests ' +
     'umask ignore-unknown-requirements geoip-database classification reference default-rule-dir rule-reload max-tx'

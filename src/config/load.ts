@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { ExceptionPolicy } from '../ring/verdict.js';
 import { readAfPacket } from './af-packet.js';
 import type { AfPacketInterface, Config, FlowTimeouts, NflogGroup, Runmode } from './config.js';
+import { readAppLayer } from './app-layer.js';
 import { Context } from './context.js';
 import { readDatasets } from './datasets.js';
 import { TOP_LEVEL_UNUSED } from './known-keys.js';
@@ -49,7 +50,7 @@ const THRESHOLD_ENTRY_BYTES = 64;
 
 const READ_TOP_LEVEL = new Set(
   (
-    'vars af-packet nfq nflog host-mode host-os-policy outputs stats flow flow-timeouts vlan stream defrag decoder exception-policy detect profiling threading pcre rule-files default-rule-path ' +
+    'vars app-layer libhtp af-packet nfq nflog host-mode host-os-policy outputs stats flow flow-timeouts vlan stream defrag decoder exception-policy detect profiling threading pcre rule-files default-rule-path ' +
     'action-order datasets default-data-dir packet-alert-max reputation-categories-file default-reputation-path reputation-files ' +
     'classification-file reference-config-file threshold-file default-log-dir runmode logging run-as pid-file sluice'
   ).split(' '),
@@ -104,6 +105,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
   );
   const reputationPath = one<string>('default-reputation-path', text());
   const aside = (key: string, fallback: string) => besideConfig(one<string>(key, text(fallback)), file);
+  const { outputs, dnsEve } = readOutputs(context);
   const packetPolicy = (own: ExceptionPolicy | undefined) => asPacketPolicy(own ?? exceptionPolicy);
   const config: Config = {
     file,
@@ -124,7 +126,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     reputationFiles: one<string[]>('reputation-files', texts('reputation file names')).map((name) =>
       reputationPath === '' ? besideConfig(name, file) : resolve(besideConfig(reputationPath, file), name),
     ),
-    outputs: readOutputs(context),
+    outputs,
     stats,
     flow: {
       memcap: flow.memcap,
@@ -171,6 +173,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     ruleProfile: readRuleProfile(context),
     pcre: { matchLimit: pcre['match-limit'], matchLimitRecursion: pcre['match-limit-recursion'] },
     datasets: readDatasets(context, file),
+    appLayer: readAppLayer(context, vars.portGroups, dnsEve),
     sluice: {
       workers: sluice.workers === 0 ? threading.workers : sluice.workers,
       gso: sluice.gso,

@@ -1,5 +1,7 @@
 import type { z } from 'zod/v3';
 import { APP_PROTO_NAMES, PARSED } from '../app-layer/buffers.js';
+import type { DnsEveOptions } from '../app-layer/dns/options.js';
+import { readDnsEve } from './app-layer.js';
 import type { EveConfig, OutputsConfig } from './config.js';
 import type { Context } from './context.js';
 import { EVE_TYPES_UNUSED, OUTPUTS_UNUSED } from './known-keys.js';
@@ -32,8 +34,8 @@ function isEnabled(entry: Entry, fallback: boolean): boolean {
   return value === undefined || value === null || value === '' ? fallback : truthWord(value) === true;
 }
 
-/** The `outputs` list (user guide, "Outputs"): an output that is not listed, or has no `enabled`, is off. */
-export function readOutputs(context: Context): OutputsConfig {
+/** The `outputs` list (user guide, "Outputs"), with what it says of dns records: an output that is not listed, or has no `enabled`, is off. */
+export function readOutputs(context: Context): { outputs: OutputsConfig; dnsEve?: DnsEveOptions } {
   const unwritten: string[] = [];
   const listed = new Map<string, Entry>();
   const eves: Entry[] = [];
@@ -51,13 +53,15 @@ export function readOutputs(context: Context): OutputsConfig {
   const fast = readOutput(context, listed.get('fast'), schema.fast);
   const stats = readOutput(context, listed.get('stats'), schema.statsLog);
   if (fast.enabled) onlyRegular(context, 'fast', fast.filetype);
+  const dns = eves.find((entry) => isEnabled(entry, false));
+  const dnsEntry = dns && entries(context, [...dns.path, 'types']).find(({ name }) => name === 'dns');
   // The first that is on comes first: the others are few and rare.
   const read = eves.map((entry) => readEve(context, entry, unwritten)).sort((a, b) => Number(b.enabled) - Number(a.enabled));
   const [eve = readEve(context, undefined, unwritten), ...others] = read;
   if (unwritten.length > 0) {
     context.warnings.push(`outputs: enabled but not built, nothing will be written for: ${[...new Set(unwritten)].join(', ')}`);
   }
-  return {
+  const outputs = {
     fast: { enabled: fast.enabled, filename: fast.filename, append: fast.append },
     eve,
     otherEves: others.filter((one) => one.enabled),
@@ -70,6 +74,8 @@ export function readOutputs(context: Context): OutputsConfig {
       nullValues: stats['null-values'],
     },
   };
+  // The parser makes one form of record: the first eve-log that is on says which.
+  return { outputs, dnsEve: dnsEntry && readDnsEve(context, dnsEntry.path) };
 }
 
 function onlyRegular(context: Context, name: string, filetype: string): void {
@@ -117,6 +123,7 @@ function readEve(context: Context, entry: Entry | undefined, unwritten: string[]
     flow: types.has('flow') && isEnabled(types.get('flow')!, true),
     netflow: types.has('netflow') && isEnabled(types.get('netflow')!, true),
     app: APP_TYPES.filter((name) => types.has(name) && isEnabled(types.get(name)!, true)),
+    files: types.has('files') && isEnabled(types.get('files')!, true),
     stats: {
       enabled: on('stats', stats.enabled),
       totals: stats.totals,
@@ -154,7 +161,7 @@ function readOutput<T extends z.ZodTypeAny>(context: Context, entry: Entry | und
 
 /** Types of application protocols that a parser writes records of. */
 const APP_TYPES = PARSED.map((proto) => APP_PROTO_NAMES[proto]);
-const WRITTEN = new Set(['alert', 'anomaly', 'drop', 'flow', 'netflow', 'stats', ...APP_TYPES]);
+const WRITTEN = new Set(['alert', 'anomaly', 'drop', 'files', 'flow', 'netflow', 'stats', ...APP_TYPES]);
 /** Types that are off when listed without `enabled: yes`. */
 const OFF_BY_DEFAULT = new Set(['frame', 'arp', 'template', 'template-rust', 'packet']);
 

@@ -239,8 +239,8 @@ export class Detector {
       previous = rank;
       if (!precheck.passes(rank, p)) {
         // What another packet of the transaction may have: the buffers it was found by are not scanned again.
-        if (more && this.waits[rank] === 1 && precheck.mayPass(rank, p) && known!.known(tx, p.direction, rank) === Known.Nothing)
-          known!.remember(tx, p.direction, rank, 0);
+        if (more && precheck.mayPass(rank, p) && known.known(tx, p.direction, rank) === Known.Nothing)
+          known.remember(tx, p.direction, rank, 0);
         continue;
       }
       const before = asks ? known.known(tx, p.direction, rank) : Known.Nothing;

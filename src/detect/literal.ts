@@ -5,6 +5,8 @@
 import { APP_EVENTS } from '../app-layer/app-events.js';
 import { APP_PROTO_NAMES, appProtoOf, BufferId } from '../app-layer/buffers.js';
 import { bufferSpec, Way } from '../app-layer/catalogue.js';
+import { APP_KEYWORDS } from '../rules/app-keywords.js';
+import { hasRuntime } from '../rules/app-values.js';
 import type { ContentOption } from '../rules/byte-option.js';
 import type { Rule } from '../rules/rule.js';
 import type { Transform } from '../rules/transform.js';
@@ -27,8 +29,7 @@ function txProtoOf(rule: Rule): string | undefined {
   const event = appEventOf(rule);
   if (event !== undefined) return event.proto;
   for (const o of rule.header) {
-    if (o.kind === 'app' && o.keyword === 'urilen') return 'http';
-    if (o.kind === 'app' && o.keyword === 'tls.version') return 'tls';
+    if (o.kind === 'app' && hasRuntime(o)) return APP_KEYWORDS.get(o.keyword)!.proto;
   }
   return undefined;
 }

@@ -10,7 +10,7 @@
  */
 import type { Packet } from '../decode/packet.js';
 import type { ContentOption } from '../rules/byte-option.js';
-import type { AddressSet, PortSet, Rule } from '../rules/rule.js';
+import type { AddressSet, HeaderOption, PortSet, Rule } from '../rules/rule.js';
 import { AddressMatcher, addressKey } from './addresses.js';
 import { isRelative, minimumLength } from './chains.js';
 import { byteShare } from './selectivity.js';
@@ -127,6 +127,12 @@ export class Precheck {
     }
     return (bits & ~this.holds) === 0;
   }
+}
+
+/** Whether the words say all that the test says: behind passes() it holds. */
+export function inPrecheck(o: HeaderOption): boolean {
+  if (o.kind === 'flow') return o.stream === undefined && o.frag === undefined;
+  return o.kind === 'dsize' && (o.test.op === '=' || o.test.op === '<' || o.test.op === '>');
 }
 
 /** The bits of Need that hold for a packet; of FlowVars only that it may hold. */

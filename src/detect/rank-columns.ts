@@ -1,4 +1,5 @@
-import type { Rule } from '../rules/rule.js';
+import type { HeaderOption, Rule } from '../rules/rule.js';
+import { inPrecheck } from './precheck.js';
 
 /** What a detecting thread asks of every rule, by rank (see plan.ts): worked out once, so that taking a rule set looks at few rules. */
 export interface RankColumns {
@@ -6,7 +7,10 @@ export interface RankColumns {
   pass: Uint8Array;
   /** 1: a match makes no alert. */
   noalert: Uint8Array;
-  /** 1: a rule on transactions that may match at a later moment than its literal is found. */
+  /**
+   * 1: a rule on transactions whose function may say yes at a later moment than its literal is found: another buffer has come by then,
+   * or another packet, or what is remembered has changed. (What the precheck refuses waits anyway: see Detector.evaluate.)
+   */
   waits: Uint8Array;
   /** gid, sid, rev of each. */
   ids: Int32Array;
@@ -22,7 +26,7 @@ export function rankColumns(rules: readonly Rule[]): RankColumns {
     const rule = rules[rank];
     columns.pass[rank] = rule.action === 'pass' ? 1 : 0;
     columns.noalert[rank] = rule.noalert ? 1 : 0;
-    columns.waits[rank] = rule.buffers.length > 1 || (rule.buffers.length > 0 && rule.payload.length > 0) ? 1 : 0;
+    columns.waits[rank] = waitsFor(rule) ? 1 : 0;
     columns.ids[3 * rank] = rule.gid;
     columns.ids[3 * rank + 1] = rule.sid;
     columns.ids[3 * rank + 2] = rule.rev;
@@ -30,4 +34,23 @@ export function rankColumns(rules: readonly Rule[]): RankColumns {
     if (threshold !== undefined || rateFilter !== undefined || (suppressions?.length ?? 0) > 0 || effects.length > 0) stateful.push(rank);
   }
   return { ...columns, stateful: Int32Array.from(stateful) };
+}
+
+function waitsFor({ buffers, payload, header }: Rule): boolean {
+  return buffers.length > 1 || (buffers.length > 0 && (payload.length > 0 || header.some(changes)));
+}
+
+/** Whether the test may give another answer at a later moment of the transaction, behind a precheck that passed. */
+function changes(o: HeaderOption): boolean {
+  switch (o.kind) {
+    // Of the flow, or of the rules.
+    case 'sameip':
+    case 'geoip':
+    case 'iprep':
+    case 'l3_proto':
+    case 'ip_proto':
+      return false;
+    default:
+      return !inPrecheck(o);
+  }
 }

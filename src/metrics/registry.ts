@@ -16,6 +16,8 @@ export interface MetricsSources {
   rules(): { loaded: number; failed: number; skipped?: number; inert?: number; inertBy?: Record<string, number> };
   /** Files of the rule cache that were damaged or not to be trusted, since the start. */
   cacheRefused?(): number;
+  /** Rule sets that detecting threads could not take, since the start. */
+  reloadsRefused?(): number;
   /** Outputs.lostLines(). */
   lostLines(): Record<string, number>;
   /** Outputs.invalid. */
@@ -65,6 +67,9 @@ export function buildRegistry(sources: MetricsSources): Registry {
   });
   counter('rule_cache_refused_total', 'Files of the rule cache that were damaged or not to be trusted: removed, and made anew.', [], (c) =>
     c.inc(sources.cacheRefused?.() ?? 0),
+  );
+  counter('rule_reloads_refused_total', 'Reloads that a detecting thread could not carry out: it keeps the rules it has.', [], (c) =>
+    c.inc(sources.reloadsRefused?.() ?? 0),
   );
   counter('log_lines_lost_total', 'Log lines that could not be written: disk full, directory gone, disk too slow.', ['log'], (c) => {
     for (const [log, lost] of Object.entries(sources.lostLines())) c.inc({ log }, lost);

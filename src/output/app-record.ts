@@ -1,3 +1,4 @@
+import { FILE_NAMES } from '../app-layer/files.js';
 import { PROTOCOL_SPECS } from '../app-layer/protocols.js';
 import type { RecordNames, RecordWriter } from '../app-layer/record.js';
 import { addressText } from './text.js';
@@ -128,6 +129,11 @@ export function appRecordType(proto: number): string {
 export function appRecordJson(proto: number, bytes: Buffer): string {
   const names = PROTOCOL_SPECS[proto]?.names;
   return names === undefined ? '' : new RecordReader(names, bytes).read();
+}
+
+/** The same for the record of a file. */
+export function fileRecordJson(bytes: Buffer): string {
+  return new RecordReader(FILE_NAMES, bytes).read();
 }
 
 class RecordReader {

@@ -6,7 +6,7 @@
 import type { EveConfig } from '../config/config.js';
 import { REASON_NAMES } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
-import { appRecordJson, appRecordType } from './app-record.js';
+import { appRecordJson, appRecordType, fileRecordJson } from './app-record.js';
 import { appProto, community, flowCounts, hasPorts, hex, iface, isIcmp, json, trailer, vlans } from './eve-parts.js';
 import { alertObject, alertVerdict, verdict } from './eve-rule.js';
 import type { EventRecord } from './event-decode.js';
@@ -45,12 +45,19 @@ export function eveApp(e: EventRecord, config: EveConfig, source: string): strin
   return `${header(e, type, config, source)}${id}${object}${trailer(config, source)}}`;
 }
 
-/** `,"http":{...}`. In alerts of DNS Suricata puts the query in a list, the answer in an object of its own. */
+/** A file; '' for bytes that are no record of one. */
+export function eveFile(e: EventRecord, config: EveConfig, source: string): string {
+  const file = e.packet.length === 0 ? '' : fileRecordJson(e.packet);
+  if (file === '') return '';
+  return `${header(e, 'fileinfo', config, source)}${appObject(e, false)}${appProto(e)},"fileinfo":${file}${trailer(config, source)}}`;
+}
+
+/** `,"http":{...}`. In alerts of DNS version 2 of the records puts the query in a list, the answer in an object of its own. */
 function appObject(e: EventRecord, inAlert: boolean): string {
   const object = appRecordJson(e.appProto, e.app);
   if (object === '' || object === '{}') return '';
   const type = appRecordType(e.appProto);
-  if (!inAlert || type !== 'dns') return `,"${type}":${object}`;
+  if (!inAlert || type !== 'dns' || object.startsWith('{"version":3')) return `,"${type}":${object}`;
   return object.includes('"type":"answer"') ? `,"dns":{"answer":${object}}` : `,"dns":{"query":[${object}]}`;
 }
 

@@ -114,7 +114,7 @@ export function decodeEvent(bytes: Uint8Array, view: DataView, at: number, lengt
   if (!Number.isInteger(at) || !Number.isInteger(length) || at < 0 || length < At.Bytes) return false;
   if (at + length > view.byteLength || at + length > bytes.length) return false;
   const type = view.getUint8(at + At.Type);
-  if (type < EventType.Alert || type > EventType.App || view.getUint8(at + At.Version) !== EVENT_VERSION) return false;
+  if (type < EventType.Alert || type > EventType.File || view.getUint8(at + At.Version) !== EVENT_VERSION) return false;
   out.type = type;
   out.mode = view.getUint8(at + At.Mode);
   out.ipVersion = view.getUint8(at + At.IpVersion);
@@ -180,7 +180,7 @@ export function decodeEvent(bytes: Uint8Array, view: DataView, at: number, lengt
   const packet = view.getUint32(at + At.PacketLen, true);
   const app = view.getUint32(at + At.AppLen, true);
   if (At.Bytes + payload + packet + app > length) return false;
-  if (type === EventType.App && ((out.has & Has.Flow) === 0 || out.ipVersion === 0)) return false;
+  if (type >= EventType.App && ((out.has & Has.Flow) === 0 || out.ipVersion === 0)) return false;
   const start = at + At.Bytes;
   out.payload = payload === 0 ? EMPTY : Buffer.from(bytes.slice(start, start + payload));
   out.packet = packet === 0 ? EMPTY : Buffer.from(bytes.slice(start + payload, start + payload + packet));

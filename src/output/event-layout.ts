@@ -52,6 +52,8 @@ export const enum EventType {
   Packet = 5,
   /** An application layer transaction: the record is all it brings beside the flow, whose tuple stands in the packet fields. */
   App = 6,
+  /** A file of such a transaction: its record (src/app-layer/files.ts) stands where the packet's bytes do. */
+  File = 7,
 }
 
 export const EVENT_VERSION = 3;

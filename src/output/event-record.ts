@@ -37,6 +37,8 @@ export interface EncoderOptions {
   /** AppProtos whose transactions somebody writes records of; whether alerts have the record of their transaction. Default none, false. */
   app?: readonly number[];
   appAlerts?: boolean;
+  /** Files are logged. */
+  files?: boolean;
 }
 
 /** Few transactions are open when a flow ends, and most have little to say. */
@@ -84,6 +86,8 @@ export class EventEncoder {
   rejectSides = 0;
   private readonly appTypes = new Uint8Array(AppProto.Count);
   private readonly appAlerts: boolean;
+  private readonly files: boolean;
+  private readonly fileRecord = new AppRecordWriter();
   /** For the records of transactions that end with a flow. */
   private readonly appRoom: number;
   private readonly record = new AppRecordWriter();
@@ -121,6 +125,7 @@ export class EventEncoder {
       macs: eves.some((eve) => eve.flow && eve.ethernet),
       tagged: alerts.some((eve) => eve.alert.taggedPackets),
       app: eves.flatMap((eve) => (eve.app ?? []).map(appProtoOf)),
+      files: eves.some((eve) => eve.files === true),
       appAlerts: alerts.some((eve) => eve.alert.appLayer !== false),
     };
   }
@@ -141,7 +146,8 @@ export class EventEncoder {
     this.streamAnomalies = options.anomalies?.stream === true;
     this.taggedPackets = options.tagged === true;
     this.appAlerts = options.appAlerts === true;
-    this.appRoom = (options.app ?? []).length > 0 ? ENDING_BYTES : 0;
+    this.files = options.files === true;
+    this.appRoom = this.files || (options.app ?? []).length > 0 ? ENDING_BYTES : 0;
     for (const proto of options.app ?? []) this.appTypes[proto] = 1;
     this.wantsMacs = options.macs === true;
     this.anomalyBytes = options.anomalies?.packetHeader === true ? ANOMALY_BYTES : 0;
@@ -206,18 +212,28 @@ export class EventEncoder {
 
   /** A transaction is complete. `p`: a packet of its flow, whose time it is. */
   transaction(p: Packet, flows: FlowTable, parser: Protocol, tx: number, id: number): void {
-    if (this.appTypes[parser.proto] === 0) return;
-    const { record, view } = this;
+    const files = this.files && parser.file !== undefined;
+    if (this.appTypes[parser.proto] === 0 && !files) return;
     this.write(parser, tx);
-    if (record.length === 0) return;
-    const at = this.ring.reserve(At.Bytes + record.length);
+    // Records are told from the client's side mostly, files from that of who sends them.
+    const side = parser.side === undefined ? 0 : parser.side(tx);
+    if (this.appTypes[parser.proto] !== 0 && this.record.length > 0) this.ended(EventType.App, p, flows, parser, id, side, 0);
+    for (let direction = 0; files && direction < 2; direction++) {
+      this.fileRecord.reset();
+      parser.file!(tx, direction, this.fileRecord);
+      if (this.fileRecord.length > 0) this.ended(EventType.File, p, flows, parser, id, direction, this.fileRecord.length);
+    }
+  }
+
+  private ended(type: EventType, p: Packet, flows: FlowTable, parser: Protocol, id: number, direction: number, file: number): void {
+    const { record, view } = this;
+    const at = this.ring.reserve(At.Bytes + file + record.length);
     if (at < 0) {
       this.counters[Counter.EventsLost]++;
       return;
     }
-    this.packet(at, p, flows, EventType.App, -1);
-    if (p.direction !== 0) {
-      // Records are told from the client's side.
+    this.packet(at, p, flows, type, -1);
+    if (p.direction !== direction) {
       for (let i = 0; i < 4; i++) {
         view.setInt32(at + At.Src + i * 4, p.dst[i], true);
         view.setInt32(at + At.Dst + i * 4, p.src[i], true);
@@ -225,7 +241,11 @@ export class EventEncoder {
       view.setUint16(at + At.SrcPort, p.dstPort, true);
       view.setUint16(at + At.DstPort, p.srcPort, true);
     }
-    this.appPart(at, parser.proto, id, at + At.Bytes, record.length);
+    if (file > 0) {
+      view.setUint32(at + At.PacketLen, file, true);
+      this.copy(this.fileRecord.bytes, 0, file, at + At.Bytes);
+    }
+    this.appPart(at, parser.proto, id, at + At.Bytes + file, record.length);
     this.ring.commit();
   }
 

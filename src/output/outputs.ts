@@ -2,7 +2,7 @@ import { isAbsolute, join } from 'node:path';
 import { APP_PROTO_NAMES } from '../app-layer/buffers.js';
 import type { Config, EveConfig } from '../config/config.js';
 import type { Rule } from '../rules/rule.js';
-import { eveAlert, eveAnomaly, eveApp, eveDrop, evePacket } from './eve.js';
+import { eveAlert, eveAnomaly, eveApp, eveDrop, eveFile, evePacket } from './eve.js';
 import { eveFlow, eveNetflow } from './eve-flow.js';
 import { decodeEvent, EventRecord } from './event-decode.js';
 import { EventType } from './event-layout.js';
@@ -33,6 +33,8 @@ function eveLine(e: EventRecord, rule: Rule | undefined, config: EveConfig, sour
       return config.alert.enabled && config.alert.taggedPackets ? evePacket(e, config, source) : '';
     case EventType.App:
       return config.app?.includes(APP_PROTO_NAMES[e.appProto]) ? eveApp(e, config, source) : '';
+    case EventType.File:
+      return config.files === true ? eveFile(e, config, source) : '';
     default:
       return config.flow ? eveFlow(e, config, source) : '';
   }

@@ -1,8 +1,8 @@
 /**
- * Stream events: what the TCP tracker found odd about a packet. Codes 1..Count-1 in `Packet.streamEvents`; 0 is no event.
+ * Stream events: what the TCP tracker and reassembly found odd about a packet. Codes 1..Count-1 in `Packet.streamEvents`; 0 is no event.
  *
  * Names are Suricata's (rules/stream-events.rules): what the rule keyword `stream-event` takes. The enum and the table below
- * list them in the same order. Those from ReassemblySegmentBeforeBaseSeq on need reassembly: nothing raises them yet.
+ * list them in the same order. Those from ReassemblySegmentBeforeBaseSeq on are reassembly's.
  */
 export const enum StreamEvent {
   HsAckInWrongDir = 1,
@@ -165,9 +165,4 @@ const CODES = new Map(STREAM_EVENT_NAMES.map((name, code) => [name, code]));
 export function streamEventCode(name: string): number {
   const full = name.startsWith('stream.') ? name : `stream.${name}`;
   return (full === 'stream.' ? undefined : CODES.get(ALIASES.get(full) ?? full)) ?? 0;
-}
-
-/** Whether reassembly is needed to notice the event. */
-export function needsReassembly(code: number): boolean {
-  return code >= StreamEvent.ReassemblySegmentBeforeBaseSeq;
 }

@@ -12,47 +12,34 @@ export const enum RstBit {
   Tc = 64,
 }
 
+/** By TcpState: sequence numbers outside the receiver's window, a wrong acknowledgement; each without and with FIN. 0: no name. */
+const NAMES = new Uint8Array(4 * (TcpState.Closed + 1));
+
+function name(state: TcpState, window: StreamEvent, ack: StreamEvent, finWindow = window, finAck = ack): void {
+  NAMES.set([window, finWindow, ack, finAck], 4 * state);
+}
+name(
+  TcpState.Established,
+  StreamEvent.EstPacketOutOfWindow,
+  StreamEvent.EstInvalidAck,
+  StreamEvent.FinOutOfWindow,
+  StreamEvent.FinInvalidAck,
+);
+name(TcpState.CloseWait, StreamEvent.CloseWaitAckOutOfWindow, StreamEvent.CloseWaitInvalidAck, StreamEvent.CloseWaitFinOutOfWindow);
+name(TcpState.FinWait1, StreamEvent.Fin1AckWrongSeq, StreamEvent.Fin1InvalidAck, StreamEvent.Fin1FinWrongSeq);
+name(TcpState.FinWait2, StreamEvent.Fin2AckWrongSeq, StreamEvent.Fin2InvalidAck, StreamEvent.Fin2FinWrongSeq);
+name(TcpState.LastAck, StreamEvent.LastAckAckWrongSeq, StreamEvent.LastAckInvalidAck);
+name(TcpState.Closing, StreamEvent.ClosingAckWrongSeq, StreamEvent.ClosingInvalidAck);
+name(TcpState.TimeWait, StreamEvent.TimeWaitAckWrongSeq, StreamEvent.TimeWaitInvalidAck);
+
 /** Sequence numbers outside the receiver's window; 0: the state has no name for it. */
 export function outOfWindow(state: number, flags: number): StreamEvent | 0 {
-  const fin = (flags & TcpFlag.Fin) !== 0;
-  switch (state) {
-    case TcpState.Established:
-      return fin ? StreamEvent.FinOutOfWindow : StreamEvent.EstPacketOutOfWindow;
-    case TcpState.CloseWait:
-      return fin ? StreamEvent.CloseWaitFinOutOfWindow : StreamEvent.CloseWaitAckOutOfWindow;
-    case TcpState.FinWait1:
-      return fin ? StreamEvent.Fin1FinWrongSeq : StreamEvent.Fin1AckWrongSeq;
-    case TcpState.FinWait2:
-      return fin ? StreamEvent.Fin2FinWrongSeq : StreamEvent.Fin2AckWrongSeq;
-    case TcpState.LastAck:
-      return StreamEvent.LastAckAckWrongSeq;
-    case TcpState.Closing:
-      return StreamEvent.ClosingAckWrongSeq;
-    case TcpState.TimeWait:
-      return StreamEvent.TimeWaitAckWrongSeq;
-  }
-  return 0;
+  return NAMES[4 * state + ((flags & TcpFlag.Fin) !== 0 ? 1 : 0)];
 }
 
 /** An acknowledgement of what was not sent, or is long past; beside pkt_invalid_ack. */
 export function invalidAck(state: number, flags: number): StreamEvent | 0 {
-  switch (state) {
-    case TcpState.Established:
-      return (flags & TcpFlag.Fin) !== 0 ? StreamEvent.FinInvalidAck : StreamEvent.EstInvalidAck;
-    case TcpState.CloseWait:
-      return StreamEvent.CloseWaitInvalidAck;
-    case TcpState.FinWait1:
-      return StreamEvent.Fin1InvalidAck;
-    case TcpState.FinWait2:
-      return StreamEvent.Fin2InvalidAck;
-    case TcpState.LastAck:
-      return StreamEvent.LastAckInvalidAck;
-    case TcpState.Closing:
-      return StreamEvent.ClosingInvalidAck;
-    case TcpState.TimeWait:
-      return StreamEvent.TimeWaitInvalidAck;
-  }
-  return 0;
+  return NAMES[4 * state + ((flags & TcpFlag.Fin) !== 0 ? 3 : 2)];
 }
 
 /**

@@ -18,9 +18,9 @@ import { ProcessRules } from './process-rules.js';
  * every fanout group, lets all begin together, and ends when all have drained.
  */
 const rules = new ProcessRules();
-const outbox = new RuleOutbox((ruleGeneration) => {
-  rules.settled();
-  tell({ type: 'reloaded', ruleGeneration });
+const outbox = new RuleOutbox((ruleGeneration, refusal) => {
+  rules.settled(refusal);
+  tell({ type: 'reloaded', ruleGeneration, refusal });
 });
 let running: Running | undefined;
 

@@ -11,9 +11,9 @@ import { ProcessRules } from './process-rules.js';
  * its workers stand it gives up every right.
  */
 const rules = new ProcessRules();
-const outbox = new RuleOutbox((ruleGeneration) => {
-  rules.settled();
-  tell({ type: 'reloaded', ruleGeneration });
+const outbox = new RuleOutbox((ruleGeneration, refusal) => {
+  rules.settled(refusal);
+  tell({ type: 'reloaded', ruleGeneration, refusal });
 });
 
 let warm: { init: Init; pool: Piscina<DetectTask | undefined, void> } | undefined;

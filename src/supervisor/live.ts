@@ -11,6 +11,7 @@ import { CounterBlocks } from '../metrics/snapshot.js';
 import { ROOT } from '../native.js';
 import { Outputs } from '../output/outputs.js';
 import { Control } from '../ring/arena.js';
+import type { Refusal } from '../workers/rule-inbox.js';
 import { requireRights } from './capabilities.js';
 import { Child } from './child.js';
 import { collectGarbage } from './collect.js';
@@ -57,6 +58,12 @@ class Supervisor {
   private readonly startMs = Date.now();
   private rules: LoadedRules = NOTHING_LOADED;
   private generation = 0;
+  /** Of the rules that were sent last; `generation` is theirs or, if they were refused, that of the rules in force. */
+  private lastGeneration = 0;
+  /** While new rules are being taken: those in force until then. */
+  private before: { rules: LoadedRules; generation: number } | undefined;
+  /** Reloads that a detecting thread refused. */
+  private reloadsRefused = 0;
   /** Files of the rule cache that were damaged or not to be trusted. */
   private cacheRefused = 0;
   /** When the rules in force came into force, milliseconds since 1970. */
@@ -106,16 +113,22 @@ class Supervisor {
       (line) => log.warn(line),
     );
     const { controlFd, countersFd, arenaFd, eventFds } = this.memory;
-    const reloaded = (): void => {
+    const reloaded = (refusal?: Refusal): void => {
       if (!this.reloading) return;
       this.reloading = false;
+      const { before } = this;
+      this.before = undefined;
+      if (refusal !== undefined && before !== undefined) {
+        this.takeBack(before, refusal);
+        return;
+      }
       this.rulesSince = Date.now();
       setImmediate(collectGarbage);
       log.notice(`rule reload complete: ${this.rules.report.loaded} rules loaded, ${failedRules(this.rules.report)} failed`);
     };
     const told = (message: FromChild): void => {
       if (message.type === 'datasets') this.datasets.push(...message.sets);
-      else reloaded();
+      else reloaded(message.type === 'reloaded' ? message.refusal : undefined);
     };
     this.capture = new Child({
       what: fused ? 'capture + detect' : 'capture',
@@ -190,6 +203,7 @@ class Supervisor {
         processes: () => this.processes(),
         rules: () => ruleStats(this.rules.report, this.rulesSince),
         cacheRefused: () => this.cacheRefused,
+        reloadsRefused: () => this.reloadsRefused,
         lostLines: () => this.outputs.lostLines(),
         invalidRecords: () => this.outputs.invalid,
         up: () => this.isUp(),
@@ -338,14 +352,25 @@ class Supervisor {
       this.loading = false;
     }
     // The processes may have gone while the rules were read: what starts anew begins with them.
+    this.before = { rules: this.rules, generation: this.generation };
     this.rules = rules;
     this.cacheRefused += rules.cacheBad;
-    this.generation++;
+    this.generation = ++this.lastGeneration;
     // Known before the first record that refers to it can arrive.
     this.outputs.setRules(rules.rules, this.generation);
     if (this.stopping) return;
     this.reloading = true;
     (this.detect ?? this.capture).send({ type: 'rules', rules: envelope(rules.image), ruleGeneration: this.generation }, rules.image);
+  }
+
+  /** Threads could not take the new rules: they keep the old ones, and a process that starts anew begins with those. */
+  private takeBack({ rules, generation }: { rules: LoadedRules; generation: number }, { threads, of, reason }: Refusal): void {
+    this.rules = rules;
+    this.generation = generation;
+    this.outputs.setRules(rules.rules, generation);
+    this.reloadsRefused++;
+    const who = threads === of ? 'the rules in force stay' : `${threads} of ${of} detecting threads keep the rules of before`;
+    this.setup.log.error(`rule reload refused, ${who}: ${reason}`);
   }
 
   /** INT, TERM: no packet that was accepted from the kernel is lost. What workers hold that hang or die is decided by the exception policy. */

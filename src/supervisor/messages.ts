@@ -2,6 +2,7 @@ import type { CapturePlan } from '../capture/plan.js';
 import type { Config } from '../config/config.js';
 import type { DatasetDump } from '../detect/state/process-datasets.js';
 import type { ArenaLayout } from '../ring/arena.js';
+import type { Refusal } from '../workers/rule-inbox.js';
 import type { RuleEnvelope } from './rule-pipe.js';
 
 /**
@@ -43,6 +44,6 @@ export type ToChild = Init | Begin | { type: 'rules'; rules: RuleEnvelope; ruleG
 
 export type FromChild =
   | { type: 'ready' }
-  | { type: 'reloaded'; ruleGeneration: number }
+  | { type: 'reloaded'; ruleGeneration: number; refusal?: Refusal }
   | { type: 'failed'; line: string }
   | { type: 'datasets'; sets: DatasetDump[] };

@@ -1,5 +1,6 @@
 import type { DatasetMemory } from '../detect/state/datasets.js';
 import { type DatasetDump, ProcessDatasets } from '../detect/state/process-datasets.js';
+import type { Refusal } from '../workers/rule-inbox.js';
 import { holdDatabases } from './rule-image.js';
 import { type RuleEnvelope, receiveRules } from './rule-pipe.js';
 
@@ -29,9 +30,11 @@ export class ProcessRules {
     return this.sets.dump();
   }
 
-  /** Every thread works with what was taken last. */
-  settled(): void {
-    for (const { databases, memory } of this.held.splice(0, this.held.length - 1)) {
+  /** Every thread has answered: works with what was taken last, or (`refusal`) some or all of them with what was before. */
+  settled(refusal?: Refusal): void {
+    if (refusal !== undefined && refusal.threads < refusal.of) return;
+    const idle = refusal === undefined ? this.held.splice(0, this.held.length - 1) : this.held.splice(-1);
+    for (const { databases, memory } of idle) {
       databases.close();
       this.spare = memory;
     }

@@ -128,7 +128,10 @@ export class Engine {
     this.defrag = new Defragmenter(config.defrag, counters);
     const ended: FlowEndSink = {
       flowEnded: (flows, slot, reason) => {
-        if (flows.appState[slot] !== 0 && flows.proto(slot) === IpProto.Tcp) this.finishTransactions(slot);
+        if (flows.proto(slot) === IpProto.Tcp) {
+          if (flows.appState[slot] !== 0) this.finishTransactions(slot);
+          else this.app.flowEnded(slot);
+        }
         this.store.flowEnded(slot);
         this.countEnd(flows, slot);
         this.events.flowEnded(flows, slot, reason);
@@ -144,7 +147,7 @@ export class Engine {
     });
     this.store.datasets.use(setup.datasets ?? []);
     this.tcp = new TcpTracker(config.stream, this.flows, counters);
-    this.app = new AppLayer(this.flows, counters);
+    this.app = new AppLayer(this.flows, counters, { reassembly: { ...config.stream.reassembly, inline: config.stream.inline } });
     this.txRules = new TxRules(this.app.txs, counters);
     this.bypassMark = config.nfq.bypassMark;
     this.bypassMask = config.nfq.bypassMask;
@@ -162,9 +165,10 @@ export class Engine {
   /** Takes a new rule set between two packets; flows and their verdicts stay. */
   setRules(rules: Rule[], generation: number, prepared?: Prepared, datasets: readonly DatasetMemory[] = []): void {
     const detector = this.newDetector(rules, prepared);
+    this.store.datasets.use(datasets);
+    // From here on nothing throws: rules that cannot be taken leave the old ones in force.
     this.detector.close();
     this.txRules.clear();
-    this.store.datasets.use(datasets);
     this.detector = detector;
     this.actions = prepared?.actions ?? new RuleActions(rules);
     this.events.ruleGeneration = generation;
@@ -310,6 +314,7 @@ export class Engine {
       return this.drop(p, Reason.DefragError, -1);
     // A segment with a wrong checksum is looked at, but moves no session: no host takes it.
     let transactions = 0;
+    let spoiled = false;
     if (p.proto === IpProto.Tcp && (flags & FlowFlag.Dropped) === 0 && p.csumInvalid === 0) {
       const result = this.tcp.update(p);
       // A new session on the same tuple has a flow of its own now.
@@ -332,25 +337,24 @@ export class Engine {
         const verdict = this.byPolicy(p, this.midstreamPolicy, Reason.StreamMidstream);
         if (verdict !== Verdict.None) return verdict;
       }
-      // A FIN may end a last line that has no end of its own.
-      if (
-        (p.payloadLen > 0 || (p.tcpFlags & TcpFlag.Fin) !== 0) &&
-        result !== TcpResult.Invalid &&
-        (flags & (FlowFlag.Passed | FlowFlag.Bypassed)) === 0
-      ) {
+      // Without payload too: acknowledgements deliver.
+      if (result !== TcpResult.Invalid && (flags & (FlowFlag.Passed | FlowFlag.Bypassed)) === 0) {
         transactions = this.app.update(p);
         if (transactions === NO_ROOM) {
           const verdict = this.byPolicy(p, this.streamMemcapPolicy, Reason.StreamMemcap);
           if (verdict === Verdict.Drop) return verdict;
           transactions = this.app.force(p);
         }
+        if (p.mode === Mode.Ips && (this.app.differs || this.app.unrepairable)) spoiled = !this.repair(p);
       }
-      p.appProto = flows.appProto[p.flow];
+      p.appProto = this.app.protoOf(p);
     } else if (p.proto === IpProto.Udp && (flags & (FlowFlag.Passed | FlowFlag.Bypassed | FlowFlag.Dropped)) === 0 && p.csumInvalid === 0) {
       transactions = this.app.datagram(p);
       p.appProto = flows.appProto[p.flow];
     }
-    const verdict = this.inspectFlow(p, flags, transactions);
+    let verdict = this.inspectFlow(p, flags, transactions);
+    // After inspection: what it brought is not brought again.
+    if (spoiled && verdict !== Verdict.Drop) verdict = this.drop(p, Reason.StreamError, -1);
     this.about = p;
     this.app.settle(this.onTransaction);
     return verdict;
@@ -574,6 +578,15 @@ export class Engine {
 
   private rewrite(p: Packet): void {
     if (canRewrite(p) && this.detector.rewrite(p) > 0 && fixChecksums(p)) this.rewritten = 1;
+  }
+
+  /** Overwrites bytes that were sent before, and differently, with those the receiver may have. False: the packet must not be forwarded. */
+  private repair(p: Packet): boolean {
+    if (this.app.unrepairable || !canRewrite(p)) return false;
+    this.app.repair(p);
+    if (!fixChecksums(p)) return false;
+    this.rewritten = 1;
+    return true;
   }
 
   /** Has the sides told that the packet was rejected, now and for some packets of the flow to come. */

@@ -21,21 +21,36 @@ export interface RuleMessage {
   generation: number;
 }
 
+/** Threads that could not take new rules, and keep those they have. */
+export interface Refusal {
+  threads: number;
+  /** Threads that were to take them. */
+  of: number;
+  /** The first one's. */
+  reason: string;
+}
+
+interface Answer {
+  reloaded?: number;
+  /** Why the old rules stay. */
+  refused?: string;
+}
+
 /** The other side: one per process, an order reaches all its detecting threads. */
 export class RuleOutbox {
   private readonly threads: { port: MessagePort; orders: Int32Array }[] = [];
   private awaited = 0;
+  private refusal: Refusal | undefined;
 
-  constructor(private readonly onReloaded: (generation: number) => void) {}
+  /** `onReloaded`: every thread has answered. */
+  constructor(private readonly onReloaded: (generation: number, refusal?: Refusal) => void) {}
 
   /** Ends of the line for a new thread. */
   add(): { port: MessagePort; orders: Int32Array; ours: MessagePort } {
     const { port1, port2 } = new MessageChannel();
     const orders = new Int32Array(new SharedArrayBuffer(4 * Order.Words));
     this.threads.push({ port: port1, orders });
-    port1.on('message', (answer: { reloaded?: number }) => {
-      if (answer.reloaded !== undefined && --this.awaited === 0) this.onReloaded(answer.reloaded);
-    });
+    port1.on('message', (answer: Answer) => this.heard(answer));
     return { port: port2, orders, ours: port1 };
   }
 
@@ -49,6 +64,18 @@ export class RuleOutbox {
 
   end(): void {
     for (const { orders } of this.threads) Atomics.store(orders, Order.End, 1);
+  }
+
+  private heard({ reloaded, refused }: Answer): void {
+    if (reloaded === undefined) return;
+    if (refused !== undefined) {
+      this.refusal ??= { threads: 0, of: this.threads.length, reason: refused };
+      this.refusal.threads++;
+    }
+    if (--this.awaited > 0) return;
+    const { refusal } = this;
+    this.refusal = undefined;
+    this.onReloaded(reloaded, refusal);
   }
 }
 
@@ -74,20 +101,36 @@ export class RuleInbox {
 
   /**
    * One step of taking new rules: to open the image, then to put it in force. Call it until nothing is waiting, with packets in
-   * between: each step takes a few milliseconds for 25,000 rules.
+   * between: each step takes a few milliseconds for 25,000 rules. Rules that cannot be taken must not stop traffic: those in
+   * force stay, and the answer says why.
    */
   take(engine: Engine): void {
     const { opened } = this;
     if (opened === undefined) {
       const received = receiveMessageOnPort(this.port);
-      if (received === undefined) return;
-      const message = received.message as RuleMessage;
-      this.opened = { ...message, ...openImage(message.image) };
+      if (received !== undefined) this.open(received.message as RuleMessage);
       return;
     }
     this.opened = undefined;
-    engine.setRules(opened.rules, opened.generation, opened.prepared, opened.datasets);
+    try {
+      engine.setRules(opened.rules, opened.generation, opened.prepared, opened.datasets);
+    } catch (error) {
+      this.answer({ reloaded: opened.generation, refused: (error as Error).message });
+      return;
+    }
+    this.answer({ reloaded: opened.generation });
+  }
+
+  private open(message: RuleMessage): void {
+    try {
+      this.opened = { ...message, ...openImage(message.image) };
+    } catch (error) {
+      this.answer({ reloaded: message.generation, refused: (error as Error).message });
+    }
+  }
+
+  private answer(answer: Answer): void {
     Atomics.sub(this.orders, Order.Reload, 1);
-    this.port.postMessage({ reloaded: opened.generation });
+    this.port.postMessage(answer);
   }
 }

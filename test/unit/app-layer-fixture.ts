@@ -2,6 +2,7 @@ import { AppLayer, type AppLayerOptions, NO_ROOM } from '../../src/app-layer/app
 import { AppProto, BufferId } from '../../src/app-layer/buffers.js';
 import { PROTOCOLS } from '../../src/app-layer/protocols.js';
 import type { FlowConfig, StreamConfig } from '../../src/config/config.js';
+import type { ReassemblyOptions } from '../../src/stream/reassembly/reassembler.js';
 import { TcpResult } from '../../src/stream/tcp-tracker.js';
 import { A, Conversation, P, type PacketFields } from './flow-fixture.js';
 
@@ -13,6 +14,7 @@ export interface TalkOptions {
   stream?: Partial<StreamConfig>;
   flow?: Partial<FlowConfig>;
   port?: number;
+  reassembly?: Partial<ReassemblyOptions>;
 }
 
 const FTP = PROTOCOLS.filter(({ proto }) => proto === AppProto.Ftp);
@@ -28,7 +30,11 @@ export class Talk extends Conversation {
 
   constructor(options: TalkOptions = {}) {
     super(options.stream, options.flow);
-    this.app = new AppLayer(this.flows, this.counters, { protocols: FTP, ...options.app });
+    this.app = new AppLayer(this.flows, this.counters, {
+      protocols: FTP,
+      reassembly: { memcap: 1 << 20, depth: 0, chunkSizes: [256, 256], urgent: 'oob', hosts: [], inline: 'auto', ...options.reassembly },
+      ...options.app,
+    });
     this.port = options.port ?? 2121;
     const { ends, app } = this;
     const record = ends.flowEnded.bind(ends);
@@ -47,7 +53,7 @@ export class Talk extends Conversation {
   override send(fields: PacketFields): number {
     const result = super.send(fields);
     this.result = null;
-    if (result !== TcpResult.Invalid && (this.p.payloadLen > 0 || (this.p.tcpFlags & 1) !== 0)) this.take(this.app.update(this.p));
+    if (result !== TcpResult.Invalid) this.take(this.app.update(this.p));
     return result;
   }
   /** Reads the transactions that update or force returned. */

@@ -33,7 +33,8 @@ test('a login, one command a packet', () => {
 
 test('a command inside one segment is not copied', () => {
   const t = opened();
-  t.client(0, 'USER anonymous\r\n');
+  t.client(0, 'FEAT\r\n');
+  t.client(6, 'USER anonymous\r\n');
   const { buffers } = t.app;
   assert.equal(buffers.mem[0], t.p.mem);
   assert.deepEqual([buffers.off[0], buffers.len[0], buffers.off[1], buffers.len[1]], [0, 4, 5, 9]);

@@ -83,6 +83,13 @@ describe('HTTP: bodies', () => {
       assert.equal(talk([get, ...pieces])[0].body[1], text);
     });
   }
+  it('chunks that end in something else count in full, however they are cut', () => {
+    const damaged = response('Transfer-Encoding: chunked\r\n', '5\r\nhello\r\n  \x00what is this');
+    const length = (cuts: [number, Uint8Array][]) => (talk([get, ...cuts])[0].record as { length: number }).length;
+    const whole = length([[1, damaged]]);
+    assert.equal(whole, '5\r\nhello\r\n  \x00what is this'.length);
+    assert.equal(length(Array.from(damaged, (c) => [1, Uint8Array.of(c)])), whole);
+  });
   it('no more than the limit', () =>
     assert.equal(talk([get, [1, response('', text)]], { responseBody: 100 })[0].body[1], text.slice(0, 100)));
   it('a bomb ends', () => {

@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import { Der } from '../../src/app-layer/tls/der.js';
 import { TLS_NAMES } from '../../src/app-layer/tls/eve.js';
 import { TLS_EVENTS } from '../../src/app-layer/tls/events.js';
+import { Side } from '../../src/app-layer/tls/layout.js';
+import { TlsStore } from '../../src/app-layer/tls/store.js';
 import { TlsProtocol } from '../../src/app-layer/tls/tls.js';
 import { AppTalk, cutAt } from '../support/app-protocol.js';
 import * as t from '../support/tls-bytes.js';
@@ -43,7 +45,7 @@ const SESSIONS: readonly (readonly Sent[])[] = [
   ],
 ];
 
-/** All that is known at the end; what depends on the packets' sizes is left out. */
+/** All that is known at the end, and what was shown on the way; what depends on the packets' sizes is left out. */
 function outcome(sent: readonly Sent[], cuts: (bytes: Uint8Array) => Uint8Array[]) {
   const a = talk();
   for (const [direction, bytes] of sent) a.feed(direction, ...cuts(bytes));
@@ -53,13 +55,24 @@ function outcome(sent: readonly Sent[], cuts: (bytes: Uint8Array) => Uint8Array[
     parsed: a.parsed,
     record: a.record(),
     events,
-    shown: [...a.shown].sort(),
+    shown: [...new Set(a.shown)].sort(),
     states: a.tx < 0 ? [] : [a.state(0), a.state(1)],
+    repeats: repeats(a),
   };
   assert.equal(a.close(), 0, 'bytes of the heap are lost');
   return result;
 }
 const whole = (bytes: Uint8Array) => [bytes];
+
+/** A direction said hello, or sent a certificate, more than once. */
+function repeats(a: AppTalk): boolean {
+  if (a.tx < 0) return false;
+  const store = new TlsStore(a.txs, a.counters);
+  return [0, 1].some((direction) => {
+    const side = store.side(a.tx, direction);
+    return store.heap[side + Side.Hellos] > 1 || store.heap[side + Side.Certificates] > 1;
+  });
+}
 
 test('it makes no difference where a stream is cut in two', () => {
   for (const sent of SESSIONS) {
@@ -116,15 +129,21 @@ test('changed sessions are read to the end or refused, however they are cut', ()
           for (const [which, one] of changes) if (which % sent.length === i) now = changed(now, one);
           return [direction, now];
         });
-        assert.deepEqual(
-          outcome(hurt, (bytes) =>
-            cutAt(
-              bytes,
-              cuts.map((at) => Math.min(at, bytes.length)),
-            ),
+        const { shown: inPieces, ...got } = outcome(hurt, (bytes) =>
+          cutAt(
+            bytes,
+            cuts.map((at) => Math.min(at, bytes.length)),
           ),
-          outcome(hurt, whole),
         );
+        const { shown, ...want } = outcome(hurt, whole);
+        assert.deepEqual(got, want);
+        // A packet shows its last hello and its last certificate. Of more than one in a packet a cut shows the others, too.
+        if (want.repeats)
+          assert.deepEqual(
+            shown.filter((text) => !inPieces.includes(text)),
+            [],
+          );
+        else assert.deepEqual(inPieces, shown);
       },
     ),
     { numRuns: 1500 },
@@ -250,18 +269,38 @@ test('64 KiB of anything cost little', () => {
     ],
     'one byte a record': [0, t.bytes(...Array.from({ length: 10000 }, () => t.record(22, t.bytes(4))))],
   };
+  // By what a simple loop over 64 KiB takes here and now: 0.06 ms where this was measured, the worst of these 0.9 ms.
+  const loop = new Uint8Array(65536).fill(1);
   for (const [what, [direction, bytes]] of Object.entries(hostile)) {
     let best = Number.POSITIVE_INFINITY;
+    let unit = Number.POSITIVE_INFINITY;
     for (let run = 0; run < 30; run++) {
       const a = talk(1 << 20);
       if (direction === 1) a.feed(0, t.record(22, BODY));
       const mem = bytes.slice();
       a.txs.begin();
-      const began = process.hrtime.bigint();
-      a.protocol.data(a.session, direction, mem, 0, 0, mem.length);
-      best = Math.min(best, Number(process.hrtime.bigint() - began) / 1e6);
+      best = Math.min(
+        best,
+        millis(() => a.protocol.data(a.session, direction, mem, 0, 0, mem.length)),
+      );
+      unit = Math.min(
+        unit,
+        millis(() => sum(loop)),
+      );
     }
-    if (process.env.SHOW) console.log(what, bytes.length, best.toFixed(3), 'ms');
-    assert.ok(best < 4, `${what}: ${best} ms`);
+    if (process.env.SHOW) console.log(what, bytes.length, best.toFixed(3), unit.toFixed(3), 'ms');
+    assert.ok(best < 100 * unit, `${what}: ${best} ms, a loop ${unit} ms`);
   }
 });
+
+function millis(work: () => void): number {
+  const began = process.hrtime.bigint();
+  work();
+  return Number(process.hrtime.bigint() - began) / 1e6;
+}
+
+function sum(bytes: Uint8Array): number {
+  let h = 0;
+  for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], 0x5bd1e995);
+  return h;
+}

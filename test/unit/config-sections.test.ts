@@ -73,6 +73,7 @@ outputs:
       drop: { enabled: true, alerts: true, flows: 'all', verdict: false },
       flow: true,
       netflow: false,
+      files: false,
       app: [],
       stats: { enabled: true, totals: false, threads: true, deltas: true, nullValues: true },
     },

@@ -92,11 +92,19 @@ class Story {
   }
 
   /** sids that match now; `old` names buffers that were there before. */
-  moment(named: Record<string, string | undefined>, old: string[] = [], complete = false, direction: 0 | 1 = 0): string {
+  moment(
+    named: Record<string, string | undefined>,
+    old: string[] = [],
+    complete = false,
+    direction: 0 | 1 = 0,
+    established: 0 | 1 = 1,
+  ): string {
     const found = buffers(named);
     for (const name of old) found.fresh[id(name)] = 0;
     const { detector } = this.bench;
-    const n = detector.inspectTransaction(http(direction), this.bench.flows, found, this.known, this.tx, complete);
+    const p = http(direction);
+    p.established = established;
+    const n = detector.inspectTransaction(p, this.bench.flows, found, this.known, this.tx, complete);
     return Array.from(detector.matches.subarray(0, n), (r) => this.bench.rules[r].sid).join(' ');
   }
 }
@@ -140,6 +148,38 @@ describe('a transaction that comes in pieces', () => {
     ]);
     assert.equal(other.moment({ 'http.uri': 'a', 'http.referer': 'r' }), '2', 'or_else need not wait when it is there');
     assert.equal(other.moment({ 'http.uri': 'a', 'http.referer': 'r' }, ['http.uri', 'http.referer'], true), '');
+  });
+
+  it('a rule on one buffer waits for its flow to be established', () => {
+    const uri = { 'http.uri': '/abcdef' };
+    const t = new Story([on('flow:established; http.uri; content:"/abcdef";')]);
+    assert.equal(t.moment(uri, [], false, 0, 0), '');
+    assert.equal(t.moment(uri, ['http.uri']), '1');
+    assert.equal(t.moment(uri, ['http.uri']), '', 'once');
+  });
+
+  it('a rule on one buffer waits for a flowbit, be it the first of its flow or one among others', () => {
+    const rule = (sid: number, test: string) => `alert http any any -> any any (${test} http.uri; content:"/abcdef"; sid:${sid};)`;
+    const set = (sid: number, bit: string, literal: string) =>
+      `alert http any any -> any any (http.request_body; content:"${literal}"; flowbits:set,${bit}; sid:${sid};)`;
+    const t = new Story([
+      rule(1, 'flowbits:isset,a;'),
+      rule(2, 'flowbits:isset,b;'),
+      rule(3, 'flowbits:isset,c;'),
+      set(4, 'a', 'first'),
+      set(5, 'b', 'second'),
+    ]);
+    assert.equal(t.moment({ 'http.uri': '/abcdef' }), '');
+    const later = (body: string) => t.moment({ 'http.uri': '/abcdef', 'http.request_body': body }, ['http.uri']);
+    const matched = ['first', 'x', 'second', 'x'].flatMap((body) => later(body).split(' ')).filter((sid) => sid !== '');
+    assert.deepEqual(matched.sort(), ['1', '2', '4', '5']);
+  });
+
+  it('a rule on one buffer that was found, and whose buffer says no, is not tried again', () => {
+    const t = new Story([on('flow:established,to_server; http.uri; content:"/abcdef"; content:"other";')]);
+    t.moment({ 'http.uri': '/abcdef' });
+    t.moment({ 'http.uri': '/abcdef' }, ['http.uri']);
+    assert.equal(t.bench.counters[Counter.RulesEvaluated], 1);
   });
 
   it('no room to remember: everything is scanned again, counted once', () => {

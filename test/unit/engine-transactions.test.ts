@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { defaultConfig } from '../../src/config/load.js';
 import * as build from '../../src/lab/packets.js';
 import { Counter } from '../../src/metrics/counters.js';
-import { eveAlert, eveApp } from '../../src/output/eve.js';
+import { eveAlert, eveApp, eveFile } from '../../src/output/eve.js';
 import { decodeEvent, EventRecord } from '../../src/output/event-decode.js';
 import { EventType } from '../../src/output/event-layout.js';
 import { Mode } from '../../src/ring/verdict.js';
@@ -22,10 +22,12 @@ class Connection {
   constructor(
     readonly texts: string[],
     mode = Mode.Ips,
+    files = false,
   ) {
     const config = defaultConfig();
     config.outputs.eve.app = ['http', 'dns'];
     config.outputs.eve.flow = false;
+    config.outputs.eve.files = files;
     this.bench = new EngineBench({ rules: texts, config, mode }, false);
     this.segment(0, { syn: true });
     this.segment(1, { syn: true, ack: true });
@@ -68,6 +70,7 @@ class Connection {
     for (let at = events.peek(); at >= 0; at = events.peek()) {
       assert.ok(decodeEvent(events.bytes, events.view, at, events.length, e));
       if (e.type === EventType.App) found.push(JSON.parse(eveApp(e, config, '')));
+      if (e.type === EventType.File) found.push(JSON.parse(eveFile(e, config, '')));
       if (e.type === EventType.Alert) found.push(JSON.parse(eveAlert(e, set[e.ruleIndex], config, '')));
       events.release();
     }
@@ -96,6 +99,38 @@ describe('transactions through an engine', () => {
     assert.deepEqual([record.event_type, record.tx_id, record.http.status, record.src_port], ['http', 0, 404, 40000]);
     c.bench.close();
     assert.deepEqual(c.eve(), []);
+  });
+
+  it('files: each body that has a name, from the side of who sends it', () => {
+    const c = new Connection([], Mode.Ips, true);
+    c.client('POST /up/a.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n12345');
+    c.server('HTTP/1.1 200 OK\r\nContent-Disposition: attachment; filename="b.txt"\r\nContent-Length: 4\r\n\r\n12');
+    c.bench.engine.flows.endAll();
+    const [http, up, down] = c.eve() as { event_type: string; src_port: number; http: object; fileinfo: object }[];
+    assert.deepEqual([http.event_type, up.event_type, down.event_type], ['http', 'fileinfo', 'fileinfo']);
+    assert.deepEqual([up.src_port, down.src_port], [40000, 80]);
+    assert.deepEqual(up.http, http.http);
+    const file = { sid: [], gaps: false, stored: false, tx_id: 0 };
+    assert.deepEqual(up.fileinfo, { ...file, filename: '/up/a.txt', state: 'CLOSED', size: 5 });
+    assert.deepEqual(down.fileinfo, { ...file, filename: 'b.txt', state: 'TRUNCATED', size: 2 });
+    c.bench.close();
+  });
+
+  it('files: none without a body, nor of several parts', () => {
+    const c = new Connection([], Mode.Ips, true);
+    c.client('POST /a HTTP/1.1\r\nHost: h\r\nContent-Type: Multipart/form-data; boundary=x\r\nContent-Length: 2\r\n\r\n--');
+    c.server('HTTP/1.1 204 No Content\r\n\r\n');
+    c.bench.engine.flows.endAll();
+    assert.equal(types(c.eve()), 'http');
+    c.bench.close();
+  });
+
+  it('a test without a buffer is about transactions, once for each', () => {
+    const c = new Connection(['alert http any any -> any any (urilen:2; flow:to_server;)']);
+    c.client('POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345');
+    c.client('12345');
+    assert.equal(types(c.eve()), 'alert');
+    c.bench.close();
   });
 
   it('a flow that ends: what is unfinished is inspected and logged', () => {

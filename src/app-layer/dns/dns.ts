@@ -144,7 +144,8 @@ export class DnsProtocol implements Protocol {
   }
 
   select(tx: number, _direction: number, buffers: Buffers): void {
-    this.load(tx);
+    buffers.numberCount = this.loadTypes(tx);
+    buffers.numbers = this.types;
     const { rows, count, names, flags } = this.message;
     const response = (flags & Flag.Qr) !== 0;
     for (let i = 0; i < count; i++) {
@@ -177,6 +178,11 @@ export class DnsProtocol implements Protocol {
 
   record(tx: number, writer: RecordWriter): void {
     this.recordOf(tx, 0, this.eve, writer);
+  }
+
+  /** Version 3 of the records is told from the side of who sends the message. */
+  side(tx: number): number {
+    return this.eve.version === 3 && (this.txs.words[tx * Tx.Words + Tx.Parser + DnsTx.Flags] & Flag.Qr) !== 0 ? 1 : 0;
   }
 
   /** How many records these options make of the transaction: 0, 1, or in version 2 one per question. */
@@ -251,8 +257,8 @@ export class DnsProtocol implements Protocol {
     const at = tx * Tx.Words;
     words[at + Tx.State] = STATE_DONE;
     words[at + Tx.State + 1] = STATE_DONE;
-    // As in Suricata, which gives such a message up.
-    if ((events & DnsEvent.MalformedData) !== 0) words[at + Tx.Flags] |= TxFlag.Logged;
+    // Damaged: as in Suricata, which gives such a message up.
+    if ((events & DnsEvent.MalformedData) !== 0 || !wanted(message, this.eve)) words[at + Tx.Flags] |= TxFlag.Logged;
     words[at + Tx.Parser + DnsTx.Events] = events;
     words[at + Tx.Parser + DnsTx.Region] = region;
     words[at + Tx.Parser + DnsTx.Off] = off;

@@ -12,7 +12,7 @@ export interface DnsEveOptions {
   /** Answers by type. */
   grouped: boolean;
   /** Types of questions to log; null: all. */
-  types: ReadonlySet<number> | null;
+  types: readonly number[] | null;
 }
 
 export const DNS_EVE_DEFAULTS: Readonly<DnsEveOptions> = {
@@ -47,7 +47,7 @@ export function dnsEveOptions(node: Readonly<Record<string, unknown>> | null | u
     options.grouped = formats.includes('grouped');
   }
   const types = list(node, 'types');
-  if (types.length > 0) options.types = new Set(types.map(typeNumber));
+  if (types.length > 0) options.types = types.map(typeNumber);
   return options;
 }
 
@@ -64,7 +64,7 @@ export function wanted(message: Message, options: DnsEveOptions): boolean {
 export function typeWanted(message: Message, i: number, options: DnsEveOptions): boolean {
   const { rows } = message;
   if (rows[i * Rr.Words + Rr.Section] !== Section.Query) return false;
-  return options.types === null || options.types.has(rows[i * Rr.Words + Rr.Type]);
+  return options.types === null || options.types.includes(rows[i * Rr.Words + Rr.Type]);
 }
 
 const NUMBERS: ReadonlyMap<string, number> = new Map(

@@ -164,12 +164,12 @@ export class Framing {
           if (size[side] > 0 || digit > 0) size[side] = size[side] * 16 + digit;
           words[f + F.Digits] = 1;
           lines++;
-          if (size[side] >= 16 ** MOST_DIGITS) return this.notChunked(words, f, at, sink);
+          if (size[side] >= 16 ** MOST_DIGITS) return this.notChunked(words, f, at, lines, sink);
         } else if (words[f + F.Digits] > 0) {
           words[f + F.Chunk] = ChunkPhase.Extension;
           at--;
         } else if (isSpace(c)) lines++;
-        else return this.notChunked(words, f, at - 1, sink);
+        else return this.notChunked(words, f, at - 1, lines, sink);
       } else if (phase === ChunkPhase.Extension) {
         if (c === 59) sink.chunkEvent(f, (side & 1) === 0 ? HttpEvent.RequestChunkExtension : HttpEvent.ResponseChunkExtension);
         lines++;
@@ -196,7 +196,8 @@ export class Framing {
   }
 
   /** What stands where a size should is the body itself, up to its end. */
-  private notChunked(words: Int32Array, f: number, at: number, sink: ChunkSink): number {
+  private notChunked(words: Int32Array, f: number, at: number, lines: number, sink: ChunkSink): number {
+    sink.chunkLines(f, lines);
     const direction = ((f / F.Words) | 0) & 1;
     sink.chunkEvent(f, direction === 0 ? HttpEvent.InvalidRequestChunkLen : HttpEvent.InvalidResponseChunkLen);
     words[f + F.State] = FlowState.UntilClose;

@@ -1,5 +1,6 @@
 import { Counter } from '../../metrics/counters.js';
 import { AppProto, type Buffers } from '../buffers.js';
+import { FileField, FileState } from '../files.js';
 import { Parsed, Probe2, type Protocol } from '../protocol.js';
 import type { RecordWriter } from '../record.js';
 import type { Sessions } from '../sessions.js';
@@ -30,6 +31,13 @@ export const enum HttpState {
   Body = 2,
 }
 
+const enum FileFlag {
+  /** Not all of it was inspected. */
+  Cut = 1,
+  /** Bytes of it are missing. */
+  Gap = 2,
+}
+
 /** Requests of a flow that wait for their responses; then the oldest ends without one. */
 const MOST_WAITING = 2048;
 
@@ -46,6 +54,9 @@ export class HttpProtocol implements Protocol, DecodedSink {
   private readonly view: HttpView;
   /** By 2 * transaction + direction: bytes of the body as they came. */
   private readonly bodyLength: Float64Array;
+  /** The same: bytes of it that were inspected, and what else its file's record says (FileFlag). */
+  private readonly fileSize: Float64Array;
+  private readonly fileFlags: Uint8Array;
   private readonly limits: Float64Array;
   private readonly layers: number;
   /** Of the call at hand. */
@@ -66,6 +77,8 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.codings = new Codings(txs.heap, this.flows, this);
     this.framing = new Framing(this.reader);
     this.bodyLength = new Float64Array(2 * txs.capacity);
+    this.fileSize = new Float64Array(2 * txs.capacity);
+    this.fileFlags = new Uint8Array(2 * txs.capacity);
     this.view = new HttpView(txs, this.flows, this.body, this.bodyLength);
     this.limits = Float64Array.of(limits.requestBody ?? 102400, limits.responseBody ?? 102400);
     this.layers = limits.layers ?? 2;
@@ -120,7 +133,10 @@ export class HttpProtocol implements Protocol, DecodedSink {
     if (state === FlowState.Tunnel || state === FlowState.Ended) return Parsed.Go;
     this.body.drop(f);
     this.codings.release(f);
-    if (tx >= 0) this.bodyLength[2 * tx + direction] += length;
+    if (tx >= 0) {
+      this.bodyLength[2 * tx + direction] += length;
+      this.fileFlags[2 * tx + direction] |= FileFlag.Gap | FileFlag.Cut;
+    }
     const inChunk = state === FlowState.Chunked && flow[f + F.Chunk] === ChunkPhase.Data;
     if (length > 0 && (state === FlowState.Length || inChunk) && length <= this.flows.left[side]) {
       this.flows.left[side] -= length;
@@ -146,7 +162,11 @@ export class HttpProtocol implements Protocol, DecodedSink {
       this.head(f, bytes, region, flow[f + F.Pending] - 1, flow[f + F.PendingLen], true);
     }
     const tx = flow[f + F.Tx] - 1;
-    if (tx >= 0 && flow[f + F.State] !== FlowState.Tunnel) this.messageDone(f, tx);
+    if (tx >= 0 && flow[f + F.State] !== FlowState.Tunnel) {
+      if (flow[f + F.State] === FlowState.Length || flow[f + F.State] === FlowState.Chunked)
+        this.fileFlags[2 * tx + direction] |= FileFlag.Cut;
+      this.messageDone(f, tx);
+    }
     this.dropPending(f);
     flow[f + F.State] = FlowState.Ended;
     if (direction === 0) return;
@@ -166,6 +186,19 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.view.record(tx, writer);
   }
 
+  file(tx: number, direction: number, writer: RecordWriter): void {
+    const i = 2 * tx + direction;
+    if (this.fileSize[i] === 0 || !this.view.fileName(tx, direction, writer)) return;
+    const flags = this.fileFlags[i];
+    writer.array(FileField.Sid);
+    writer.end();
+    writer.flag(FileField.Gaps, (flags & FileFlag.Gap) !== 0);
+    writer.word(FileField.State, (flags & FileFlag.Cut) !== 0 ? FileState.Truncated : FileState.Closed);
+    writer.flag(FileField.Stored, false);
+    writer.number(FileField.Size, this.fileSize[i]);
+    writer.number(FileField.TxId, this.txs.words[tx * Tx.Words + Tx.Id]);
+  }
+
   // Codings calls these.
 
   decoded(f: number, mem: Uint8Array, region: number, off: number, len: number): boolean {
@@ -173,9 +206,11 @@ export class HttpProtocol implements Protocol, DecodedSink {
     const direction = side & 1;
     const room = this.limits[direction] - this.flows.seen[side];
     const n = len < room ? len : room;
-    if (n <= 0) return false;
     const tx = this.flows.words[f + F.Tx] - 1;
+    if (n < len) this.fileFlags[2 * tx + direction] |= FileFlag.Cut;
+    if (n <= 0) return false;
     this.flows.seen[side] += n;
+    this.fileSize[2 * tx + direction] += n;
     if (!this.body.add(f, tx, direction, mem, region, off, n)) {
       this.counters[Counter.AppNoRoom]++;
       return false;
@@ -391,14 +426,8 @@ export class HttpProtocol implements Protocol, DecodedSink {
       flow[f + F.Flags] |= FlowFlag.Continued;
       return Parsed.Go;
     }
-    if (tx < 0) {
-      tx = this.openTx();
-      if (tx < 0) return Parsed.Failed;
-      this.txs.words[tx * Tx.Words + Tx.Parser + Own.Flags] |= TxFlags.NoRequest;
-      this.setDone(tx, 0);
-      this.event(tx, HttpEvent.UnmatchedResponse);
-      this.flows.due[session] = tx + 1;
-    }
+    if (tx < 0) tx = this.unmatched();
+    if (tx < 0) return Parsed.Failed;
     flow[f + F.Tx] = tx + 1;
     flow[f + F.Flags] = 0;
     this.keepHead(tx, 1);
@@ -430,14 +459,8 @@ export class HttpProtocol implements Protocol, DecodedSink {
   private noHead(f: number, mem: Uint8Array, region: number, at: number, len: number): Parsed {
     const flow = this.flows.words;
     let tx = this.flows.due[this.session] - 1;
-    if (tx < 0) {
-      tx = this.openTx();
-      if (tx < 0) return Parsed.Failed;
-      this.txs.words[tx * Tx.Words + Tx.Parser + Own.Flags] |= TxFlags.NoRequest;
-      this.setDone(tx, 0);
-      this.event(tx, HttpEvent.UnmatchedResponse);
-      this.flows.due[this.session] = tx + 1;
-    }
+    if (tx < 0) tx = this.unmatched();
+    if (tx < 0) return Parsed.Failed;
     flow[f + F.Tx] = tx + 1;
     flow[f + F.Flags] = 0;
     flow[f + F.State] = FlowState.UntilClose;
@@ -620,6 +643,21 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.flows.ids[session]++;
     this.bodyLength[2 * tx] = 0;
     this.bodyLength[2 * tx + 1] = 0;
+    for (let i = 2 * tx; i < 2 * tx + 2; i++) {
+      this.fileSize[i] = 0;
+      this.fileFlags[i] = 0;
+    }
+    return tx;
+  }
+
+  /** A transaction for a response that nobody asked for; -1: no room. */
+  private unmatched(): number {
+    const tx = this.openTx();
+    if (tx < 0) return -1;
+    this.txs.words[tx * Tx.Words + Tx.Parser + Own.Flags] |= TxFlags.NoRequest;
+    this.setDone(tx, 0);
+    this.event(tx, HttpEvent.UnmatchedResponse);
+    this.flows.due[this.session] = tx + 1;
     return tx;
   }
 

@@ -1,4 +1,5 @@
 import { BufferId, type Buffers } from '../buffers.js';
+import { FileField } from '../files.js';
 import type { RecordNames, RecordWriter } from '../record.js';
 import { type Transactions, Tx } from '../transactions.js';
 import type { BodyBytes } from './body.js';
@@ -6,6 +7,8 @@ import { isDigit } from './bytes.js';
 import { F, type FlowWords, Own, TxFlags } from './flow.js';
 import { Method } from './framing.js';
 import { Head, HeadFlag, Part } from './head.js';
+
+const MULTIPART = Uint8Array.from('multipart/', (c) => c.charCodeAt(0));
 
 const enum Field {
   Hostname = 0,
@@ -140,19 +143,40 @@ export class HttpView {
   ): void {
     buffers.set(id, mem, region, off, len, 1);
     buffers.set(BufferId.FileData, mem, region, off, len, 1);
+    const { bytes, region: heapRegion } = this.txs.heap;
+    const name = this.nameOf(tx, direction);
+    if (name > 0) buffers.set(BufferId.FileName, bytes, heapRegion, this.words[name], this.words[name + 1], 1);
+  }
+
+  /** Writes the file's name; false: it has none, or is several (multipart). */
+  fileName(tx: number, direction: number, writer: RecordWriter): boolean {
+    const name = this.nameOf(tx, direction);
+    if (name === 0 || (direction === 0 && this.isMultipart(tx))) return false;
+    writer.text(FileField.Filename, this.txs.heap.bytes, this.words[name], this.words[name + 1]);
+    return true;
+  }
+
+  private isMultipart(tx: number): boolean {
+    const head = this.txs.words[tx * Tx.Words + Tx.Parser + Own.Head] >> 2;
+    if (head === 0) return false;
+    const at = this.words[head + Head.Parts + 2 * Part.ContentType];
+    const len = this.words[head + Head.Parts + 2 * Part.ContentType + 1];
+    if (len < MULTIPART.length) return false;
+    for (let i = 0; i < MULTIPART.length; i++) if ((this.txs.heap.bytes[at + i] | 0x20) !== (MULTIPART[i] | 0x20)) return false;
+    return true;
+  }
+
+  /** Where offset and length of the file's name stand: Content-Disposition of the message, else the path that was asked for. 0: none. */
+  private nameOf(tx: number, direction: number): number {
     const { words } = this.txs;
     const at = tx * Tx.Words + Tx.Parser;
-    const { bytes, region: heapRegion } = this.txs.heap;
-    // Content-Disposition of the message, else the path that was asked for.
     let head = words[at + Own.Head + direction] >> 2;
     let part: number = Part.FileName;
     if (head === 0 || this.words[head + Head.Parts + 2 * Part.FileName + 1] < 0) {
       head = words[at + Own.Head] >> 2;
       part = Part.Path;
     }
-    if (head === 0 || this.words[head + Head.Parts + 2 * part + 1] <= 0) return;
-    const name = head + Head.Parts + 2 * part;
-    buffers.set(BufferId.FileName, bytes, heapRegion, this.words[name], this.words[name + 1], 1);
+    return head === 0 || this.words[head + Head.Parts + 2 * part + 1] <= 0 ? 0 : head + Head.Parts + 2 * part;
   }
 
   /** The request's method, as far as it matters. */

@@ -1,8 +1,8 @@
-import { Counter } from '../../metrics/counters.js';
 import { AppProto, BufferId, type Buffers } from '../buffers.js';
 import { Parsed, Probe2, type Protocol } from '../protocol.js';
 import type { RecordWriter } from '../record.js';
-import { Session, type Sessions } from '../sessions.js';
+import type { Sessions } from '../sessions.js';
+import { SingleTransaction } from '../single-transaction.js';
 import { STATE_DONE, type Transactions } from '../transactions.js';
 import { Banner } from './banner.js';
 import { writeSsh } from './eve.js';
@@ -10,24 +10,18 @@ import { MD5_DIGITS, Shown, Side, Stage } from './layout.js';
 import { Packets } from './packets.js';
 import { SshStore } from './store.js';
 
-/** First of the parser's words of a session: the transaction + 1; 0: none yet; SPENT: it has ended. */
-const TX_WORD = Session.Parser;
-const SPENT = -1;
 const PREFIX = Uint8Array.from('SSH-', (c) => c.charCodeAt(0));
 
 /** SSH (RFC 4253) until both sides said NEWKEYS: then Parsed.Done. One transaction per session. */
-export class SshProtocol implements Protocol {
-  readonly proto = AppProto.Ssh;
+export class SshProtocol extends SingleTransaction implements Protocol {
   private readonly store: SshStore;
   private readonly banner: Banner;
   private readonly packets: Packets;
 
-  constructor(
-    private readonly sessions: Sessions,
-    private readonly txs: Transactions,
-    private readonly counters: Float64Array,
-  ) {
-    this.store = new SshStore(txs, counters);
+  constructor(sessions: Sessions, txs: Transactions, counters: Float64Array) {
+    const store = new SshStore(txs, counters);
+    super(AppProto.Ssh, sessions, txs, counters, store);
+    this.store = store;
     this.banner = new Banner(this.store);
     this.packets = new Packets(this.store);
   }
@@ -38,29 +32,10 @@ export class SshProtocol implements Protocol {
     return len < PREFIX.length ? Probe2.More : Probe2.Yes;
   }
 
-  begin(): void {}
-
-  open(session: number): void {
-    this.sessions.words[session * Session.Words + TX_WORD] = 0;
-  }
-
-  close(session: number): void {
-    this.sessions.words[session * Session.Words + TX_WORD] = SPENT;
-  }
-
-  forget(session: number, _tx: number): void {
-    this.close(session);
-  }
-
-  /** The session's transaction; below 0: it has none, or no longer. */
-  transaction(session: number): number {
-    return this.sessions.words[session * Session.Words + TX_WORD] - 1;
-  }
-
   data(session: number, direction: number, mem: Uint8Array, _region: number, off: number, len: number): Parsed {
     let tx = this.transaction(session);
     if (tx < 0) {
-      if (this.sessions.words[session * Session.Words + TX_WORD] === SPENT) return Parsed.Done;
+      if (this.isSpent(session)) return Parsed.Done;
       tx = this.start(session);
       if (tx < 0) return Parsed.Failed;
     }
@@ -72,7 +47,7 @@ export class SshProtocol implements Protocol {
       if (used < 0) return Parsed.Failed;
     }
     if (!this.packets.data(tx, direction, mem, off + used, len - used)) return Parsed.Failed;
-    return this.settle(session, tx);
+    return this.progress(session, tx);
   }
 
   gap(session: number, direction: number, length: number): Parsed {
@@ -80,7 +55,7 @@ export class SshProtocol implements Protocol {
     if (tx < 0) return Parsed.Go;
     this.banner.finish(tx, direction);
     this.packets.gap(tx, direction, length);
-    return this.settle(session, tx);
+    return this.progress(session, tx);
   }
 
   finish(session: number, direction: number): void {
@@ -89,7 +64,7 @@ export class SshProtocol implements Protocol {
     this.banner.finish(tx, direction);
     this.store.heap[this.store.side(tx, direction) + Side.Stage] = Stage.End;
     this.store.state(tx, direction, STATE_DONE);
-    this.settle(session, tx);
+    this.progress(session, tx);
   }
 
   select(tx: number, direction: number, buffers: Buffers): void {
@@ -119,25 +94,10 @@ export class SshProtocol implements Protocol {
   }
 
   /** Once both sides have come to their end, whether by NEWKEYS or by a hole, there is nothing left to read. */
-  private settle(session: number, tx: number): Parsed {
+  private progress(session: number, tx: number): Parsed {
     const { heap } = this.store;
     const left = heap[this.store.side(tx, 0) + Side.Stage] !== Stage.End || heap[this.store.side(tx, 1) + Side.Stage] !== Stage.End;
-    // A transaction that is complete ends with the packet, and its number is another's then.
-    if (this.txs.isDone(tx)) this.sessions.words[session * Session.Words + TX_WORD] = SPENT;
+    this.settle(session, tx);
     return left ? Parsed.Go : Parsed.Done;
-  }
-
-  private start(session: number): number {
-    const tx = this.txs.open(session, AppProto.Ssh, 0);
-    if (tx < 0) {
-      this.counters[Counter.AppNoRoom]++;
-      return -1;
-    }
-    if (!this.store.begin(tx)) {
-      this.txs.close(tx);
-      return -1;
-    }
-    this.sessions.words[session * Session.Words + TX_WORD] = tx + 1;
-    return tx;
   }
 }

@@ -1,4 +1,4 @@
-import { Counter } from '../../metrics/counters.js';
+import { ContextStore } from '../context-store.js';
 import { type Transactions, Tx } from '../transactions.js';
 import type { TlsEvent } from './events.js';
 import { Side, Word } from './layout.js';
@@ -8,33 +8,9 @@ import type { Printer } from './printer.js';
 const MOST_TEXT = 32768;
 
 /** The words and bytes of TLS transactions, for the parts of the parser. */
-export class TlsStore {
-  readonly words: Int32Array;
-  /** The heap's bytes, and the same as words: contexts. */
-  readonly bytes: Uint8Array;
-  readonly heap: Int32Array;
-
-  constructor(
-    readonly txs: Transactions,
-    private readonly counters: Float64Array,
-  ) {
-    this.words = txs.words;
-    this.bytes = txs.heap.bytes;
-    this.heap = new Int32Array(this.bytes.buffer);
-  }
-
-  /** Gives a transaction its context. False: no room. */
-  begin(tx: number): boolean {
-    const at = this.reserve(tx, 2 * Side.Words * 4);
-    if (at < 0) return false;
-    this.heap.fill(0, at >> 2, (at >> 2) + 2 * Side.Words);
-    this.words[tx * Tx.Words + Tx.Parser + Word.Context] = at;
-    return true;
-  }
-
-  /** Index in `heap` of a direction's first word. */
-  side(tx: number, direction: number): number {
-    return (this.words[tx * Tx.Words + Tx.Parser + Word.Context] >> 2) + direction * Side.Words;
+export class TlsStore extends ContextStore {
+  constructor(txs: Transactions, counters: Float64Array) {
+    super(txs, counters, Side.Words);
   }
 
   event(tx: number, direction: number, event: TlsEvent): void {
@@ -43,13 +19,6 @@ export class TlsStore {
     if ((this.words[at] & bit) !== 0) return;
     this.words[at] |= bit;
     this.txs.moment(tx, direction);
-  }
-
-  /** Offset of that many bytes which last as long as the transaction, or -1, which is counted. */
-  reserve(tx: number, length: number): number {
-    const at = this.txs.reserve(tx, length);
-    if (at < 0) this.counters[Counter.AppNoRoom]++;
-    return at;
   }
 
   /** Keeps what was printed since `from` in heap[index] (0: no room) and its length in heap[index + 1]. */

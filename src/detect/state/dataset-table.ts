@@ -128,18 +128,11 @@ export class DatasetTable {
   /** Reputation of the value mem[off, off + n), -1 when it is not in the set. */
   find(mem: Uint8Array, off: number, n: number): number {
     if (!this.fits(n)) return -1;
-    let from = mem;
-    let at = off;
-    let length = n;
-    if (this.valueBytes === 16 && n === 4) {
-      from = this.map(mem, off);
-      at = 0;
-      length = 16;
-    }
-    const bucket = this.bucketOf(from, at, length);
+    if (this.isMapped(n)) return this.find(this.map(mem, off), 0, 16);
+    const bucket = this.bucketOf(mem, off, n);
     const locks = this.words[Head.Changes] !== 0;
     if (locks) this.lock(bucket & (LOCKS - 1));
-    const e = this.entry(bucket, from, at, length);
+    const e = this.entry(bucket, mem, off, n);
     const reputation = e === 0 ? -1 : this.words[e + 2];
     if (locks) this.release(bucket & (LOCKS - 1));
     return reputation;
@@ -149,26 +142,19 @@ export class DatasetTable {
   add(mem: Uint8Array, off: number, n: number, reputation = 0): Added {
     if (!this.fits(n)) return Added.Full;
     const { words } = this;
-    let from = mem;
-    let at = off;
-    let length = n;
-    if (this.valueBytes === 16 && n === 4) {
-      from = this.map(mem, off);
-      at = 0;
-      length = 16;
-    }
-    const bucket = this.bucketOf(from, at, length);
+    if (this.isMapped(n)) return this.add(this.map(mem, off), 0, 16, reputation);
+    const bucket = this.bucketOf(mem, off, n);
     const stripe = bucket & (LOCKS - 1);
     this.lock(stripe);
     let added = Added.Known;
-    if (this.entry(bucket, from, at, length) === 0) {
-      const e = this.room(length);
+    if (this.entry(bucket, mem, off, n) === 0) {
+      const e = this.room(n);
       if (e === 0) added = Added.Full;
       else {
-        words[e + 1] = (words[e + 1] & 0xff0000) | length | LIVE;
+        words[e + 1] = (words[e + 1] & 0xff0000) | n | LIVE;
         words[e + 2] = reputation;
         const first = 4 * (e + ENTRY);
-        for (let i = 0; i < length; i++) this.bytes[first + i] = from[at + i];
+        for (let i = 0; i < n; i++) this.bytes[first + i] = mem[off + i];
         words[e] = words[BUCKETS_AT + bucket];
         words[BUCKETS_AT + bucket] = e;
         Atomics.add(words, Head.Count, 1);
@@ -183,18 +169,11 @@ export class DatasetTable {
   remove(mem: Uint8Array, off: number, n: number): boolean {
     if (!this.fits(n)) return false;
     const { words } = this;
-    let from = mem;
-    let at = off;
-    let length = n;
-    if (this.valueBytes === 16 && n === 4) {
-      from = this.map(mem, off);
-      at = 0;
-      length = 16;
-    }
-    const bucket = this.bucketOf(from, at, length);
+    if (this.isMapped(n)) return this.remove(this.map(mem, off), 0, 16);
+    const bucket = this.bucketOf(mem, off, n);
     const stripe = bucket & (LOCKS - 1);
     this.lock(stripe);
-    const e = this.entry(bucket, from, at, length);
+    const e = this.entry(bucket, mem, off, n);
     if (e !== 0) {
       let before = BUCKETS_AT + bucket;
       while (words[before] !== e) before = words[before];
@@ -241,6 +220,11 @@ export class DatasetTable {
   private fits(n: number): boolean {
     if (this.valueBytes === 0) return n > 0 && n <= MAX_VALUE;
     return n === this.valueBytes || (n === 4 && this.words[Head.Type] === DatasetType.Ip);
+  }
+
+  /** An IPv4 address among IPv6 ones: kept in their form. */
+  private isMapped(n: number): boolean {
+    return this.valueBytes === 16 && n === 4;
   }
 
   private map(mem: Uint8Array, off: number): Uint8Array {

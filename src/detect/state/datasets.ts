@@ -12,14 +12,13 @@ export interface DatasetMemory {
 
 /** The datasets that this thread's rules look at; the memory is the process's. */
 export class Datasets {
-  private readonly tables = new Map<string, DatasetTable>();
+  private tables = new Map<string, DatasetTable>();
 
   constructor(private readonly counters: Float64Array) {}
 
-  /** What a new rule set brings: all its sets. */
+  /** What a new rule set brings: all its sets. When it throws, those of before stay. */
   use(sets: readonly DatasetMemory[]): void {
-    this.tables.clear();
-    for (const { name, memory } of sets) this.tables.set(name, new DatasetTable(memory));
+    this.tables = new Map(sets.map(({ name, memory }) => [name, new DatasetTable(memory)]));
   }
 
   get(name: string): DatasetTable | undefined {

@@ -1,5 +1,5 @@
 import { DECODE_EVENT_NAMES, decodeEventCode, neverRaised } from '../../decode/events.js';
-import { needsReassembly, STREAM_EVENT_NAMES, streamEventCode } from '../../stream/events.js';
+import { STREAM_EVENT_NAMES, streamEventCode } from '../../stream/events.js';
 import type { EventOption } from '../packet-option.js';
 import { RuleError } from '../rule-error.js';
 import { shorten } from '../text.js';
@@ -22,7 +22,6 @@ function addDecode({ rule }: RuleState, value: string, option: string): void {
 function addStream({ rule }: RuleState, value: string, option: string): void {
   const code = streamEventCode(value.toLowerCase());
   if (code === 0) throw unknown(option, value);
-  if (needsReassembly(code)) rule.inert ??= 'stream reassembly';
   rule.header.push({ kind: 'stream-event', code });
 }
 

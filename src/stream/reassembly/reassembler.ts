@@ -67,6 +67,11 @@ export class Reassembler {
     return this.held.repairCount;
   }
 
+  /** There are more of them than are noted: the packet must not be forwarded. Its new bytes were delivered all the same. */
+  get unrepairable(): boolean {
+    return this.held.repairsLost !== 0;
+  }
+
   /** Overwrites them in the packet's memory; the caller puts the checksum right. */
   repair(p: Packet): void {
     const { repairs, repairCount } = this.held;
@@ -88,12 +93,21 @@ export class Reassembler {
     return this.inline < 0 ? p.mode === Mode.Ips : this.inline === 1;
   }
 
+  /** Whether the packet's bytes are the next ones. */
+  isNext(p: Packet): boolean {
+    const seq = (p.tcpFlags & TcpFlag.Syn) !== 0 ? (p.tcpSeq + 1) | 0 : p.tcpSeq;
+    const at = (p.flow * 2 + p.direction) * Line.Words;
+    const flags = this.lines[at + Line.Flags];
+    if ((flags & LineFlag.Started) !== 0) return seq === this.lines[at + Line.Next];
+    return (flags & LineFlag.Adrift) !== 0 || this.placement.startOf(p, p.flow, seq) === seq;
+  }
+
   /**
    * Takes a packet with a flow. False: no room (inline, and never when forced), and nothing was changed: the packet must
    * not be forwarded, or be given once more with `force`.
    */
   take(p: Packet, force: boolean): boolean {
-    const { lines, held } = this;
+    const { lines } = this;
     const slot = p.flow;
     const direction = p.direction;
     const at = (slot * 2 + direction) * Line.Words;
@@ -117,7 +131,6 @@ export class Reassembler {
     if (this.flows.tcpState[slot] === TcpState.Closed && !inline) this.flush(slot);
     this.windows.save(at, direction);
     this.windows.save(other, direction ^ 1);
-    if (held.repairsLost !== 0 && !force) return false;
     return taken;
   }
 
@@ -162,6 +175,12 @@ export class Reassembler {
       return false;
     lines[at + Line.Flags] &= ~LineFlag.Unsettled;
     lines[at + Line.Words + Line.Flags] &= ~LineFlag.Unsettled;
+    if ((lines[at + Line.Flags] & LineFlag.Adrift) !== 0) {
+      // Nobody knows any more what it was.
+      this.restart(at);
+      this.restart(at + Line.Words);
+      return true;
+    }
     if ((lines[at + Line.Flags] & LineFlag.Started) === 0) return false;
     const acked = this.flows.l4[slot * L4.Words + L4.Ack + 1];
     const next = lines[at + Line.Next];
@@ -180,8 +199,9 @@ export class Reassembler {
   /** Nobody wants the flow's bytes for now: gives back what is held. Taken again, each direction begins with what comes then. */
   forget(slot: number): void {
     for (let at = slot * 2 * Line.Words, i = 0; i < 2; i++, at += Line.Words) {
+      const unsettled = this.lines[at + Line.Flags] & LineFlag.Unsettled;
       this.restart(at);
-      this.lines[at + Line.Flags] |= LineFlag.Adrift;
+      this.lines[at + Line.Flags] |= LineFlag.Adrift | unsettled;
     }
   }
 

@@ -1,0 +1,120 @@
+import { APP_PROTO_NAMES, PARSED } from '../app-layer/buffers.js';
+import { type DnsEveOptions, dnsEveOptions } from '../app-layer/dns/options.js';
+import type { HttpLimits } from '../app-layer/http/http.js';
+import type { AppOptions, ProtocolChoice } from '../app-layer/protocols.js';
+import type { Context } from './context.js';
+import { readPorts } from './ports.js';
+import { shown, toPlain } from './tree.js';
+import { choice, int, section, size, texts } from './values.js';
+
+const KB = 1024;
+const GB = 1024 ** 3;
+const PROTOCOLS = ['app-layer', 'protocols'];
+
+const enabled = () => choice<string>('yes', ['yes', 'no', 'detection-only', 'true', 'false', 'on', 'off', '1', '0', 'y', 'n']);
+const OFF = ['no', 'false', 'off', '0', 'n'];
+
+/** `libhtp.default-config`; 0 bytes or layers mean what they say, except that a body limit of 0 is none. */
+const htp = section(
+  {
+    'request-body-limit': size(100 * KB, 0, GB),
+    'response-body-limit': size(100 * KB, 0, GB),
+    'response-body-decompress-layer-limit': int(2, 0, 100),
+  },
+  [
+    'personality',
+    'request-body-minimal-inspect-size',
+    'request-body-inspect-window',
+    'response-body-minimal-inspect-size',
+    'response-body-inspect-window',
+    'http-body-inline',
+    'randomize-inspection-sizes',
+    'randomize-inspection-range',
+    'double-decode-path',
+    'double-decode-query',
+    'lzma-enabled',
+    'lzma-memlimit',
+    'compression-bomb-limit',
+    'decompression-time-limit',
+    'max-tx',
+    'headers-limit',
+    'swf-decompression',
+    'uri-include-all',
+    'query-plusspace-decode',
+    'path-convert-backslash-separators',
+    'path-separators-compress',
+    'path-url-decode',
+    'path-bestfit-replacement-char',
+    'path-control-char-handling',
+    'meta-field-limit',
+    'tx-auto-destroy',
+    'request-line-limit',
+  ],
+);
+
+/** What the parsers are told of `app-layer.protocols` (user guide, "Suricata.yaml"). Throws SluiceError SLUICE_CONFIG. */
+export function readAppLayer(context: Context, portGroups: Record<string, string>, dnsEve?: DnsEveOptions): AppOptions {
+  const protocols: Record<string, ProtocolChoice> = {};
+  for (const proto of PARSED) {
+    const name = APP_PROTO_NAMES[proto];
+    const found = readProtocol(context, name, portGroups);
+    if (found !== undefined) protocols[name] = found;
+  }
+  return { protocols, http: readHttp(context), dnsEve };
+}
+
+function readProtocol(context: Context, name: string, groups: Record<string, string>): ProtocolChoice | undefined {
+  const path = [...PROTOCOLS, name];
+  if (context.find(path) === undefined) return undefined;
+  const on = isOn(context, path);
+  const tcp = on && isOn(context, [...path, 'tcp']);
+  const udp = on && isOn(context, [...path, 'udp']);
+  const ports = [...new Set([[], ['tcp'], ['udp']].flatMap((more) => detectionPorts(context, [...path, ...more], groups)))];
+  return tcp && udp && ports.length === 0 ? undefined : { tcp, udp, ports };
+}
+
+function isOn(context: Context, path: readonly string[]): boolean {
+  return !OFF.includes(context.read([...path, 'enabled'], enabled()));
+}
+
+/** `detection-ports: dp: 80, 8080`; [] = as built in. */
+function detectionPorts(context: Context, path: readonly string[], groups: Record<string, string>): number[] {
+  const at = [...path, 'detection-ports', 'dp'];
+  const list = context.read(at, texts('ports'));
+  return list.length === 0 ? [] : readPorts(context, at, list, groups, true);
+}
+
+function readHttp(context: Context): HttpLimits {
+  // Old files have the section at the top.
+  const old = ['libhtp', 'default-config'];
+  const path = [...PROTOCOLS, 'http', 'libhtp', 'default-config'];
+  const read = context.read(context.find(path) === undefined && context.find(old) !== undefined ? old : path, htp);
+  return {
+    requestBody: read['request-body-limit'] || GB,
+    responseBody: read['response-body-limit'] || GB,
+    layers: read['response-body-decompress-layer-limit'],
+  };
+}
+
+/** `types: - dns: {...}` of an eve-log. As in Suricata the environment says the version when the file does not. */
+export function readDnsEve(context: Context, path: readonly string[]): DnsEveOptions {
+  const options = readDnsOptions(context, path);
+  const version = process.env.SURICATA_EVE_DNS_VERSION;
+  if (version === '2' && (context.find([...path, 'version'])?.value ?? '') === '') options.version = 2;
+  return options;
+}
+
+function readDnsOptions(context: Context, path: readonly string[]): DnsEveOptions {
+  const node = context.find(path);
+  const plain = node === undefined ? undefined : toPlain(node);
+  try {
+    return dnsEveOptions(plain === undefined || typeof plain === 'string' || Array.isArray(plain) ? undefined : withoutEmpty(plain));
+  } catch (error) {
+    return context.bad(node!, path, `has ${shown((error as Error).message)}`, 'version 2 or 3, requests, responses, formats, types');
+  }
+}
+
+/** A key without a value is as if it were not there. */
+function withoutEmpty(section: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(section).filter(([, value]) => value !== ''));
+}

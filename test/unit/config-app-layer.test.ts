@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { AppProto } from '../../src/app-layer/buffers.js';
+import { DNS_EVE_DEFAULTS } from '../../src/app-layer/dns/options.js';
+import { chosenProtocols, PROTOCOLS } from '../../src/app-layer/protocols.js';
+import { loadConfig } from '../../src/config/load.js';
+import { DnsTalk, message, question } from '../support/dns.js';
+
+function load(yaml: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
+  try {
+    const file = join(folder, 'suricata.yaml');
+    writeFileSync(file, `%YAML 1.1\n---\n${yaml}`);
+    const { config, warnings } = loadConfig(file);
+    return { ...config.appLayer, warnings };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const HTTP = { requestBody: 102_400, responseBody: 102_400, layers: 2 };
+const eve = (dns: string, more = '') => `outputs:
+  - eve-log:
+      enabled: yes
+      types:
+        - alert
+        - dns:${dns}${more}
+`;
+
+test('app-layer: the defaults are those of Suricata', () => {
+  assert.deepEqual(load(''), { protocols: {}, http: HTTP, dnsEve: undefined, warnings: [] });
+  assert.deepEqual(load(eve('')).dnsEve, DNS_EVE_DEFAULTS);
+});
+
+test('app-layer: what is written counts', () => {
+  const yaml = `
+app-layer:
+  protocols:
+    krb5:
+      enabled: yes
+    tls:
+      enabled: detection-only
+      detection-ports:
+        dp: 443, 8443
+    ssh:
+      enabled: no
+    dns:
+      tcp:
+        enabled: yes
+        detection-ports:
+          dp: 53
+      udp:
+        enabled: no
+        detection-ports:
+          dp: [ 5300, 53 ]
+    http:
+      enabled: yes
+      libhtp:
+        default-config:
+          personality: IDS
+          request-body-limit: 4kb
+          response-body-limit: 0
+          response-body-decompress-layer-limit: 3
+`;
+  assert.deepEqual(load(yaml), {
+    protocols: {
+      tls: { tcp: true, udp: true, ports: [443, 8443] },
+      dns: { tcp: true, udp: false, ports: [53, 5300] },
+      ssh: { tcp: false, udp: false, ports: [] },
+    },
+    http: { requestBody: 4096, responseBody: 1024 ** 3, layers: 3 },
+    dnsEve: undefined,
+    warnings: [],
+  });
+  assert.equal(load('libhtp:\n  default-config:\n    request-body-limit: 10\n').http!.requestBody, 10);
+});
+
+test('app-layer: the dns section of the first eve-log that is on', () => {
+  const written =
+    '\n            version: 2\n            requests: no\n            types: [a, aaaa]\n            formats: [grouped]\n            responses:';
+  assert.deepEqual(load(eve(written)).dnsEve, {
+    version: 2,
+    requests: false,
+    responses: true,
+    detailed: false,
+    grouped: true,
+    types: [1, 28],
+  });
+  assert.equal(load(`${eve('')}${eve(written).replace('outputs:\n', '')}`).dnsEve!.version, 3);
+  assert.throws(() => load(eve('\n            version: 4')), /dns.*4 is not 2 or 3/);
+  assert.throws(() => load('app-layer:\n  protocols:\n    ftp:\n      enabled: perhaps\n'), /ftp\.enabled.*perhaps/);
+});
+
+test('the parsers are those that are on, on their ports', () => {
+  assert.deepEqual(
+    chosenProtocols().map(({ proto }) => proto),
+    PROTOCOLS.map(({ proto }) => proto),
+  );
+  const chosen = chosenProtocols({
+    protocols: {
+      ssh: { tcp: false, udp: false, ports: [] },
+      dns: { tcp: true, udp: false, ports: [53, 5300] },
+    },
+  });
+  assert.equal(
+    chosen.find(({ proto }) => proto === AppProto.Ssh),
+    undefined,
+  );
+  const dns = chosen.find(({ proto }) => proto === AppProto.Dns)!;
+  assert.deepEqual([dns.tcp, dns.udp, dns.ports], [true, false, [53, 5300]]);
+});
+
+test('a message that the options leave out is inspected, and has no record', () => {
+  const request = message({ questions: [question('twitter.com')] });
+  for (const [options, logged] of [
+    [{}, false],
+    [{ requests: false }, true],
+    [{ types: [28] }, true],
+    [{ types: [1, 28] }, false],
+  ] as const) {
+    const talk = new DnsTalk({ limits: { eve: { ...DNS_EVE_DEFAULTS, ...options } } });
+    talk.packet(0, request);
+    assert.equal(talk.seen[0].logged, logged);
+    assert.deepEqual(talk.seen[0].buffers['dns.query'], ['twitter.com']);
+    talk.dns.release();
+  }
+});
