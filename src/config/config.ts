@@ -1,6 +1,6 @@
+import type { AppOptions } from '../app-layer/protocols.js';
 import type { ExceptionPolicy } from '../ring/verdict.js';
 import type { DatasetsConfig } from '../rules/datasets.js';
-import type { AppOptions } from '../app-layer/protocols.js';
 import type { ReassemblyConfig } from './reassembly.js';
 
 /**

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import { AppLayer, NO_ROOM } from '../app-layer/app-layer.js';
-import { PROTOCOL_SPECS } from '../app-layer/protocols.js';
+import { chosenProtocols, PROTOCOL_SPECS } from '../app-layer/protocols.js';
 import { Tx } from '../app-layer/transactions.js';
 import type { Config } from '../config/config.js';
 import { Decoder } from '../decode/decoder.js';
@@ -147,7 +147,10 @@ export class Engine {
     });
     this.store.datasets.use(setup.datasets ?? []);
     this.tcp = new TcpTracker(config.stream, this.flows, counters);
-    this.app = new AppLayer(this.flows, counters, { reassembly: { ...config.stream.reassembly, inline: config.stream.inline } });
+    this.app = new AppLayer(this.flows, counters, {
+      protocols: chosenProtocols(config.appLayer),
+      reassembly: { ...config.stream.reassembly, inline: config.stream.inline },
+    });
     this.txRules = new TxRules(this.app.txs, counters);
     this.bypassMark = config.nfq.bypassMark;
     this.bypassMask = config.nfq.bypassMask;
@@ -348,7 +351,8 @@ export class Engine {
         if (p.mode === Mode.Ips && (this.app.differs || this.app.unrepairable)) spoiled = !this.repair(p);
       }
       p.appProto = this.app.protoOf(p);
-    } else if (p.proto === IpProto.Udp && (flags & (FlowFlag.Passed | FlowFlag.Bypassed | FlowFlag.Dropped)) === 0 && p.csumInvalid === 0) {
+    } else if (p.proto === IpProto.Udp && (flags & (FlowFlag.Passed | FlowFlag.Bypassed | FlowFlag.Dropped)) === 0) {
+      // Whatever its checksum says: what no host takes does no harm here, and nothing is remembered of it.
       transactions = this.app.datagram(p);
       p.appProto = flows.appProto[p.flow];
     }
