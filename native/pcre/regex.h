@@ -58,7 +58,8 @@ class RegexTable {
   };
 
   std::unique_ptr<pcre2_jit_stack, Free<pcre2_jit_stack_free>> jit_stack_;
-  // Two pairs of offsets are enough: only the whole match and its first group are asked for. Shared, because a thread runs one at a time.
+  // Two pairs of offsets are enough: only the whole match and its first group are asked for. Shared, because a thread
+  // runs one at a time.
   std::unique_ptr<pcre2_match_data, Free<pcre2_match_data_free>> match_data_;
   std::vector<std::unique_ptr<Regex>> regexes_;
   int32_t last_start_ = 0;
