@@ -372,7 +372,11 @@ export class Engine {
     if ((flags & FlowFlag.Bypassed) !== 0) return this.bypassed();
     if ((flags & FlowFlag.Passed) !== 0) return Verdict.Pass;
     const verdict = this.examine(p);
-    return verdict === Verdict.None ? this.examineTransactions(p, transactions) : verdict;
+    if (verdict === Verdict.None) return this.examineTransactions(p, transactions);
+    // Only the packet is dropped: its sender repeats it, perhaps cut differently, and what it brought does not come again.
+    if (verdict === Verdict.Drop && transactions > 0 && (flows.flags[p.flow] & FlowFlag.Dropped) === 0)
+      this.examineTransactions(p, transactions);
+    return verdict;
   }
 
   /**

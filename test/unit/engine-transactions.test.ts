@@ -81,6 +81,17 @@ class Connection {
 const types = (found: Record<string, unknown>[]) => found.map((e) => e.event_type).join(' ');
 
 describe('transactions through an engine', () => {
+  it('a rule that drops one packet does not hide what that packet brought to a transaction', () => {
+    const c = new Connection([
+      'drop tcp any any -> any any (msg:"long"; dsize:>20; sid:1;)',
+      'drop http any any -> any any (msg:"evil"; http.uri; content:"/evil"; sid:2;)',
+    ]);
+    assert.equal(c.client('GET /evil HTTP/1.1\r\nHost: a\r\n\r\n'), 'drop: rules');
+    // Short enough for the first rule: it is the flow that is dropped.
+    assert.equal(c.client('x'), 'drop: flow drop');
+    c.bench.close();
+  });
+
   it('a rule on two buffers that come with different packets drops the second', () => {
     const c = new Connection(['drop http any any -> any any (http.uri; content:"/upload"; http.request_body; content:"evil";)']);
     assert.equal(c.client('POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n'), 'pass');
