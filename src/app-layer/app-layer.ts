@@ -8,7 +8,7 @@ import { Reassembler, type ReassemblyOptions } from '../stream/reassembly/reasse
 import type { StreamSink } from '../stream/reassembly/sink.js';
 import { AppProto, Buffers } from './buffers.js';
 import { AppMemory } from './memory.js';
-import { Parsed, PROBE_BYTES, Probe2, type Protocol } from './protocol.js';
+import { Likeness, Parsed, PROBE_BYTES, type Protocol } from './protocol.js';
 import { PROTOCOLS, type ProtocolSpec } from './protocols.js';
 import { Probe, Session, Sessions } from './sessions.js';
 import { STATE_DONE, Transactions, Tx, TxFlag } from './transactions.js';
@@ -437,15 +437,15 @@ export class AppLayer implements StreamSink {
     const hint = ports[port];
     if (hint !== 0) {
       const answer = this.parsers[hint]!.probe(direction, mem, off, len, port);
-      if (answer === Probe2.Yes) return hint;
-      if (answer === Probe2.More) result = AppProto.Unknown;
+      if (answer === Likeness.Yes) return hint;
+      if (answer === Likeness.More) result = AppProto.Unknown;
     }
     for (let i = 0; i < list.length; i++) {
       const protocol = list[i];
       if (protocol.proto === hint) continue;
       const answer = protocol.probe(direction, mem, off, len, port);
-      if (answer === Probe2.Yes) return protocol.proto;
-      if (answer === Probe2.More) result = AppProto.Unknown;
+      if (answer === Likeness.Yes) return protocol.proto;
+      if (answer === Likeness.More) result = AppProto.Unknown;
     }
     return len >= PROBE_BYTES ? AppProto.Failed : result;
   }

@@ -13,7 +13,7 @@ export const enum Parsed {
 }
 
 /** Answers of probe. */
-export const enum Probe2 {
+export const enum Likeness {
   No = 0,
   Yes = 1,
   /** More bytes are needed to say. */
@@ -34,7 +34,7 @@ export const enum Probe2 {
 export interface Protocol {
   readonly proto: AppProto;
   /** Looks at the first bytes of a direction; never more than PROBE_BYTES are there. Pure: nothing is remembered. */
-  probe(direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Probe2;
+  probe(direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Likeness;
   begin(): void;
   /** Of protocols of datagrams: the id of the flow's next transaction. The frame sets it before data, and keeps what it is after. */
   nextId?: number;

@@ -1,56 +1,9 @@
 import { BUFFER_NAMES, Buffers } from '../../src/app-layer/buffers.js';
 import { Parsed, type Protocol } from '../../src/app-layer/protocol.js';
-import type { RecordNames, RecordWriter } from '../../src/app-layer/record.js';
+import type { RecordNames } from '../../src/app-layer/record.js';
 import { Sessions } from '../../src/app-layer/sessions.js';
 import { STATE_DONE, Transactions, Tx } from '../../src/app-layer/transactions.js';
-
-const latin1 = (mem: Uint8Array, off: number, len: number) => Buffer.from(mem.buffer, mem.byteOffset + off, len).toString('latin1');
-
-/** Makes an object of a transaction's record. */
-export class ObjectWriter implements RecordWriter {
-  readonly root: Record<string, unknown> = {};
-  private readonly open: unknown[] = [this.root];
-
-  constructor(private readonly names: RecordNames) {}
-
-  private put(field: number, value: unknown): void {
-    const into = this.open.at(-1);
-    if (Array.isArray(into)) into.push(value);
-    else (into as Record<string, unknown>)[this.names.fields[field]] = value;
-  }
-  text(field: number, mem: Uint8Array, off: number, len: number): void {
-    this.put(field, latin1(mem, off, len));
-  }
-  hex(field: number, mem: Uint8Array, off: number, len: number, colons: boolean): void {
-    const digits = Buffer.from(mem.subarray(off, off + len)).toString('hex');
-    this.put(field, colons ? (digits.match(/../g) ?? []).join(':') : digits);
-  }
-  word(field: number, word: number): void {
-    this.put(field, this.names.words[word]);
-  }
-  number(field: number, value: number): void {
-    this.put(field, value);
-  }
-  flag(field: number, value: boolean): void {
-    this.put(field, value);
-  }
-  address(field: number, mem: Uint8Array, off: number, len: number): void {
-    this.put(field, [...mem.subarray(off, off + len)].join('.'));
-  }
-  object(field: number): void {
-    const value = {};
-    this.put(field, value);
-    this.open.push(value);
-  }
-  array(field: number): void {
-    const value: unknown[] = [];
-    this.put(field, value);
-    this.open.push(value);
-  }
-  end(): void {
-    this.open.pop();
-  }
-}
+import { latin1, ObjectWriter } from './object-writer.js';
 
 type Make = (sessions: Sessions, txs: Transactions, counters: Float64Array) => Protocol;
 

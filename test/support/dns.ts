@@ -3,83 +3,15 @@ import { type DnsLimits, DnsProtocol } from '../../src/app-layer/dns/dns.js';
 import type { DnsEveOptions } from '../../src/app-layer/dns/options.js';
 import { DNS_NAMES } from '../../src/app-layer/dns/record.js';
 import { Parsed } from '../../src/app-layer/protocol.js';
-import type { RecordNames, RecordWriter } from '../../src/app-layer/record.js';
 import { Sessions } from '../../src/app-layer/sessions.js';
 import { Transactions, Tx, TxFlag } from '../../src/app-layer/transactions.js';
+import { escaped, type Json, ObjectWriter } from './object-writer.js';
 
 export const bytes = (text: string) => Uint8Array.from(text, (c) => c.charCodeAt(0));
 export const latin1 = (mem: Uint8Array) => String.fromCharCode(...mem);
 export const hex = (text: string) => Uint8Array.from(text.replace(/\s/g, '').match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 
-// biome-ignore lint/suspicious/noExplicitAny: JSON of no fixed form
-export type Json = Record<string, any>;
-
-/** Builds a plain object out of a record, text as Suricata escapes it. */
-export class ObjectWriter implements RecordWriter {
-  readonly root: Json = {};
-  private readonly stack: Json[] = [this.root];
-
-  constructor(private readonly names: RecordNames) {}
-
-  text(field: number, mem: Uint8Array, off: number, len: number): void {
-    const part = mem.subarray(off, off + len);
-    let text: string;
-    try {
-      text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(part);
-    } catch {
-      text = [...part].map((b) => (b < 0x80 ? String.fromCharCode(b) : `\\x${b.toString(16).padStart(2, '0')}`)).join('');
-    }
-    this.put(field, text);
-  }
-  hex(field: number, mem: Uint8Array, off: number, len: number, colons: boolean): void {
-    this.put(field, [...mem.subarray(off, off + len)].map((b) => b.toString(16).padStart(2, '0')).join(colons ? ':' : ''));
-  }
-  word(field: number, word: number): void {
-    this.put(field, this.names.words[word]);
-  }
-  number(field: number, value: number): void {
-    this.put(field, value);
-  }
-  flag(field: number, value: boolean): void {
-    this.put(field, value);
-  }
-  address(field: number, mem: Uint8Array, off: number, len: number): void {
-    const part = [...mem.subarray(off, off + len)];
-    if (len === 4) this.put(field, part.join('.'));
-    else this.put(field, part.map((b, i) => (i % 2 === 0 && i > 0 ? ':' : '') + b.toString(16).padStart(2, '0')).join(''));
-  }
-  object(field: number): void {
-    this.open(field, {});
-  }
-  array(field: number): void {
-    this.open(field, []);
-  }
-  end(): void {
-    if (this.stack.length === 1) throw new Error('end without a beginning');
-    this.stack.pop();
-  }
-  done(): Json {
-    if (this.stack.length !== 1) throw new Error('something is not ended');
-    return this.root;
-  }
-
-  private open(field: number, value: object): void {
-    this.put(field, value);
-    this.stack.push(value);
-  }
-  private put(field: number, value: unknown): void {
-    const top = this.stack[this.stack.length - 1];
-    if (Array.isArray(top)) {
-      if (field !== -1) throw new Error('a field in an array');
-      top.push(value);
-      return;
-    }
-    const name = this.names.fields[field];
-    if (name === undefined || name in top) throw new Error(`field ${field} (${name}) twice or unknown`);
-    if (value === undefined) throw new Error(`${name} has no value`);
-    top[name] = value;
-  }
-}
+export type { Json } from './object-writer.js';
 
 /** What a moment brought: buffers by keyword, the record, events. */
 export interface Seen {
@@ -144,7 +76,7 @@ export class DnsTalk {
         },
       };
       this.dns.select(tx, direction, catcher as unknown as Buffers);
-      const writer = new ObjectWriter(DNS_NAMES);
+      const writer = new ObjectWriter(DNS_NAMES, escaped);
       this.dns.record(tx, writer);
       const { words } = this.txs;
       this.seen.push({
@@ -167,7 +99,7 @@ export class DnsTalk {
     for (let i = 0; i < this.txs.count; i++) {
       const tx = this.txs.moments[2 * i];
       for (let k = 0; k < this.dns.records(tx, options); k++) {
-        const writer = new ObjectWriter(DNS_NAMES);
+        const writer = new ObjectWriter(DNS_NAMES, escaped);
         this.dns.recordOf(tx, k, options, writer);
         records.push(writer.done());
       }

@@ -4,70 +4,10 @@ import { Own } from '../../src/app-layer/http/flow.js';
 import { type HttpLimits, HttpProtocol } from '../../src/app-layer/http/http.js';
 import { HTTP_NAMES } from '../../src/app-layer/http/view.js';
 import { Parsed } from '../../src/app-layer/protocol.js';
-import type { RecordNames, RecordWriter } from '../../src/app-layer/record.js';
 import { Sessions } from '../../src/app-layer/sessions.js';
 import { Transactions, Tx, TxFlag } from '../../src/app-layer/transactions.js';
 import { Counter } from '../../src/metrics/counters.js';
-
-/** Builds a JS object of a record; text as latin1. */
-export class ObjectWriter implements RecordWriter {
-  readonly root: Record<string, unknown> = {};
-  private readonly stack: unknown[] = [this.root];
-
-  constructor(private readonly names: RecordNames) {}
-
-  text(field: number, mem: Uint8Array, off: number, len: number): void {
-    this.value(field, latin1(mem, off, len));
-  }
-
-  hex(field: number, mem: Uint8Array, off: number, len: number, colons: boolean): void {
-    const bytes = Array.from(mem.subarray(off, off + len), (c) => c.toString(16).padStart(2, '0'));
-    this.value(field, bytes.join(colons ? ':' : ''));
-  }
-
-  word(field: number, word: number): void {
-    this.value(field, this.names.words[word]);
-  }
-
-  number(field: number, value: number): void {
-    this.value(field, value);
-  }
-
-  flag(field: number, value: boolean): void {
-    this.value(field, value);
-  }
-
-  address(field: number, mem: Uint8Array, off: number, len: number): void {
-    this.value(field, mem.slice(off, off + len));
-  }
-
-  object(field: number): void {
-    this.nest(field, {});
-  }
-
-  array(field: number): void {
-    this.nest(field, []);
-  }
-
-  end(): void {
-    this.stack.pop();
-  }
-
-  private nest(field: number, value: unknown): void {
-    this.value(field, value);
-    this.stack.push(value);
-  }
-
-  private value(field: number, value: unknown): void {
-    const top = this.stack[this.stack.length - 1];
-    if (Array.isArray(top)) top.push(value);
-    else (top as Record<string, unknown>)[this.names.fields[field]] = value;
-  }
-}
-
-export function latin1(mem: Uint8Array, off: number, len: number): string {
-  return Buffer.from(mem.buffer, mem.byteOffset + off, len).toString('latin1');
-}
+import { latin1, ObjectWriter } from './object-writer.js';
 
 /** What one transaction showed: by direction and buffer the last bytes seen; bodies put together of what each moment added. */
 export interface Seen {

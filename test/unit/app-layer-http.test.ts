@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
-import { Parsed, Probe2 } from '../../src/app-layer/protocol.js';
+import { Likeness, Parsed } from '../../src/app-layer/protocol.js';
 import { HttpHarness, type Seen } from '../support/http-harness.js';
 
 const REQUEST =
@@ -207,14 +207,14 @@ describe('HTTP: first bytes', () => {
   const h = new HttpHarness();
   const probe = (direction: number, text: string) => h.http.probe(direction, Buffer.from(text), 0, text.length, 80);
   it('of a client', () => {
-    assert.equal(probe(0, 'GET / HTTP/1.1'), Probe2.Yes);
-    assert.equal(probe(0, 'GE'), Probe2.More);
-    assert.equal(probe(0, 'GEX'), Probe2.No);
-    assert.equal(probe(0, '\r\nPOST /'), Probe2.Yes);
+    assert.equal(probe(0, 'GET / HTTP/1.1'), Likeness.Yes);
+    assert.equal(probe(0, 'GE'), Likeness.More);
+    assert.equal(probe(0, 'GEX'), Likeness.No);
+    assert.equal(probe(0, '\r\nPOST /'), Likeness.Yes);
   });
   it('of a server', () => {
-    assert.equal(probe(1, 'HTTP/1.1 200'), Probe2.Yes);
-    assert.equal(probe(1, 'HTT'), Probe2.More);
-    assert.equal(probe(1, '220 ftp'), Probe2.No);
+    assert.equal(probe(1, 'HTTP/1.1 200'), Likeness.Yes);
+    assert.equal(probe(1, 'HTT'), Likeness.More);
+    assert.equal(probe(1, '220 ftp'), Likeness.No);
   });
 });

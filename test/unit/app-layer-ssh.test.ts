@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Parsed, Probe2 } from '../../src/app-layer/protocol.js';
+import { Likeness, Parsed } from '../../src/app-layer/protocol.js';
 import { SSH_NAMES } from '../../src/app-layer/ssh/eve.js';
 import { SSH_EVENTS } from '../../src/app-layer/ssh/events.js';
 import { SshProtocol } from '../../src/app-layer/ssh/ssh.js';
@@ -85,7 +85,7 @@ test('SSH 1 has other packets', () => {
 test('by the first bytes', () => {
   const { protocol } = talk();
   const probe = (text: string) => protocol.probe(0, bytes(text), 0, text.length, 22);
-  assert.deepEqual(['', 'SSH', 'SSH-', 'SSH2', 'GET '].map(probe), [Probe2.More, Probe2.More, Probe2.Yes, Probe2.No, Probe2.No]);
+  assert.deepEqual(['', 'SSH', 'SSH-', 'SSH2', 'GET '].map(probe), [Likeness.More, Likeness.More, Likeness.Yes, Likeness.No, Likeness.No]);
 });
 
 test('a hole inside a packet', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { Parsed, Probe2 } from '../../src/app-layer/protocol.js';
+import { Likeness, Parsed } from '../../src/app-layer/protocol.js';
 import { TLS_NAMES } from '../../src/app-layer/tls/eve.js';
 import { TLS_EVENTS } from '../../src/app-layer/tls/events.js';
 import { certChainLen, certExpired, certNotAfter, certNotBefore, certValid, sslState, tlsVersion } from '../../src/app-layer/tls/tests.js';
@@ -225,7 +225,7 @@ test('versions of records', () => {
 test('hellos of SSL 2', () => {
   const v2 = t.bytes(0x80, 9 + 6 + 16, 1, 3, 1, 0, 6, 0, 0, 0, 16, [1, 0, 0x80, 0, 0, 4], t.RANDOM.subarray(0, 16));
   const a = talk();
-  assert.equal(a.protocol.probe(0, v2, 0, v2.length, 443), Probe2.Yes);
+  assert.equal(a.protocol.probe(0, v2, 0, v2.length, 443), Likeness.Yes);
   a.feed(0, v2).feed(1, t.record(22, t.bytes(t.serverHello(4, [], 0x0301), t.certificates(CERT)), 0x0301));
   assert.equal(a.record().subject, 'C=US, O=Foo, CN=bar');
   assert.equal(a.record().version, 'TLSv1');
@@ -240,19 +240,19 @@ test('what is TLS by its first bytes', () => {
   const { protocol } = talk();
   const probe = (direction: number, mem: Uint8Array) => protocol.probe(direction, mem, 0, mem.length, 443);
   const client = hello();
-  assert.equal(probe(0, client), Probe2.Yes);
-  for (let n = 0; n < 5; n++) assert.equal(probe(0, client.subarray(0, n)), Probe2.More);
-  assert.equal(probe(0, t.record(22, t.clientHello(), 0x03ff)), Probe2.Yes);
-  assert.equal(probe(1, client), Probe2.No);
-  assert.equal(probe(1, FLIGHT), Probe2.Yes);
-  assert.equal(probe(1, t.record(21, t.bytes(2, 40))), Probe2.Yes);
+  assert.equal(probe(0, client), Likeness.Yes);
+  for (let n = 0; n < 5; n++) assert.equal(probe(0, client.subarray(0, n)), Likeness.More);
+  assert.equal(probe(0, t.record(22, t.clientHello(), 0x03ff)), Likeness.Yes);
+  assert.equal(probe(1, client), Likeness.No);
+  assert.equal(probe(1, FLIGHT), Likeness.Yes);
+  assert.equal(probe(1, t.record(21, t.bytes(2, 40))), Likeness.Yes);
   for (const text of ['GET / HTTP/1.1\r\n', 'SSH-2.0-x\r\n', '\x16\x02\x01\0\x10\x01', '\x80\x2e\x01junk and more of it'])
     assert.equal(
       probe(
         0,
         Uint8Array.from(text, (c) => c.charCodeAt(0)),
       ),
-      Probe2.No,
+      Likeness.No,
       JSON.stringify(text),
     );
 });

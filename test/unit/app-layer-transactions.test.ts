@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { AppProto, type Buffers } from '../../src/app-layer/buffers.js';
-import { Parsed, Probe2, type Protocol } from '../../src/app-layer/protocol.js';
+import { Likeness, Parsed, type Protocol } from '../../src/app-layer/protocol.js';
 import type { Frame, ProtocolSpec } from '../../src/app-layer/protocols.js';
 import type { RecordWriter } from '../../src/app-layer/record.js';
 import { STATE_DONE, Transactions, Tx } from '../../src/app-layer/transactions.js';
@@ -34,9 +34,9 @@ class Toy implements Protocol {
   nextId = 0;
   readonly calls: string[] = [];
   constructor(private readonly frame: Frame) {}
-  probe(direction: number, mem: Uint8Array, off: number, len: number): Probe2 {
-    if (len < 2) return Probe2.More;
-    return direction === 0 && mem[off] === 0x54 ? Probe2.Yes : Probe2.No;
+  probe(direction: number, mem: Uint8Array, off: number, len: number): Likeness {
+    if (len < 2) return Likeness.More;
+    return direction === 0 && mem[off] === 0x54 ? Likeness.Yes : Likeness.No;
   }
   begin(): void {}
   open(): void {

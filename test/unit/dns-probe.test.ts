@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { isResponse } from '../../src/app-layer/dns/probe.js';
-import { PROBE_BYTES, Probe2 } from '../../src/app-layer/protocol.js';
+import { Likeness, PROBE_BYTES } from '../../src/app-layer/protocol.js';
 import { bytes, DnsTalk, framed, hex, message, question, record } from '../support/dns.js';
 
 const talk = new DnsTalk();
@@ -21,10 +21,10 @@ const SNMP = hex('302902010004067075626c6963a01c02040d1b2a3b020100020100300e300c
 test('requests and responses, short and long, on port 53 and elsewhere', () => {
   for (const mem of [QUERY, ANSWER, LONG]) {
     for (const port of [53, 5300]) {
-      assert.equal(datagram(mem, port), Probe2.Yes);
-      assert.equal(stream(framed(mem), port), Probe2.Yes);
-      assert.equal(talk.dns.probe(0, first(mem), 0, first(mem).length, port), Probe2.Yes);
-      assert.equal(talk.dns.probe(0, first(framed(mem)), 0, first(framed(mem)).length, port), Probe2.Yes);
+      assert.equal(datagram(mem, port), Likeness.Yes);
+      assert.equal(stream(framed(mem), port), Likeness.Yes);
+      assert.equal(talk.dns.probe(0, first(mem), 0, first(mem).length, port), Likeness.Yes);
+      assert.equal(talk.dns.probe(0, first(framed(mem)), 0, first(framed(mem)).length, port), Likeness.Yes);
     }
   }
 });
@@ -38,29 +38,29 @@ test('other things are none', () => {
     QUERY.subarray(0, 11),
   ]) {
     for (const port of [53, 5300]) {
-      if (mem[0] !== 0) assert.equal(datagram(mem, port), Probe2.No);
-      assert.notEqual(stream(mem, port), Probe2.Yes);
+      if (mem[0] !== 0) assert.equal(datagram(mem, port), Likeness.No);
+      assert.notEqual(stream(mem, port), Likeness.Yes);
     }
   }
-  assert.equal(datagram(new Uint8Array(64), 5300), Probe2.No);
+  assert.equal(datagram(new Uint8Array(64), 5300), Likeness.No);
 });
 
 test('elsewhere than on port 53 the tests are stricter, and ports of its relatives are left out', () => {
   const empty = message({ flags: 0x8180 });
-  assert.deepEqual([datagram(empty, 53), datagram(empty, 5300)], [Probe2.Yes, Probe2.No]);
+  assert.deepEqual([datagram(empty, 53), datagram(empty, 5300)], [Likeness.Yes, Likeness.No]);
   const reserved = message({ flags: 0x0140, questions: [question('x')] });
-  assert.deepEqual([datagram(reserved, 53), datagram(reserved, 5300)], [Probe2.Yes, Probe2.No]);
-  assert.equal(datagram(QUERY, 5353), Probe2.No);
-  assert.equal(datagram(QUERY, 5355), Probe2.No);
-  assert.equal(datagram(QUERY, 137), Probe2.No);
-  assert.deepEqual([datagram(QUERY, 53, limited), datagram(QUERY, 5300, limited)], [Probe2.Yes, Probe2.No]);
-  assert.deepEqual([stream(framed(QUERY), 53, limited), stream(framed(QUERY), 5300, limited)], [Probe2.Yes, Probe2.No]);
+  assert.deepEqual([datagram(reserved, 53), datagram(reserved, 5300)], [Likeness.Yes, Likeness.No]);
+  assert.equal(datagram(QUERY, 5353), Likeness.No);
+  assert.equal(datagram(QUERY, 5355), Likeness.No);
+  assert.equal(datagram(QUERY, 137), Likeness.No);
+  assert.deepEqual([datagram(QUERY, 53, limited), datagram(QUERY, 5300, limited)], [Likeness.Yes, Likeness.No]);
+  assert.deepEqual([stream(framed(QUERY), 53, limited), stream(framed(QUERY), 5300, limited)], [Likeness.Yes, Likeness.No]);
 });
 
 test('the beginning of a stream asks for more until the first question is there', () => {
   const mem = framed(QUERY);
-  for (let n = 0; n < 2 + 12 + 17 + 4; n++) assert.equal(stream(mem.subarray(0, n), 53), Probe2.More, `${n} bytes`);
-  assert.equal(stream(mem.subarray(0, 2 + 12 + 17 + 4), 53), Probe2.Yes);
+  for (let n = 0; n < 2 + 12 + 17 + 4; n++) assert.equal(stream(mem.subarray(0, n), 53), Likeness.More, `${n} bytes`);
+  assert.equal(stream(mem.subarray(0, 2 + 12 + 17 + 4), 53), Likeness.Yes);
 });
 
 test('which way a message goes', () => {

@@ -1,6 +1,6 @@
 import { Counter } from '../../metrics/counters.js';
 import { AppProto, BufferId, type Buffers } from '../buffers.js';
-import { Parsed, PROBE_BYTES, Probe2, type Protocol } from '../protocol.js';
+import { Likeness, Parsed, PROBE_BYTES, type Protocol } from '../protocol.js';
 import type { RecordWriter } from '../record.js';
 import { Session, type Sessions } from '../sessions.js';
 import { STATE_DONE, type Transactions, Tx, TxFlag } from '../transactions.js';
@@ -92,18 +92,18 @@ export class DnsProtocol implements Protocol {
   }
 
   /** A datagram or a stream, whichever it looks like: the two can hardly be mistaken for each other. */
-  probe(direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Probe2 {
-    if (this.probeDatagram(direction, mem, off, len, serverPort) === Probe2.Yes) return Probe2.Yes;
+  probe(direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Likeness {
+    if (this.probeDatagram(direction, mem, off, len, serverPort) === Likeness.Yes) return Likeness.Yes;
     return this.probeStream(direction, mem, off, len, serverPort);
   }
 
-  probeDatagram(_direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Probe2 {
+  probeDatagram(_direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Likeness {
     return probeDatagram(mem, off, len, serverPort, this.anyPort, PROBE_BYTES);
   }
 
-  probeStream(_direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Probe2 {
+  probeStream(_direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Likeness {
     const answer = probeStream(mem, off, len, serverPort, this.anyPort);
-    return answer === Probe2.More && len >= PROBE_BYTES ? Probe2.Yes : answer;
+    return answer === Likeness.More && len >= PROBE_BYTES ? Likeness.Yes : answer;
   }
 
   begin(): void {
@@ -274,7 +274,7 @@ export class DnsProtocol implements Protocol {
     const end = off + len;
     const lost = StreamFlag.Lost << direction;
     if ((words[at + Word.Flags] & lost) !== 0) {
-      if (probeStream(mem, off, len, 0, true) !== Probe2.Yes) return Parsed.Go;
+      if (probeStream(mem, off, len, 0, true) !== Likeness.Yes) return Parsed.Go;
       words[at + Word.Flags] &= ~lost;
     }
     for (let pos = off; pos < end; ) {

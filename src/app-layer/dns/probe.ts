@@ -1,4 +1,4 @@
-import { Probe2 } from '../protocol.js';
+import { Likeness } from '../protocol.js';
 import { Flag, HEADER_BYTES, opcodeOf, u16 } from './codes.js';
 
 export const DNS_PORT = 53;
@@ -23,33 +23,33 @@ const CLASS_ANY = 255;
  * must fit into it, and its first question must be one as far as it is there. `strict` (any port but 53): there must be exactly one
  * question, of a class in use, a known opcode and code, no reserved bit, and a request must be nothing but that and an EDNS record.
  */
-export function probeMessage(mem: Uint8Array, off: number, there: number, length: number, strict: boolean): Probe2 {
-  if (length < HEADER_BYTES) return Probe2.No;
-  if (there < HEADER_BYTES) return Probe2.More;
+export function probeMessage(mem: Uint8Array, off: number, there: number, length: number, strict: boolean): Likeness {
+  if (length < HEADER_BYTES) return Likeness.No;
+  if (there < HEADER_BYTES) return Likeness.More;
   const flags = u16(mem, off + 2);
   const questions = u16(mem, off + 4);
   const answers = u16(mem, off + 6);
   const others = u16(mem, off + 8) + u16(mem, off + 10);
-  if (HEADER_BYTES + (questions + answers + others) * LEAST_OF_ALL > length) return Probe2.No;
+  if (HEADER_BYTES + (questions + answers + others) * LEAST_OF_ALL > length) return Likeness.No;
   if (strict) {
-    if (HEADER_BYTES + questions * LEAST_QUESTION + (answers + others) * LEAST_RECORD > length) return Probe2.No;
-    if (questions !== 1 || (flags & Flag.Z) !== 0 || opcodeOf(flags) > LAST_OPCODE || (flags & 15) > LAST_RCODE) return Probe2.No;
-    if ((flags & Flag.Qr) === 0 && ((flags & (Flag.Aa | Flag.Tc | Flag.Ra | 15)) !== 0 || answers > 0 || others > 2)) return Probe2.No;
+    if (HEADER_BYTES + questions * LEAST_QUESTION + (answers + others) * LEAST_RECORD > length) return Likeness.No;
+    if (questions !== 1 || (flags & Flag.Z) !== 0 || opcodeOf(flags) > LAST_OPCODE || (flags & 15) > LAST_RCODE) return Likeness.No;
+    if ((flags & Flag.Qr) === 0 && ((flags & (Flag.Aa | Flag.Tc | Flag.Ra | 15)) !== 0 || answers > 0 || others > 2)) return Likeness.No;
   }
-  return questions === 0 ? Probe2.Yes : question(mem, off, there, length, strict);
+  return questions === 0 ? Likeness.Yes : question(mem, off, there, length, strict);
 }
 
 /** One whole datagram, or its first bytes. */
-export function probeDatagram(mem: Uint8Array, off: number, len: number, serverPort: number, anyPort: boolean, most: number): Probe2 {
-  if (serverPort !== DNS_PORT && (!anyPort || OTHERS.includes(serverPort))) return Probe2.No;
+export function probeDatagram(mem: Uint8Array, off: number, len: number, serverPort: number, anyPort: boolean, most: number): Likeness {
+  if (serverPort !== DNS_PORT && (!anyPort || OTHERS.includes(serverPort))) return Likeness.No;
   const answer = probeMessage(mem, off, len, len < most ? len : 0xffff, serverPort !== DNS_PORT);
-  return answer === Probe2.More && len >= most ? Probe2.Yes : answer === Probe2.Yes ? Probe2.Yes : Probe2.No;
+  return answer === Likeness.More && len >= most ? Likeness.Yes : answer === Likeness.Yes ? Likeness.Yes : Likeness.No;
 }
 
 /** The first bytes of a direction of a stream. */
-export function probeStream(mem: Uint8Array, off: number, len: number, serverPort: number, anyPort: boolean): Probe2 {
-  if (serverPort !== DNS_PORT && (!anyPort || OTHERS.includes(serverPort))) return Probe2.No;
-  if (len < PREFIX_BYTES) return Probe2.More;
+export function probeStream(mem: Uint8Array, off: number, len: number, serverPort: number, anyPort: boolean): Likeness {
+  if (serverPort !== DNS_PORT && (!anyPort || OTHERS.includes(serverPort))) return Likeness.No;
+  if (len < PREFIX_BYTES) return Likeness.More;
   const length = u16(mem, off);
   const there = len - PREFIX_BYTES;
   return probeMessage(mem, off + PREFIX_BYTES, there < length ? there : length, length, serverPort !== DNS_PORT);
@@ -60,30 +60,30 @@ export function isResponse(mem: Uint8Array, off: number, len: number): boolean {
   return len >= HEADER_BYTES && (mem[off + 2] & 0x80) !== 0;
 }
 
-function question(mem: Uint8Array, off: number, there: number, length: number, strict: boolean): Probe2 {
+function question(mem: Uint8Array, off: number, there: number, length: number, strict: boolean): Likeness {
   let at = HEADER_BYTES;
   for (;;) {
-    if (at >= there) return there < length ? Probe2.More : Probe2.No;
+    if (at >= there) return there < length ? Likeness.More : Likeness.No;
     const label = mem[off + at];
     if (label === 0) {
       at++;
       break;
     }
     if (label >= 0xc0) {
-      if (strict) return Probe2.No;
+      if (strict) return Likeness.No;
       at += 2;
       break;
     }
-    if (label >= 0x40 || at + 1 + label + QUESTION_REST > length) return Probe2.No;
+    if (label >= 0x40 || at + 1 + label + QUESTION_REST > length) return Likeness.No;
     at += 1 + label;
   }
-  if (at + 4 > length) return Probe2.No;
-  if (at + 4 > there) return Probe2.More;
-  if (!strict) return Probe2.Yes;
+  if (at + 4 > length) return Likeness.No;
+  if (at + 4 > there) return Likeness.More;
+  if (!strict) return Likeness.Yes;
   const type = u16(mem, off + at);
   const kind = u16(mem, off + at + 2) & 0x7fff;
   const known = kind === CLASS_IN || kind === CLASS_CHAOS || kind === CLASS_HESIOD || kind === CLASS_ANY;
-  return known && type !== 0 ? Probe2.Yes : Probe2.No;
+  return known && type !== 0 ? Likeness.Yes : Likeness.No;
 }
 
 /** After a label: the next one or the end, type, class. */

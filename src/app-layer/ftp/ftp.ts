@@ -2,7 +2,7 @@ import { Counter } from '../../metrics/counters.js';
 import { AppProto, BufferId, type Buffers } from '../buffers.js';
 import { type LineSink, Lines } from '../lines.js';
 import { type AppMemory, LINE_BYTES } from '../memory.js';
-import { Parsed, Probe2, type Protocol } from '../protocol.js';
+import { Likeness, Parsed, type Protocol } from '../protocol.js';
 import { recognise, upper } from '../recognise.js';
 import type { RecordNames, RecordWriter } from '../record.js';
 import { Session, type Sessions } from '../sessions.js';
@@ -107,9 +107,9 @@ export class FtpProtocol implements Protocol, LineSink {
     this.heapWords = new Int32Array(txs.heap.bytes.buffer);
   }
 
-  probe(direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Probe2 {
+  probe(direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Likeness {
     const proto = recognise(direction, mem, off, len, serverPort);
-    return proto === AppProto.Ftp ? Probe2.Yes : proto === AppProto.Unknown ? Probe2.More : Probe2.No;
+    return proto === AppProto.Ftp ? Likeness.Yes : proto === AppProto.Unknown ? Likeness.More : Likeness.No;
   }
 
   begin(): void {

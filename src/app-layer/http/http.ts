@@ -1,7 +1,7 @@
 import { Counter } from '../../metrics/counters.js';
 import { AppProto, type Buffers } from '../buffers.js';
 import { FileField, FileState } from '../files.js';
-import { Parsed, Probe2, type Protocol } from '../protocol.js';
+import { Likeness, Parsed, type Protocol } from '../protocol.js';
 import type { RecordWriter } from '../record.js';
 import type { Sessions } from '../sessions.js';
 import { STATE_DONE, type Transactions, Tx } from '../transactions.js';
@@ -84,7 +84,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.layers = limits.layers ?? 2;
   }
 
-  probe(direction: number, mem: Uint8Array, off: number, len: number, _serverPort: number): Probe2 {
+  probe(direction: number, mem: Uint8Array, off: number, len: number, _serverPort: number): Likeness {
     return direction === 0 ? probeRequest(mem, off, len) : probeResponse(mem, off, len);
   }
 
@@ -619,7 +619,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
 
   private resync(mem: Uint8Array, at: number, end: number): number {
     if (this.direction === 1) return isHttp(mem, at, end) ? at : -1;
-    return probeRequest(mem, at, end - at) === Probe2.Yes ? at : -1;
+    return probeRequest(mem, at, end - at) === Likeness.Yes ? at : -1;
   }
 
   // Transactions.

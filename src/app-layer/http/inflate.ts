@@ -1,3 +1,5 @@
+import { DISTANCE_BASE, DISTANCE_EXTRA, LENGTH_BASE, LENGTH_EXTRA, ORDER } from '../deflate-tables.js';
+
 /**
  * Inflate (RFC 1951, wrapped as in RFC 1950 or 1952) of a stream that comes in pieces. All state of one stream lies in a place of
  * STREAM_BYTES, so that any number can be under way with nothing allocated:
@@ -63,23 +65,6 @@ export const enum Inflated {
 }
 
 const FAST = 10;
-const ORDER = Uint8Array.of(16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15);
-const LENGTH_EXTRA = new Uint8Array(29);
-const LENGTH_BASE = new Uint16Array(29);
-const DISTANCE_EXTRA = new Uint8Array(30);
-const DISTANCE_BASE = new Uint16Array(30);
-for (let i = 0, base = 3; i < 28; i++) {
-  LENGTH_EXTRA[i] = i < 4 ? 0 : (i - 4) >> 2;
-  LENGTH_BASE[i] = base;
-  base += 1 << LENGTH_EXTRA[i];
-}
-LENGTH_BASE[28] = 258;
-for (let i = 0, base = 1; i < 30; i++) {
-  DISTANCE_EXTRA[i] = i < 2 ? 0 : (i - 2) >> 1;
-  DISTANCE_BASE[i] = base;
-  base += 1 << DISTANCE_EXTRA[i];
-}
-
 /** Codes of one alphabet. fast: by the next FAST bits, symbol << 4 | bits; 0: longer than that. */
 class Codes {
   readonly fast = new Uint16Array(1 << FAST);

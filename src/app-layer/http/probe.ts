@@ -1,4 +1,4 @@
-import { Probe2 } from '../protocol.js';
+import { Likeness } from '../protocol.js';
 import { isSpace } from './bytes.js';
 
 /** Methods in use (IANA's registry, WebDAV, UPnP, and what servers know beside them). */
@@ -19,34 +19,34 @@ export function startsRequest(c: number): boolean {
 }
 
 /** A known method and white space, perhaps behind empty lines. */
-export function probeRequest(mem: Uint8Array, off: number, len: number): Probe2 {
+export function probeRequest(mem: Uint8Array, off: number, len: number): Likeness {
   const end = off + len;
   let p = off;
   while (p < end && isSpace(mem[p])) p++;
-  if (p === end) return len < 16 ? Probe2.More : Probe2.No;
+  if (p === end) return len < 16 ? Likeness.More : Likeness.No;
   let more = false;
   for (const method of METHODS) {
     if (mem[p] !== method[0]) continue;
     let k = 1;
     while (k < method.length && p + k < end && mem[p + k] === method[k]) k++;
     if (p + k === end) more = true;
-    else if (k === method.length && (mem[p + k] === 32 || mem[p + k] === 9)) return Probe2.Yes;
+    else if (k === method.length && (mem[p + k] === 32 || mem[p + k] === 9)) return Likeness.Yes;
   }
-  return more ? Probe2.More : Probe2.No;
+  return more ? Likeness.More : Likeness.No;
 }
 
 const HTTP = Uint8Array.of(72, 84, 84, 80, 47);
 
 /** `HTTP/`, in either case, perhaps behind white space or NUL. */
-export function probeResponse(mem: Uint8Array, off: number, len: number): Probe2 {
+export function probeResponse(mem: Uint8Array, off: number, len: number): Likeness {
   const end = off + len;
   let p = off;
   while (p < end && (isSpace(mem[p]) || mem[p] === 0)) p++;
   for (let k = 0; k < HTTP.length; k++, p++) {
-    if (p >= end) return len < 64 ? Probe2.More : Probe2.No;
+    if (p >= end) return len < 64 ? Likeness.More : Likeness.No;
     const c = mem[p] >= 97 && mem[p] <= 122 ? mem[p] - 32 : mem[p];
     // `HTTP` and something else in place of the slash: clients take that, too.
-    if (c !== HTTP[k] && k < 4) return Probe2.No;
+    if (c !== HTTP[k] && k < 4) return Likeness.No;
   }
-  return Probe2.Yes;
+  return Likeness.Yes;
 }

@@ -1,5 +1,5 @@
 import { AppProto, BufferId, type Buffers } from '../buffers.js';
-import { Parsed, Probe2, type Protocol } from '../protocol.js';
+import { Likeness, Parsed, type Protocol } from '../protocol.js';
 import type { RecordWriter } from '../record.js';
 import type { Sessions } from '../sessions.js';
 import { SingleTransaction } from '../single-transaction.js';
@@ -26,10 +26,10 @@ export class SshProtocol extends SingleTransaction implements Protocol {
     this.packets = new Packets(this.store);
   }
 
-  probe(_direction: number, mem: Uint8Array, off: number, len: number, _serverPort: number): Probe2 {
+  probe(_direction: number, mem: Uint8Array, off: number, len: number, _serverPort: number): Likeness {
     const n = len < PREFIX.length ? len : PREFIX.length;
-    for (let i = 0; i < n; i++) if (mem[off + i] !== PREFIX[i]) return Probe2.No;
-    return len < PREFIX.length ? Probe2.More : Probe2.Yes;
+    for (let i = 0; i < n; i++) if (mem[off + i] !== PREFIX[i]) return Likeness.No;
+    return len < PREFIX.length ? Likeness.More : Likeness.Yes;
   }
 
   data(session: number, direction: number, mem: Uint8Array, _region: number, off: number, len: number): Parsed {

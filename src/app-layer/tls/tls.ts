@@ -1,5 +1,5 @@
 import { AppProto, type Buffers } from '../buffers.js';
-import { Parsed, type Probe2, type Protocol } from '../protocol.js';
+import { type Likeness, Parsed, type Protocol } from '../protocol.js';
 import type { RecordWriter } from '../record.js';
 import type { Sessions } from '../sessions.js';
 import { SingleTransaction } from '../single-transaction.js';
@@ -33,7 +33,7 @@ export class TlsProtocol extends SingleTransaction implements Protocol {
     this.eve = new TlsRecord(this.store, this.records.out);
   }
 
-  probe(direction: number, mem: Uint8Array, off: number, len: number, _serverPort: number): Probe2 {
+  probe(direction: number, mem: Uint8Array, off: number, len: number, _serverPort: number): Likeness {
     return probeTls(direction, mem, off, len);
   }
 
