@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ethernet, icmp4, icmp6, ipv4, ipv6, PROTO, sctp } from '../../src/lab/packets.js';
-import { makeRouter, ROUTED } from '../../src/lab/router.js';
+import { ROUTED } from '../../src/lab/router.js';
 import { Bridge, RUNMODES } from '../support/bridge.js';
 import { ADDRESS, skipWithoutNamespaces, useNamespaces, waitFor } from '../support/netns.js';
 import { Peer } from '../support/peer.js';
 import { RAW_DESTINATION, RAW_SOURCE } from '../support/peer-raw.js';
-import { divert, divertNothing, inBridge, openTcp, TALK_PORT } from '../support/rejected.js';
+import { divert, divertNothing, inBridge, openTcp, startTalkers, TALK_PORT } from '../support/rejected.js';
 
 const PATIENCE_MS = 5000;
 const MACS = { src: RAW_SOURCE, dst: RAW_DESTINATION };
@@ -77,15 +77,9 @@ describe('reject: answers through netfilter', { skip: skipWithoutNamespaces }, (
   const lab = useNamespaces();
   let client: Peer;
   let router: Peer;
-  let server: Peer;
 
   test('a router, and somebody who talks in each namespace', async () => {
-    await makeRouter(lab);
-    client = await Peer.start(lab, 'client');
-    router = await Peer.start(lab, 'bridge');
-    server = await Peer.start(lab, 'server');
-    await router.do('talkServe', TALK_PORT);
-    await server.do('talkServe', TALK_PORT);
+    ({ client, router } = await startTalkers(lab));
   });
 
   let port = 30_000;

@@ -1,39 +1,37 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { makeRouter, ROUTED } from '../../src/lab/router.js';
+import { ROUTED } from '../../src/lab/router.js';
 import { Bridge, RUNMODES } from '../support/bridge.js';
 import { skipWithoutNamespaces, useNamespaces, waitFor } from '../support/netns.js';
-import { Peer } from '../support/peer.js';
-import { ALL_WORDS, checkLogs, divert, divertNothing, inBridge, REJECT_RULES, TALK_PORT, talkIsRejected } from '../support/rejected.js';
+import {
+  ALL_WORDS,
+  checkLogs,
+  divert,
+  divertNothing,
+  inBridge,
+  REJECT_RULES,
+  startTalkers,
+  TALK_PORT,
+  type Talkers,
+  talkIsRejected,
+  ways,
+} from '../support/rejected.js';
 
 const CHAINS = ['INPUT', 'OUTPUT', 'FORWARD'];
 
 describe('reject of queued packets', { skip: skipWithoutNamespaces }, () => {
   const lab = useNamespaces();
-  let client: Peer;
-  let router: Peer;
-  let server: Peer;
+  let talkers: Talkers;
 
   test('a router, and somebody who talks in each namespace', async () => {
-    await makeRouter(lab);
-    client = await Peer.start(lab, 'client');
-    router = await Peer.start(lab, 'bridge');
-    server = await Peer.start(lab, 'server');
-    await router.do('talkServe', TALK_PORT);
-    await server.do('talkServe', TALK_PORT);
+    talkers = await startTalkers(lab);
   });
-
-  const ways = () => [
-    { chain: 'FORWARD', client, server, host: ROUTED.server, host6: ROUTED.server6, from: ROUTED.client, from6: ROUTED.client6 },
-    { chain: 'INPUT', client, server: router, host: ROUTED.left, host6: ROUTED.left6, from: ROUTED.client, from6: ROUTED.client6 },
-    { chain: 'OUTPUT', client: router, server, host: ROUTED.server, host6: ROUTED.server6, from: ROUTED.right, from6: ROUTED.right6 },
-  ];
 
   for (const runmode of RUNMODES) {
     test(`${runmode}: TCP, both directions queued: each end that is to be told is reset, and no other`, async (t) => {
       await divert(lab, CHAINS, 'NFQUEUE --queue-num 0');
       const bridge = await Bridge.start(lab, { runmode, capture: ['-q', '0'], rules: REJECT_RULES });
-      for (const { chain, client, server, host, host6 } of ways()) {
+      for (const { chain, client, server, host, host6 } of ways(talkers)) {
         for (const word of ALL_WORDS) await talkIsRejected(t, `${chain}, IPv4`, word, { client, server, host, delivered: false });
         for (const word of ALL_WORDS) await talkIsRejected(t, `${chain}, IPv6`, word, { client, server, host: host6, delivered: false });
         for (const word of ['word-source', 'word-both'] as const) {
@@ -60,7 +58,7 @@ describe('reject of queued packets', { skip: skipWithoutNamespaces }, () => {
     test(`${runmode}: UDP: each end that is to be told gets ECONNREFUSED, and no other`, async (t) => {
       await divert(lab, CHAINS, 'NFQUEUE --queue-num 0');
       const bridge = await Bridge.start(lab, { runmode, capture: ['-q', '0'], rules: REJECT_RULES });
-      for (const { chain, client, server, host, host6, from, from6 } of ways())
+      for (const { chain, client, server, host, host6, from, from6 } of ways(talkers))
         for (const word of ALL_WORDS) {
           const talk = { proto: 'udp', client, server, delivered: false } as const;
           await talkIsRejected(t, `${chain}, UDP over IPv4`, word, { ...talk, host, clientHost: from });
@@ -76,7 +74,7 @@ describe('reject of queued packets', { skip: skipWithoutNamespaces }, () => {
       for (const command of ['iptables', 'ip6tables'])
         for (const chain of CHAINS) await inBridge(lab, `${command} -I ${chain} -p tcp --dport ${TALK_PORT} -j NFQUEUE`);
       const bridge = await Bridge.start(lab, { runmode, capture: ['-q', '0'], rules: REJECT_RULES });
-      for (const { chain, client, server, host, host6 } of ways())
+      for (const { chain, client, server, host, host6 } of ways(talkers))
         for (const word of ALL_WORDS) {
           await talkIsRejected(t, `${chain}, IPv4, one direction`, word, { client, server, host, delivered: false });
           await talkIsRejected(t, `${chain}, IPv6, one direction`, word, { client, server, host: host6, delivered: false });

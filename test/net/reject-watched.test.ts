@@ -1,10 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { makeRouter, ROUTED } from '../../src/lab/router.js';
 import { Bridge, RUNMODES } from '../support/bridge.js';
 import { ADDRESS, skipWithoutNamespaces, useNamespaces } from '../support/netns.js';
 import { Peer } from '../support/peer.js';
-import { ALL_WORDS, checkLogs, divert, divertNothing, inBridge, REJECT_RULES, TALK_PORT, talkIsRejected } from '../support/rejected.js';
+import {
+  ALL_WORDS,
+  checkLogs,
+  divert,
+  divertNothing,
+  inBridge,
+  REJECT_RULES,
+  startTalkers,
+  TALK_PORT,
+  type Talkers,
+  talkIsRejected,
+  ways,
+} from '../support/rejected.js';
 
 const CHAINS = ['INPUT', 'OUTPUT', 'FORWARD'];
 
@@ -42,29 +53,17 @@ async function finish(bridge: Bridge): Promise<void> {
 
 describe('reject of packets that are only watched (IDS)', { skip: skipWithoutNamespaces }, () => {
   const lab = useNamespaces();
-  let client: Peer;
-  let router: Peer;
-  let server: Peer;
+  let talkers: Talkers;
 
   test('a router, and somebody who talks in each namespace', async () => {
-    await makeRouter(lab);
-    client = await Peer.start(lab, 'client');
-    router = await Peer.start(lab, 'bridge');
-    server = await Peer.start(lab, 'server');
-    await router.do('talkServe', TALK_PORT);
-    await server.do('talkServe', TALK_PORT);
+    talkers = await startTalkers(lab);
   });
 
-  const ways = () => [
-    { hook: 'FORWARD', client, server, host: ROUTED.server, host6: ROUTED.server6, from: ROUTED.client, from6: ROUTED.client6 },
-    { hook: 'INPUT', client, server: router, host: ROUTED.left, host6: ROUTED.left6, from: ROUTED.client, from6: ROUTED.client6 },
-    { hook: 'OUTPUT', client: router, server, host: ROUTED.server, host6: ROUTED.server6, from: ROUTED.right, from6: ROUTED.right6 },
-  ];
   for (const runmode of RUNMODES) {
     test(`${runmode}: NFLOG: the packet goes on, and the connection ends`, async (t) => {
       await divert(lab, CHAINS, 'NFLOG --nflog-group 2');
       const bridge = await Bridge.start(lab, { runmode, capture: ['--nflog=2'], rules: REJECT_RULES });
-      for (const way of ways()) await everything(t, `NFLOG in ${way.hook}`, way);
+      for (const way of ways(talkers)) await everything(t, `NFLOG in ${way.chain}`, way);
       await finish(bridge);
       await divertNothing(lab);
     });
@@ -77,7 +76,7 @@ describe('reject of packets that are only watched (IDS)', { skip: skipWithoutNam
         yaml: 'host-mode: router\n',
         rules: REJECT_RULES,
       });
-      await everything(t, 'router', ways()[0]);
+      await everything(t, 'router', ways(talkers)[0]);
       await finish(bridge);
     });
   }

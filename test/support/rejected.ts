@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import { makeRouter, ROUTED } from '../../src/lab/router.js';
 import type { Bridge } from './bridge.js';
 import { type Namespaces, waitFor } from './netns.js';
-import type { Peer } from './peer.js';
+import { Peer } from './peer.js';
 
 /** Port of the conversations that are rejected. */
 export const TALK_PORT = 4444;
@@ -32,6 +33,32 @@ export const REJECT_RULES = ALL_WORDS.flatMap((word) => {
     `${action} udp any any -> any ${TALK_PORT} (msg:"${word} datagram"; content:"${word}"; sid:${sid + 20};)`,
   ];
 });
+
+/** Who talks in the namespaces: the one in the middle routes, and serves as the server does. */
+export interface Talkers {
+  client: Peer;
+  router: Peer;
+  server: Peer;
+}
+
+export async function startTalkers(lab: Namespaces): Promise<Talkers> {
+  await makeRouter(lab);
+  const client = await Peer.start(lab, 'client');
+  const router = await Peer.start(lab, 'bridge');
+  const server = await Peer.start(lab, 'server');
+  await router.do('talkServe', TALK_PORT);
+  await server.do('talkServe', TALK_PORT);
+  return { client, router, server };
+}
+
+/** A conversation through each hook of the router. */
+export function ways({ client, router, server }: Talkers) {
+  return [
+    { chain: 'FORWARD', client, server, host: ROUTED.server, host6: ROUTED.server6, from: ROUTED.client, from6: ROUTED.client6 },
+    { chain: 'INPUT', client, server: router, host: ROUTED.left, host6: ROUTED.left6, from: ROUTED.client, from6: ROUTED.client6 },
+    { chain: 'OUTPUT', client: router, server, host: ROUTED.server, host6: ROUTED.server6, from: ROUTED.right, from6: ROUTED.right6 },
+  ];
+}
 
 export interface Talk {
   proto?: 'tcp' | 'udp';
