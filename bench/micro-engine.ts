@@ -1,6 +1,6 @@
 import { defaultConfig } from '../src/config/load.js';
 import { Counter } from '../src/metrics/counters.js';
-import { EventEncoder } from '../src/output/event-record.js';
+import { EventEncoder, encoderOptions } from '../src/output/event-record.js';
 import { EventRing } from '../src/ring/event-ring.js';
 import { Reason } from '../src/ring/verdict.js';
 import type { Rule } from '../src/rules/rule.js';
@@ -121,7 +121,7 @@ export const events: Group = {
     after(() => memory.close());
     const ring = new EventRing(memory.buffer, EVENT_RING);
     const counters = new Float64Array(Counter.Count);
-    const options = EventEncoder.options(defaultConfig());
+    const options = encoderOptions(defaultConfig());
     const rig = new Rig([]);
     const udp = framesOf(1, (flow) => udpFrame(flow, text(SMALL_PAYLOAD, 1)));
     after(() => {

@@ -107,7 +107,7 @@ export function defaultArguments(test: TestCase, place: RunPlace): string[] {
     ...args,
     ...ruleArguments(
       directory,
-      files.filter((name) => name.endsWith('.rules')),
+      typeof config.rules === 'string' ? [config.rules] : files.filter((name) => name.endsWith('.rules')),
       place.version,
     ),
   ];

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "frame_source.h"
+#include "magic/magic.h"
 #include "matching/database.h"
 #include "nfnetlink/raw_sender.h"
 #include "pcre/regex.h"
@@ -35,6 +36,7 @@ struct Addon {
   std::vector<std::unique_ptr<FrameSource>> sources;
   Matcher matcher;
   RegexTable regexes;
+  FileMagic magic;
   RawSender raw;
   Clock clock;
 

@@ -10,6 +10,7 @@ void bind_af_packet(napi_env env, napi_value exports);
 void bind_nfnetlink(napi_env env, napi_value exports);
 void bind_matching(napi_env env, napi_value exports);
 void bind_pcre(napi_env env, napi_value exports);
+void bind_magic(napi_env env, napi_value exports);
 void bind_process(napi_env env, napi_value exports);
 void bind_traffic(napi_env env, napi_value exports);
 }  // namespace sluice
@@ -24,6 +25,7 @@ NAPI_MODULE_INIT() {
   sluice::bind_nfnetlink(env, exports);
   sluice::bind_matching(env, exports);
   sluice::bind_pcre(env, exports);
+  sluice::bind_magic(env, exports);
   sluice::bind_process(env, exports);
   sluice::bind_traffic(env, exports);
   return exports;

@@ -18,6 +18,8 @@
         "nfnetlink/queue_socket.cc",
         "nfnetlink/raw_sender.cc",
         "nfnetlink/slot_source.cc",
+        "magic/binding.cc",
+        "magic/magic.cc",
         "matching/binding.cc",
         "matching/database.cc",
         "pcre/binding.cc",

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'SLUICE_INTERFACE' // a network interface is missing or its settings do not fit its peer
   | 'SLUICE_CAPABILITY' // a right (CAP_NET_RAW, CAP_NET_ADMIN) is missing
   | 'SLUICE_SYSTEM' // a system call failed
+  | 'SLUICE_MAGIC' // libmagic is wanted and cannot be used
   | 'SLUICE_CAPTURE_FILE' // a pcap/pcapng file that cannot be read
   | 'SLUICE_LAB'; // the embedded lab could not be built
 

@@ -118,6 +118,12 @@ export interface Native {
   /** Where the first group of that match began (0) or ended (1), relative to that call's offset; -1 when it took no part. */
   pcreLastGroup(end: number): number;
   pcreFree(regex: number): void;
+
+  // magic/: what libmagic says of a file's first bytes
+  /** Opens libmagic for this thread; `library`: '' for its usual names. Throws EMAGIC with what was tried. May be called again. */
+  magicOpen(library: string): void;
+  /** Writes the description of region[offset, offset + length) to the other place, at most `room` bytes; returns how many, -1: none. */
+  magicDescribe(region: number, offset: number, length: number, toRegion: number, toOffset: number, room: number): number;
 }
 
 export interface PacketSocketOptions {

@@ -1,5 +1,7 @@
 import { DNS_EVENTS } from './dns/codes.js';
+import { FTP_EVENTS } from './ftp/layout.js';
 import { HTTP_EVENTS } from './http/events.js';
+import { SMTP_EVENTS } from './smtp/events.js';
 import { SSH_EVENTS } from './ssh/events.js';
 import { TLS_EVENTS } from './tls/events.js';
 
@@ -10,4 +12,6 @@ export const APP_EVENTS: Readonly<Record<string, readonly string[]>> = {
   tls: TLS_EVENTS,
   dns: DNS_EVENTS,
   ssh: SSH_EVENTS,
+  smtp: SMTP_EVENTS,
+  ftp: FTP_EVENTS,
 };

@@ -1,5 +1,5 @@
 import { IpProto, type Packet } from '../decode/packet.js';
-import { FlowFlag, TcpState } from '../flow/codes.js';
+import { FlowFlag, FlowProto, TcpState } from '../flow/codes.js';
 import type { FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { Mode } from '../ring/verdict.js';
@@ -7,11 +7,15 @@ import { Line, LineFlag } from '../stream/reassembly/layout.js';
 import { Reassembler, type ReassemblyOptions } from '../stream/reassembly/reassembler.js';
 import type { StreamSink } from '../stream/reassembly/sink.js';
 import { AppProto, Buffers } from './buffers.js';
+import { Files } from './files/files.js';
+import { Expectations } from './ftp-data/expectations.js';
 import { AppMemory } from './memory.js';
-import { Likeness, Parsed, PROBE_BYTES, type Protocol } from './protocol.js';
+import { Parsed, type Protocol } from './protocol.js';
+import { GUESS_WORD, PREFIX_WORD, ProtocolFinder, protocolOf } from './protocol-finder.js';
 import { PROTOCOLS, type ProtocolSpec } from './protocols.js';
 import { Probe, Session, Sessions } from './sessions.js';
 import { STATE_DONE, Transactions, Tx, TxFlag } from './transactions.js';
+import { TxLimits } from './tx-limits.js';
 
 /** What update returns instead of a count: there was no room, and nothing was done. See README.md for what to do. */
 export const NO_ROOM = -1;
@@ -26,6 +30,8 @@ export interface AppLayerOptions {
   sessionTransactions?: number;
   heapBytes?: number;
   protocols?: readonly ProtocolSpec[];
+  /** Connections that are expected: one table for the detecting threads of a process (Expectations.create). Absent: the thread's own. */
+  expectations?: ArrayBuffer | SharedArrayBuffer;
   reassembly?: ReassemblyOptions;
 }
 
@@ -38,21 +44,19 @@ const REASSEMBLY: ReassemblyOptions = {
   inline: 'auto',
 };
 
+/** A flow that changes its protocol more often within one packet is none of ours. */
+const MOST_CHANGES = 8;
+
 /** Told of each transaction that ends, when it has been inspected. Its parser can still write its record. */
 export type TransactionSink = (tx: number) => void;
 
-/** Packets of a client that is none of ours before the server, unheard, is taken for the same. */
-const PROBE_PACKETS = 8;
 /**
  * A packet can bring so many transactions; older ones make room for them. The one that fills a hole brings up to the usual depth
  * (1 MiB) at once, and two bytes make a command.
  */
 const PER_PACKET = 1 << 19;
-
-/** Bytes of a session's KEPT_BYTES hold what was seen of a stream that is not recognised; this word of the parser's: how many. */
-const PREFIX_WORD = Session.Parser;
-/** And what its first bytes look like, which a listener parses when they are acknowledged. */
-const GUESS_WORD = Session.Parser + 2;
+/** Connections that a thread by itself expects. */
+const OWN_EXPECTATIONS = 1024;
 
 /**
  * Application layers of one thread: which protocol a flow speaks, its bytes in order (Reassembler) to that protocol's parser, and
@@ -65,19 +69,17 @@ export class AppLayer implements StreamSink {
   /** Of the moment selected last; valid until the next update. */
   readonly buffers = new Buffers();
   readonly txs: Transactions;
+  readonly files: Files;
   tx = -1;
   direction = 0;
   private readonly sessions: Sessions;
   private readonly memory: AppMemory;
-  private readonly order: Reassembler;
+  readonly order: Reassembler;
   /** By AppProto. */
   private readonly parsers: (Protocol | null)[];
-  /** Those asked, in order; by server port the AppProto that is asked first. */
-  private readonly streams: Protocol[];
-  private readonly datagrams: Protocol[];
-  private readonly streamPorts = new Uint8Array(65536);
-  private readonly datagramPorts = new Uint8Array(65536);
-  private readonly mostPerSession: number;
+  private readonly finder: ProtocolFinder;
+  private readonly expectations: Expectations;
+  private readonly limits: TxLimits;
   /** The session whose transactions may be complete now; -1: none. */
   private touched = -1;
   /** Its flow's, while the flow's end is inspected. */
@@ -87,7 +89,8 @@ export class AppLayer implements StreamSink {
   /** The packet at hand was given to the reassembler. */
   private took = false;
   private guessed: AppProto = AppProto.Unknown;
-  private hand = 0;
+  /** How often the flow changed its protocol within the packet at hand. */
+  private changes = 0;
 
   constructor(
     private readonly flows: FlowTable,
@@ -100,18 +103,20 @@ export class AppLayer implements StreamSink {
     this.memory = new AppMemory(sessions, options.lineBuffers ?? 512);
     this.order = new Reassembler(flows, counters, this, options.reassembly ?? REASSEMBLY);
     this.txs = new Transactions(PER_PACKET + (options.transactions ?? 131072), options.heapBytes ?? 256 << 20, PER_PACKET, sessions);
-    this.mostPerSession = options.sessionTransactions ?? 256;
-    const frame = { sessions: this.sessions, txs: this.txs, memory: this.memory, counters };
+    this.files = new Files(this.txs, counters);
+    this.expectations = new Expectations(options.expectations ?? Expectations.create(OWN_EXPECTATIONS, false), flows, counters);
+    const frame = {
+      sessions: this.sessions,
+      txs: this.txs,
+      memory: this.memory,
+      files: this.files,
+      expectations: this.expectations,
+      counters,
+    };
     this.parsers = Array.from({ length: AppProto.Count }, () => null);
     for (const spec of specs) this.parsers[spec.proto] = spec.make(frame);
-    this.streams = specs.filter(({ tcp }) => tcp).map(({ proto }) => this.parsers[proto]!);
-    this.datagrams = specs.filter(({ udp }) => udp).map(({ proto }) => this.parsers[proto]!);
-    for (const { proto, ports, tcp, udp } of specs) {
-      for (const port of ports) {
-        if (tcp) this.streamPorts[port] = proto;
-        if (udp) this.datagramPorts[port] = proto;
-      }
-    }
+    this.finder = new ProtocolFinder(flows, this.sessions, this.memory, this.order, this.parsers, this.expectations, specs);
+    this.limits = new TxLimits(this.txs, this.parsers, options.sessionTransactions ?? 256, PER_PACKET, counters);
   }
 
   /** Flows being parsed or not decided yet. */
@@ -132,25 +137,35 @@ export class AppLayer implements StreamSink {
     const slot = p.flow;
     this.took = false;
     this.guessed = AppProto.Unknown;
+    this.finder.events = 0;
     if (slot < 0) return 0;
     const proto = this.flows.appProto[slot];
-    if (proto === AppProto.Failed) return 0;
+    const isWatched = this.order.isWatched(p);
+    const force = p.mode !== Mode.Ips;
+    if (proto === AppProto.Failed) return isWatched ? this.follow(p, slot, force) : 0;
     // However long a server talks, what the client says is still to come.
     if (proto === AppProto.Unknown && p.direction === 0 && (this.flows.appProbe[slot] & Probe.FailedTs) !== 0) {
-      if (p.payloadLen > 0 && this.waitForServer(slot)) return 0;
+      if (p.payloadLen > 0 && this.waitForServer(slot)) return isWatched ? this.follow(p, slot, force) : 0;
     }
-    return this.inspect(p, slot, proto, p.mode !== Mode.Ips);
+    return this.inspect(p, slot, proto, force, isWatched);
   }
 
   /** Takes a packet for which there was no room, and that is forwarded all the same: what does not fit is skipped. */
   force(p: Packet): number {
-    return p.flow < 0 ? 0 : this.inspect(p, p.flow, this.flows.appProto[p.flow], true);
+    if (p.flow < 0) return 0;
+    const proto = this.flows.appProto[p.flow];
+    return proto === AppProto.Failed ? this.follow(p, p.flow, true) : this.inspect(p, p.flow, proto, true, this.order.isWatched(p));
   }
 
   /** What the packet's rules take the flow for: known, or what it looks like. */
   protoOf(p: Packet): AppProto {
-    const proto: AppProto = this.flows.appProto[p.flow];
-    return proto === AppProto.Unknown ? this.guessed : proto;
+    const proto = protocolOf(this.flows, p.flow);
+    return proto === AppProto.Unknown || this.flows.appProto[p.flow] === AppProto.Unknown ? this.guessed || proto : proto;
+  }
+
+  /** Bits of ProtoEvent: what the packet given last, or the flow's end, showed of the flow's protocol. */
+  get protoEvents(): number {
+    return this.finder.events;
   }
 
   /** The last packet sends bytes again that differ from those that were taken: repair(p), or it must not be forwarded. */
@@ -168,22 +183,36 @@ export class AppLayer implements StreamSink {
     this.order.repair(p);
   }
 
+  /** A packet of a flow of which no data were seen before: a server's by its bytes, and no client's. */
+  looksAnswered(p: Packet): boolean {
+    return this.flows.appState[p.flow] === 0 && this.flows.appProbe[p.flow] === 0 && this.finder.isAnswer(p);
+  }
+
+  /** Client and server of such a flow have changed places (FlowTable.swap). */
+  turn(slot: number): void {
+    this.order.release(slot);
+  }
+
   /** Takes a datagram of a UDP flow: the protocol is decided once per flow. Returns how many moments it brings. */
   datagram(p: Packet): number {
     const { flows } = this;
     const slot = p.flow;
+    this.finder.events = 0;
+    this.guessed = AppProto.Unknown;
     if (slot < 0 || p.payloadLen <= 0 || flows.appProto[slot] === AppProto.Failed) return 0;
     let proto: AppProto = flows.appProto[slot];
+    const side = slot * FlowProto.Count + FlowProto.ToServer + p.direction;
     if (proto === AppProto.Unknown) {
-      const probed = p.payloadLen < PROBE_BYTES ? p.payloadLen : PROBE_BYTES;
-      proto = this.ask(this.datagrams, this.datagramPorts, p.direction, p.mem, p.payloadOff, probed, flows.dstPort(slot));
+      proto = this.finder.datagram(slot, p.direction, p.mem, p.payloadOff, p.payloadLen);
       if (proto <= AppProto.Failed) {
-        this.denied(slot, p.direction);
+        this.finder.deny(slot, p.direction);
         return 0;
       }
       flows.appProto[slot] = proto;
+      flows.appProtos[side] = proto;
       this.counters[Counter.AppFlows + proto]++;
     }
+    if (flows.appProtos[side] === 0) this.finder.compare(slot, p.direction, this.parsers[proto]!, p.mem, p.payloadOff, p.payloadLen);
     this.begin();
     const parser = this.parsers[proto]!;
     parser.begin();
@@ -191,6 +220,7 @@ export class AppLayer implements StreamSink {
     if (parser.data(-1, p.direction, p.mem, p.region, p.payloadOff, p.payloadLen) === Parsed.Failed)
       this.counters[Counter.AppErrors + proto]++;
     if (parser.nextId !== undefined) flows.appState[slot] = parser.nextId;
+    this.files.keep();
     return this.txs.count;
   }
 
@@ -214,8 +244,8 @@ export class AppLayer implements StreamSink {
     return this.txs.words[this.tx * Tx.Words + Tx.State + this.direction] === STATE_DONE;
   }
 
-  /** The packet has been inspected: transactions that are complete end. */
-  settle(sink: TransactionSink | null = null): void {
+  /** The packet has been inspected: transactions that are complete end. `events` is told of each that may have new ones. */
+  settle(sink: TransactionSink | null = null, events: TransactionSink | null = null): void {
     const { txs } = this;
     if (txs.active === 0) {
       this.touched = -1;
@@ -223,12 +253,24 @@ export class AppLayer implements StreamSink {
     }
     if (this.touched >= 0) {
       if (this.ending) txs.closeAll(this.touched);
-      else this.closeComplete(this.touched);
+      else this.limits.closeComplete(this.touched);
       this.touched = -1;
     }
     // Datagrams, and bytes that belong to no stream.
     if (txs.length(-1) > 0) txs.closeAll(-1);
-    const { ended, words } = txs;
+    const { ended, due, words } = txs;
+    if (events !== null) {
+      for (let i = 0; i < txs.count; i++) events(txs.moments[2 * i]);
+      for (let i = 0; i < txs.endedCount; i++) events(ended[i]);
+    }
+    txs.count = 0;
+    for (let i = 0; i < txs.dueCount; i++) {
+      const at = due[i] * Tx.Words + Tx.Flags;
+      if (sink === null || (words[at] & TxFlag.Logged) !== 0) continue;
+      words[at] |= TxFlag.Logged;
+      sink(due[i]);
+    }
+    txs.dueCount = 0;
     for (let i = 0; i < txs.endedCount; i++) {
       const at = ended[i] * Tx.Words;
       this.counters[Counter.AppTxs + words[at + Tx.Proto]]++;
@@ -243,14 +285,20 @@ export class AppLayer implements StreamSink {
    */
   finish(slot: number): number {
     const session = this.sessionOf(slot);
-    if (session < 0) return 0;
+    if (session < 0) {
+      if (this.hasUnseen(slot)) {
+        this.order.begin();
+        this.order.flush(slot);
+      }
+      return 0;
+    }
     this.begin();
     this.touched = session;
     this.ending = true;
     const { txs, sessions } = this;
     const at = session * Session.Words + Session.Proto;
     this.parsers[sessions.words[at]]?.begin();
-    if (this.order.hasUnseen(slot)) {
+    if (this.hasUnseen(slot)) {
       this.slot = slot;
       this.order.begin();
       this.order.flush(slot);
@@ -260,6 +308,7 @@ export class AppLayer implements StreamSink {
     if (parser === null) return txs.count;
     parser.finish(session, 0);
     parser.finish(session, 1);
+    this.files.keep();
     const { words } = txs;
     for (let tx = txs.first(session); tx >= 0; tx = txs.behind(tx)) {
       for (let direction = 0; direction < 2; direction++) {
@@ -270,6 +319,11 @@ export class AppLayer implements StreamSink {
       }
     }
     return txs.count;
+  }
+
+  /** Bytes that nobody acknowledged. Where no connection came about there are none: nobody took them. */
+  private hasUnseen(slot: number): boolean {
+    return this.flows.tcpState[slot] > TcpState.SynRecv && this.order.hasUnseen(slot);
   }
 
   /** Whoever is told of ended flows tells this, while the slot still is the flow's. */
@@ -286,6 +340,7 @@ export class AppLayer implements StreamSink {
   close(): void {
     this.order.close();
     this.memory.close();
+    this.files.dispose();
     this.txs.heap.close();
   }
 
@@ -294,17 +349,54 @@ export class AppLayer implements StreamSink {
   feed(session: number, slot: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): boolean {
     const { words } = this.sessions;
     const at = session * Session.Words + Session.Proto;
+    this.expectations.slot = slot;
     let parser = this.parsers[words[at]];
     if (parser === null) {
       if ((this.flows.appProbe[slot] & (Probe.FailedTs << direction)) !== 0) return true;
-      const proto = this.decide(session, slot, direction, mem, off, len);
+      const proto = this.finder.next(session, slot, direction, mem, off, len);
       if (proto === AppProto.Failed) return this.fail(session, slot, direction);
       parser = this.parsers[proto];
       if (parser === null) return true;
-      const begun = this.start(session, slot, parser);
-      if (begun !== Parsed.Go) return this.parsed(session, slot, begun);
+      const begun = this.start(session, slot, parser, direction);
+      if (begun !== Parsed.Go) {
+        if (!this.parsed(session, slot, begun)) return false;
+        return begun === Parsed.Changed && this.goesOn(session, slot) ? this.feed(session, slot, direction, mem, region, off, len) : false;
+      }
     }
-    return this.parsed(session, slot, parser.data(session, direction, mem, region, off, len));
+    return this.parse(session, slot, parser, direction, mem, region, off, len);
+  }
+
+  /** Bytes of a protocol that is known, and of the one it changes to within them. False: the session is gone. */
+  private parse(
+    session: number,
+    slot: number,
+    parser: Protocol,
+    direction: number,
+    mem: Uint8Array,
+    region: number,
+    off: number,
+    len: number,
+  ): boolean {
+    const side = slot * FlowProto.Count + FlowProto.ToServer + direction;
+    if (this.flows.appProtos[side] === 0) this.finder.compare(slot, direction, parser, mem, off, len);
+    if (parser.mayChange !== undefined) parser.mayChange = this.finder.mayChange(slot);
+    let result = parser.data(session, direction, mem, region, off, len);
+    let taken = parser.taken ?? len;
+    if (result === Parsed.Anew) {
+      result = Parsed.Changed;
+      taken = 0;
+    }
+    if (!this.parsed(session, slot, result)) return false;
+    if (result !== Parsed.Changed || taken >= len) return true;
+    return this.goesOn(session, slot) && this.feed(session, slot, direction, mem, region, off + taken, len - taken);
+  }
+
+  /** Another change of protocol within one packet. Whoever changes at every turn is not followed: false, the session is gone. */
+  private goesOn(session: number, slot: number): boolean {
+    if (++this.changes <= MOST_CHANGES) return true;
+    this.flows.appProto[slot] = AppProto.Failed;
+    this.release(session, slot);
+    return false;
   }
 
   hasRoom(session: number, direction: number, mem: Uint8Array, off: number, len: number): boolean {
@@ -318,6 +410,7 @@ export class AppLayer implements StreamSink {
     const parser = this.parsers[words[at + Session.Proto]];
     if (parser !== null) this.parsed(session, this.slot, parser.gap(session, direction, length));
     else words[at + PREFIX_WORD + direction] = 0;
+    this.finder.skip(this.slot, direction);
   }
 
   finishDirection(session: number, direction: number): void {
@@ -326,10 +419,7 @@ export class AppLayer implements StreamSink {
 
   loose(slot: number, direction: number, p: Packet, off: number, len: number): void {
     let proto: AppProto = this.flows.appProto[slot];
-    if (proto === AppProto.Unknown) {
-      const probed = len < PROBE_BYTES ? len : PROBE_BYTES;
-      proto = this.ask(this.streams, this.streamPorts, direction, p.mem, off, probed, this.flows.dstPort(slot));
-    }
+    if (proto === AppProto.Unknown) proto = this.finder.stream(slot, direction, p.mem, off, len);
     const parser = this.parsers[proto];
     if (parser !== null && parser.loose !== undefined) parser.loose(direction, p.mem, p.region, off, len);
   }
@@ -343,15 +433,27 @@ export class AppLayer implements StreamSink {
     this.settle();
     this.ending = false;
     this.memory.resetScratch();
-    if (this.txs.active > this.txs.capacity - PER_PACKET) this.makeRoom();
+    this.changes = 0;
+    this.files.begin();
+    if (this.txs.active > this.txs.capacity - PER_PACKET) this.limits.makeRoom();
     this.txs.begin();
   }
 
-  private inspect(p: Packet, slot: number, proto: AppProto, force: boolean): number {
+  /** A packet of a flow that no parser wants, and rules on streams do. */
+  private follow(p: Packet, slot: number, force: boolean): number {
+    this.begin();
+    if (this.flows.tcpState[slot] === TcpState.None) return 0;
+    if (this.order.settle(slot)) this.restart(-1, slot);
+    this.took = true;
+    return this.order.follow(p, force) ? 0 : NO_ROOM;
+  }
+
+  private inspect(p: Packet, slot: number, proto: AppProto, force: boolean, isWatched: boolean): number {
     const { flows, order } = this;
     this.begin();
     if (flows.tcpState[slot] === TcpState.None) return 0;
     this.slot = slot;
+    this.expectations.now = p.tsSec;
     let session = flows.appState[slot] - 1;
     if (order.settle(slot)) {
       this.restart(session, slot);
@@ -359,19 +461,21 @@ export class AppLayer implements StreamSink {
     }
     if (session < 0) {
       // What was parsed to its end stays what it is.
-      if (proto !== AppProto.Unknown) return 0;
+      if (proto !== AppProto.Unknown) return isWatched ? this.follow(p, slot, force) : 0;
       if (p.payloadLen > 0 && !this.first(p, slot, force)) return NO_ROOM;
-      if (flows.appProto[slot] === AppProto.Failed) return 0;
+      if (flows.appProto[slot] === AppProto.Failed) return isWatched ? this.follow(p, slot, force) : 0;
       session = flows.appState[slot] - 1;
     }
     if (session >= 0) {
       this.touched = session;
       this.parsers[this.sessions.words[session * Session.Words + Session.Proto]]?.begin();
     }
-    if (session >= 0 && p.payloadLen > 0 && flows.appProto[slot] === AppProto.Unknown && !order.isInline(p)) this.guess(p, session, slot);
+    if (session >= 0 && p.payloadLen > 0 && flows.appProto[slot] === AppProto.Unknown && !order.isInline(p))
+      this.guessed = this.finder.guess(p, session, slot);
     // Bytes for nobody have room in any case.
     this.took = true;
-    const taken = order.take(p, force || session < 0);
+    const taken = order.take(p, force || (session < 0 && !isWatched));
+    this.files.keep();
     if (flows.appState[slot] === 0 && flows.appProto[slot] !== AppProto.Unknown) order.forget(slot);
     return taken ? this.txs.count : NO_ROOM;
   }
@@ -381,14 +485,7 @@ export class AppLayer implements StreamSink {
     const { flows, order } = this;
     const direction = p.direction;
     if ((flows.appProbe[slot] & (Probe.FailedTs << direction)) !== 0) return true;
-    const probed = p.payloadLen < PROBE_BYTES ? p.payloadLen : PROBE_BYTES;
-    // A listener believes bytes when they are acknowledged.
-    if (
-      (flows.flags[slot] & FlowFlag.TcpEstablished) !== 0 &&
-      (order.isInline(p) || (flows.flags[slot] & FlowFlag.AsyncOneside) !== 0) &&
-      order.isNext(p) &&
-      this.ask(this.streams, this.streamPorts, direction, p.mem, p.payloadOff, probed, flows.dstPort(slot)) === AppProto.Failed
-    ) {
+    if (this.finder.isStranger(p, slot)) {
       this.fail(-1, slot, direction);
       if (flows.appProto[slot] === AppProto.Failed) order.forget(slot);
       return true;
@@ -405,18 +502,6 @@ export class AppLayer implements StreamSink {
     return true;
   }
 
-  /** A listener parses what is acknowledged, but rules look at packets when they come. */
-  private guess(p: Packet, session: number, slot: number): void {
-    const at = session * Session.Words + GUESS_WORD;
-    const { words } = this.sessions;
-    if ((this.flows.appProbe[slot] & (Probe.FailedTs << p.direction)) === 0 && this.order.isNext(p)) {
-      const probed = p.payloadLen < PROBE_BYTES ? p.payloadLen : PROBE_BYTES;
-      const proto = this.ask(this.streams, this.streamPorts, p.direction, p.mem, p.payloadOff, probed, this.flows.dstPort(slot));
-      if (proto !== AppProto.Failed) words[at] = proto;
-    }
-    this.guessed = words[at];
-  }
-
   /**
    * The handshake is complete, and the server did not acknowledge what the client sent before it: the client may send other bytes
    * with the same numbers, and those are the ones the server takes.
@@ -431,48 +516,8 @@ export class AppLayer implements StreamSink {
     this.flows.appProbe[slot] = 0;
   }
 
-  /** The protocol of a direction that begins with these bytes. Unknown: more are needed; Failed: none of ours. */
-  private ask(list: Protocol[], ports: Uint8Array, direction: number, mem: Uint8Array, off: number, len: number, port: number): AppProto {
-    let result = AppProto.Failed;
-    const hint = ports[port];
-    if (hint !== 0) {
-      const answer = this.parsers[hint]!.probe(direction, mem, off, len, port);
-      if (answer === Likeness.Yes) return hint;
-      if (answer === Likeness.More) result = AppProto.Unknown;
-    }
-    for (let i = 0; i < list.length; i++) {
-      const protocol = list[i];
-      if (protocol.proto === hint) continue;
-      const answer = protocol.probe(direction, mem, off, len, port);
-      if (answer === Likeness.Yes) return protocol.proto;
-      if (answer === Likeness.More) result = AppProto.Unknown;
-    }
-    return len >= PROBE_BYTES ? AppProto.Failed : result;
-  }
-
-  /** Failed, Unknown (the bytes are kept), or the protocol. */
-  private decide(session: number, slot: number, direction: number, mem: Uint8Array, off: number, len: number): AppProto {
-    const words = this.sessions.words;
-    const at = session * Session.Words + PREFIX_WORD + direction;
-    const port = this.flows.dstPort(slot);
-    const had = words[at];
-    const to = this.memory.keptAt(session, direction);
-    const { bytes } = this.memory;
-    let proto: AppProto;
-    const more = len < PROBE_BYTES - had ? len : PROBE_BYTES - had;
-    if (had === 0) proto = this.ask(this.streams, this.streamPorts, direction, mem, off, more, port);
-    else {
-      for (let i = 0; i < more; i++) bytes[to + had + i] = mem[off + i];
-      proto = this.ask(this.streams, this.streamPorts, direction, bytes, to, had + more, port);
-    }
-    if (proto !== AppProto.Unknown) return proto;
-    for (let i = 0; i < more; i++) bytes[to + had + i] = mem[off + i];
-    words[at] = had + more;
-    return proto;
-  }
-
   /** The protocol is known: the parser gets what was kept of both directions. */
-  private start(session: number, slot: number, parser: Protocol): Parsed {
+  private start(session: number, slot: number, parser: Protocol, side: number): Parsed {
     const words = this.sessions.words;
     const at = session * Session.Words;
     const { bytes, region } = this.memory;
@@ -481,6 +526,7 @@ export class AppLayer implements StreamSink {
     words[at + PREFIX_WORD] = 0;
     words[at + PREFIX_WORD + 1] = 0;
     words[at + GUESS_WORD] = 0;
+    this.finder.found(slot, side, parser.proto, (side === 0 ? keptTc : keptTs) > 0);
     words[at + Session.Proto] = parser.proto;
     this.flows.appProto[slot] = parser.proto;
     this.counters[Counter.AppFlows + parser.proto]++;
@@ -493,6 +539,7 @@ export class AppLayer implements StreamSink {
       const to = this.memory.scratch(n);
       if (to < 0) continue;
       bytes.copyWithin(to, from, from + n);
+      if (direction !== side) this.finder.compare(slot, direction, parser, bytes, to, n);
       const result = parser.data(session, direction, bytes, region, to, n);
       if (result !== Parsed.Go) return result;
     }
@@ -504,12 +551,12 @@ export class AppLayer implements StreamSink {
     if (result === Parsed.Go) return true;
     const { words } = this.sessions;
     const at = session * Session.Words;
-    if (result === Parsed.Changed) {
+    if (result === Parsed.Changed || result === Parsed.Anew) {
+      const proto = words[at + Session.Proto];
       this.leave(session);
       words[at + Session.Proto] = AppProto.Unknown;
       words.fill(0, at + Session.Parser, at + Session.Words);
-      this.flows.appProbe[slot] = 0;
-      this.flows.appProto[slot] = AppProto.Unknown;
+      this.finder.change(slot, proto, this.parsers[proto]!.nextProto ?? AppProto.Unknown);
       return true;
     }
     if (result === Parsed.Failed) this.counters[Counter.AppErrors + words[at + Session.Proto]]++;
@@ -522,10 +569,7 @@ export class AppLayer implements StreamSink {
     const { flows } = this;
     // Before the handshake is complete anybody may send anything.
     if ((flows.flags[slot] & FlowFlag.TcpEstablished) === 0) return true;
-    const bits = flows.appProbe[slot] | (Probe.FailedTs << direction);
-    flows.appProbe[slot] = bits;
-    const both = (bits & (Probe.FailedTs | Probe.FailedTc)) === (Probe.FailedTs | Probe.FailedTc);
-    if (both) flows.appProto[slot] = AppProto.Failed;
+    const both = this.finder.fail(slot, direction);
     if (session < 0) return false;
     const other = (slot * 2 + (direction ^ 1)) * Line.Words + Line.Flags;
     if (!both && (this.order.lines[other] & LineFlag.Started) !== 0) return true;
@@ -535,53 +579,11 @@ export class AppLayer implements StreamSink {
 
   /** True: in vain, and the flow is none of ours. */
   private waitForServer(slot: number): boolean {
+    if (!this.finder.waitForServer(slot)) return false;
     const { flows } = this;
-    flows.appProbe[slot] += Probe.Packet;
-    if (flows.appProbe[slot] < PROBE_PACKETS * Probe.Packet) return false;
-    flows.appProto[slot] = AppProto.Failed;
     if (flows.appState[slot] !== 0) this.release(flows.appState[slot] - 1, slot);
     this.order.forget(slot);
     return true;
-  }
-
-  /** A datagram of no known protocol: the flow is none of ours when both directions, or several datagrams, say so. */
-  private denied(slot: number, direction: number): void {
-    const { flows } = this;
-    const bits = (flows.appProbe[slot] | (Probe.FailedTs << direction)) + Probe.Packet;
-    flows.appProbe[slot] = bits;
-    if ((bits & (Probe.FailedTs | Probe.FailedTc)) === (Probe.FailedTs | Probe.FailedTc) || bits >= PROBE_PACKETS * Probe.Packet)
-      flows.appProto[slot] = AppProto.Failed;
-  }
-
-  private closeComplete(session: number): void {
-    const { txs } = this;
-    let excess = txs.length(session) - this.mostPerSession;
-    for (let tx = txs.first(session); tx >= 0; tx = txs.behind(tx)) {
-      if (txs.isDone(tx)) txs.close(tx);
-      else if (excess > 0) this.evict(session, tx);
-      if (!txs.isOpen(tx)) excess--;
-    }
-  }
-
-  /** Ends a transaction before it is complete; no record is made of it. */
-  private evict(session: number, tx: number): void {
-    const { txs } = this;
-    if (!txs.isOpen(tx)) return;
-    this.counters[Counter.AppTxsEvicted]++;
-    txs.words[tx * Tx.Words + Tx.Flags] |= TxFlag.Logged;
-    const parser = this.parserOf(tx);
-    if (parser.forget !== undefined) parser.forget(session, tx);
-    txs.close(tx);
-  }
-
-  /** The table of transactions is nearly full: some of the oldest slots end, wherever they belong. */
-  private makeRoom(): void {
-    const { txs } = this;
-    const { capacity, words } = txs;
-    for (let n = 0; n < capacity && txs.active - txs.endedCount > capacity - PER_PACKET; n++) {
-      this.hand = this.hand + 1 < txs.used ? this.hand + 1 : 0;
-      if (txs.isOpen(this.hand)) this.evict(words[this.hand * Tx.Words + Tx.Session], this.hand);
-    }
   }
 
   /** The parser is done with the session. */

@@ -14,15 +14,28 @@ export const enum AppProto {
   Tls = 4,
   Dns = 5,
   Ssh = 6,
-  Count = 7,
+  /** Data connections of FTP. */
+  FtpData = 7,
+  Smtp = 8,
+  Count = 9,
 }
-export const APP_PROTO_NAMES: readonly string[] = ['unknown', 'failed', 'ftp', 'http', 'tls', 'dns', 'ssh'];
+export const APP_PROTO_NAMES: readonly string[] = ['unknown', 'failed', 'ftp', 'http', 'tls', 'dns', 'ssh', 'ftp-data', 'smtp'];
+/** Names of EVE's types of records, by AppProto. */
+export const APP_TYPE_NAMES: readonly string[] = APP_PROTO_NAMES.map((name) => name.replace('ftp-data', 'ftp_data'));
 /** By name; http1 is what http means here. -1: none that has a number. */
 export function appProtoOf(name: string): number {
   return APP_PROTO_NAMES.indexOf(name === 'http1' ? 'http' : name);
 }
 /** Those that a parser is wired for. A rule on any other is inert. */
-export const PARSED: readonly AppProto[] = [AppProto.Ftp, AppProto.Http, AppProto.Tls, AppProto.Dns, AppProto.Ssh];
+export const PARSED: readonly AppProto[] = [
+  AppProto.Ftp,
+  AppProto.Http,
+  AppProto.Tls,
+  AppProto.Dns,
+  AppProto.Ssh,
+  AppProto.FtpData,
+  AppProto.Smtp,
+];
 
 /** Buffers with a number: those of protocols in AppProto. Their keywords stand below in the same order. */
 export const enum BufferId {
@@ -89,7 +102,23 @@ export const enum BufferId {
   SshHasshString = 60,
   SshHasshServer = 61,
   SshHasshServerString = 62,
-  Count = 63,
+  FileMagic = 63,
+  FtpReply = 64,
+  FtpCompletionCode = 65,
+  SmtpHelo = 66,
+  SmtpMailFrom = 67,
+  SmtpRcptTo = 68,
+  EmailFrom = 69,
+  EmailTo = 70,
+  EmailCc = 71,
+  EmailSubject = 72,
+  EmailDate = 73,
+  EmailMessageId = 74,
+  EmailXMailer = 75,
+  EmailUrl = 76,
+  EmailReceived = 77,
+  EmailBodyMd5 = 78,
+  Count = 79,
 }
 export const BUFFER_NAMES: readonly string[] = `
   ftp.command ftp.command_data http.uri http.uri.raw http.method http.request_line
@@ -102,7 +131,10 @@ export const BUFFER_NAMES: readonly string[] = `
   tls.cert_subject tls.cert_issuer tls.cert_serial tls.cert_fingerprint tls.certs tls.subjectaltname
   tls.alpn tls.random tls.random_time tls.random_bytes ja3s.hash ja3s.string
   ja3.hash ja3.string ja4.hash ssh.proto ssh.software ssh.hassh
-  ssh.hassh.string ssh.hassh.server ssh.hassh.server.string
+  ssh.hassh.string ssh.hassh.server ssh.hassh.server.string file.magic
+  ftp.reply ftp.completion_code
+  smtp.helo smtp.mail_from smtp.rcpt_to email.from email.to email.cc email.subject
+  email.date email.message_id email.x_mailer email.url email.received email.body_md5
 `
   .trim()
   .split(/\s+/);

@@ -98,7 +98,7 @@ const TABLE: [protos: string[], rows: string][] = [
   ],
   [
     ['tls'],
-    `s  tls.sni tls_sni
+    `sm tls.sni tls_sni
      b  tls.cert_subject tls_cert_subject
      b  tls.cert_issuer tls_cert_issuer
      b  tls.cert_serial tls_cert_serial
@@ -249,6 +249,9 @@ for (const [protos, rows] of TABLE) {
 
 /** Sticky buffers by keyword, other spellings included. `pkt_data` is the payload, which only transforms make a buffer of its own. */
 export const CATALOGUE: ReadonlyMap<string, BufferSpec> = specs;
+
+/** Protocols with a parser that carry files. */
+export const FILE_PROTOS: readonly string[] = FILES.filter((proto) => hasParser(proto) && proto !== 'ftp');
 
 /** Those that a parser fills. */
 export const BUFFERS: readonly BufferSpec[] = BUFFER_NAMES.map((name) => specs.get(name)!).filter(({ id }) => id >= 0);

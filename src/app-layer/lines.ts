@@ -3,9 +3,9 @@ import { type AppMemory, KEPT_BYTES, LINE_BYTES } from './memory.js';
 import { Parsed } from './protocol.js';
 import { Session, type Sessions } from './sessions.js';
 
-/** What takes the lines. Without the LF; bytes as sent otherwise. At most LINE_BYTES to server, KEPT_BYTES to client. */
+/** What takes the lines. Without the LF; bytes as sent otherwise. `isCut`: it is longer than what is handed on. */
 export interface LineSink {
-  line(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed;
+  line(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number, isCut: boolean): Parsed;
 }
 
 /** The first six of the parser's own words (Session.Parser +), each + direction: bytes kept, line buffer + 1 (0: none), 1: skip to the LF. */
@@ -28,12 +28,13 @@ export class Lines {
     private readonly memory: AppMemory,
     private readonly counters: Float64Array,
     private readonly sink: LineSink,
+    /** Longest line, bytes; one that is split is kept up to LINE_BYTES. */
+    private readonly longest: number = LINE_BYTES,
   ) {}
 
   data(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed {
     const { words } = this.sessions;
     const at = session * Session.Words + Session.Parser + direction;
-    const limit = direction === 0 ? LINE_BYTES : KEPT_BYTES;
     const end = off + len;
     for (let from = off; from < end; ) {
       let lf = from;
@@ -46,12 +47,15 @@ export class Lines {
       }
       const kept = words[at + Word.Kept];
       const more = lf - from;
+      // What is put together lies in a line buffer.
+      const limit = kept === 0 && lf < end ? this.longest : this.longest < LINE_BYTES ? this.longest : LINE_BYTES;
+      const isCut = kept + more > limit || (lf === end && kept + more === limit);
       if (lf === end && kept + more < limit) {
         if (this.keep(session, direction, mem, from, more)) return Parsed.Go;
       }
       let result: Parsed;
-      if (kept === 0) result = this.sink.line(session, direction, mem, region, from, more < limit ? more : limit);
-      else result = this.join(session, direction, mem, from, kept + more < limit ? more : limit - kept);
+      if (kept === 0) result = this.sink.line(session, direction, mem, region, from, more < limit ? more : limit, isCut);
+      else result = this.join(session, direction, mem, from, kept + more < limit ? more : limit - kept, isCut);
       if (result !== Parsed.Go) return result;
       if (lf === end) words[at + Word.Skip] = 1;
       from = lf + 1;
@@ -83,7 +87,7 @@ export class Lines {
     const { words } = this.sessions;
     const at = session * Session.Words + Session.Parser + direction;
     words[at + Word.Skip] = 0;
-    if (words[at + Word.Kept] > 0) this.join(session, direction, this.memory.bytes, 0, 0);
+    if (words[at + Word.Kept] > 0) this.join(session, direction, this.memory.bytes, 0, 0, false);
   }
 
   /** Forgets what was begun. */
@@ -122,7 +126,7 @@ export class Lines {
   }
 
   /** Hands on what is kept and `more` bytes after it. */
-  private join(session: number, direction: number, mem: Uint8Array, from: number, more: number): Parsed {
+  private join(session: number, direction: number, mem: Uint8Array, from: number, more: number, isCut: boolean): Parsed {
     const { memory } = this;
     const { words } = this.sessions;
     const at = session * Session.Words + Session.Parser + direction;
@@ -138,6 +142,6 @@ export class Lines {
     bytes.copyWithin(to, source, source + kept);
     for (let i = 0; i < more; i++) bytes[to + kept + i] = mem[from + i];
     this.clear(session, direction);
-    return this.sink.line(session, direction, bytes, memory.region, to, kept + more);
+    return this.sink.line(session, direction, bytes, memory.region, to, kept + more, isCut);
   }
 }

@@ -68,6 +68,11 @@ export class AppMemory {
     return at;
   }
 
+  /** Of what was taken last, only the bytes before `end` are needed. */
+  trim(end: number): void {
+    if (end < this.scratchAt) this.scratchAt = end;
+  }
+
   close(): void {
     native.regionRelease(this.region);
   }

@@ -10,6 +10,8 @@ export const enum Parsed {
   Failed = 2,
   /** From here on another protocol is spoken in both directions (STARTTLS, CONNECT, upgrade): detect anew with the next bytes. */
   Changed = 3,
+  /** The same, and already with the bytes that were given: the parser has taken none of them. */
+  Anew = 4,
 }
 
 /** Answers of probe. */
@@ -33,9 +35,18 @@ export const enum Likeness {
  */
 export interface Protocol {
   readonly proto: AppProto;
+  /** After data answered Changed: how many bytes of the chunk were its own (absent: all), and what was agreed on (absent or Unknown: anything). */
+  taken?: number;
+  nextProto?: AppProto;
+  /** Set by the frame before data, where a parser has it: false when a change is under way already and another one will not be followed. */
+  mayChange?: boolean;
   /** Looks at the first bytes of a direction; never more than PROBE_BYTES are there. Pure: nothing is remembered. */
   probe(direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Likeness;
+  /** Bytes that look like either direction's are a server's. Absent: nobody can say. */
+  isAnswer?(mem: Uint8Array, off: number, len: number, isStream: boolean): boolean;
   begin(): void;
+  /** Most transactions of one flow. Absent: as the frame has it. */
+  readonly mostTransactions?: number;
   /** Of protocols of datagrams: the id of the flow's next transaction. The frame sets it before data, and keeps what it is after. */
   nextId?: number;
   open(session: number): void;
@@ -56,8 +67,6 @@ export interface Protocol {
   record(tx: number, writer: RecordWriter): void;
   /** Whose record it is: 1 when it is told from the server's side. Absent: always the client's. */
   side?(tx: number): number;
-  /** Writes what EVE's `fileinfo` says of the file that went in that direction (files.ts); nothing: there was none. Absent: it carries no files. */
-  file?(tx: number, direction: number, writer: RecordWriter): void;
   /** The transaction is not complete and ends with this packet (its session has too many): the session knows its number no more. */
   forget?(session: number, tx: number): void;
   /** False when the bytes, as the next ones, would need memory that is not to be had. Absent: what has no room is left out, and counted. */

@@ -5,13 +5,22 @@ import { APP_PROTO_NAMES, AppProto, PARSED } from './buffers.js';
 import { DnsProtocol } from './dns/dns.js';
 import type { DnsEveOptions } from './dns/options.js';
 import { DNS_NAMES } from './dns/record.js';
-import { FTP_NAMES, FtpProtocol } from './ftp/ftp.js';
+import type { Files, FileWants } from './files/files.js';
+import { FTP_NAMES, type FtpOptions, FtpProtocol } from './ftp/ftp.js';
+import { FtpTx } from './ftp/layout.js';
+import type { Expectations } from './ftp-data/expectations.js';
+import { FTP_DATA_NAMES, FtpDataProtocol } from './ftp-data/ftp-data.js';
 import { type HttpLimits, HttpProtocol } from './http/http.js';
 import { HTTP_NAMES } from './http/view.js';
 import type { AppMemory } from './memory.js';
 import type { Protocol } from './protocol.js';
 import type { RecordNames } from './record.js';
 import type { Sessions } from './sessions.js';
+import { T } from './smtp/layout.js';
+import type { SmtpOptions } from './smtp/options.js';
+import { SMTP_PORTS } from './smtp/probe.js';
+import { SMTP_NAMES } from './smtp/record.js';
+import { SmtpProtocol } from './smtp/smtp.js';
 import { SSH_NAMES } from './ssh/eve.js';
 import { SshProtocol } from './ssh/ssh.js';
 import { TLS_NAMES } from './tls/eve.js';
@@ -23,6 +32,8 @@ export interface Frame {
   sessions: Sessions;
   txs: Transactions;
   memory: AppMemory;
+  files: Files;
+  expectations: Expectations;
   counters: Float64Array;
 }
 
@@ -33,13 +44,19 @@ export interface ProtocolChoice {
   udp: boolean;
   /** Ports on which it is asked first; none: those built in. */
   ports: readonly number[];
+  /** It is asked on no others. */
+  onlyThere?: boolean;
 }
 
 /** What a configuration says of the parsers. Plain data. */
 export interface AppOptions {
   protocols?: Readonly<Record<string, ProtocolChoice>>;
   http?: HttpLimits;
+  ftp?: FtpOptions;
+  smtp?: SmtpOptions;
   dnsEve?: DnsEveOptions;
+  /** What EVE's fileinfo is to say of each file. */
+  files?: FileWants;
 }
 
 export interface ProtocolSpec {
@@ -63,7 +80,7 @@ const ALL: readonly ProtocolSpec[] = [
     ports: [80],
     names: HTTP_NAMES,
     eventWord: Tx.Parser,
-    make: ({ sessions, txs, counters }, options) => new HttpProtocol(sessions, txs, counters, options?.http),
+    make: ({ sessions, txs, files, counters }, options) => new HttpProtocol(sessions, txs, counters, options?.http, files),
   },
   {
     proto: AppProto.Tls,
@@ -90,7 +107,11 @@ const ALL: readonly ProtocolSpec[] = [
     ports: [53],
     names: DNS_NAMES,
     eventWord: Tx.Parser,
-    make: ({ sessions, txs, counters }, options) => new DnsProtocol(sessions, txs, counters, { eve: options?.dnsEve }),
+    make: ({ sessions, txs, counters }, options) => {
+      const { ports = [], onlyThere = false } = options?.protocols?.dns ?? {};
+      const own = ports.length > 0 ? ports : undefined;
+      return new DnsProtocol(sessions, txs, counters, { eve: options?.dnsEve, ports: own, anyPort: !onlyThere });
+    },
   },
   {
     proto: AppProto.Ftp,
@@ -98,8 +119,27 @@ const ALL: readonly ProtocolSpec[] = [
     udp: false,
     ports: [21],
     names: FTP_NAMES,
+    eventWord: FtpTx.Events,
+    make: ({ sessions, txs, memory, expectations, counters }, options) =>
+      new FtpProtocol(sessions, txs, memory, expectations, counters, options?.ftp),
+  },
+  {
+    proto: AppProto.Smtp,
+    tcp: true,
+    udp: false,
+    ports: SMTP_PORTS,
+    names: SMTP_NAMES,
+    eventWord: T.Events,
+    make: ({ sessions, txs, memory, files, counters }, options) => new SmtpProtocol(sessions, txs, memory, files, counters, options?.smtp),
+  },
+  {
+    proto: AppProto.FtpData,
+    tcp: true,
+    udp: false,
+    ports: [],
+    names: FTP_DATA_NAMES,
     eventWord: -1,
-    make: ({ sessions, txs, memory, counters }) => new FtpProtocol(sessions, txs, memory, counters),
+    make: ({ sessions, txs, files, expectations, counters }) => new FtpDataProtocol(sessions, txs, files, expectations, counters),
   },
 ];
 

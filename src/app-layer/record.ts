@@ -25,4 +25,6 @@ export interface RecordNames {
   type: string;
   fields: readonly string[];
   words: readonly string[];
+  /** The field whose value stands beside the object, under its own name, not within (`email`). */
+  beside?: number;
 }

@@ -26,6 +26,8 @@ export async function buildInfo(): Promise<string> {
     yes('logOpen') && 'NFLOG',
     yes('packetOpen') && 'AF_PACKET',
     yes('matchCompile') && 'VECTORSCAN',
+    'HAVE_JA3',
+    'HAVE_JA4',
   ];
   const rows: [string, string][] = [
     ['AF_PACKET support', has('packetOpen')],

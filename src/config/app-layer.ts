@@ -1,13 +1,17 @@
 import { APP_PROTO_NAMES, PARSED } from '../app-layer/buffers.js';
 import { type DnsEveOptions, dnsEveOptions } from '../app-layer/dns/options.js';
+import type { FtpOptions } from '../app-layer/ftp/ftp.js';
 import type { HttpLimits } from '../app-layer/http/http.js';
 import type { AppOptions, ProtocolChoice } from '../app-layer/protocols.js';
+import type { SmtpEveOptions } from '../app-layer/smtp/options.js';
 import type { Context } from './context.js';
 import { readPorts } from './ports.js';
+import { readSmtp } from './smtp.js';
 import { shown, toPlain } from './tree.js';
 import { choice, int, section, size, texts } from './values.js';
 
 const KB = 1024;
+const MB = 1024 ** 2;
 const GB = 1024 ** 3;
 const PROTOCOLS = ['app-layer', 'protocols'];
 
@@ -53,23 +57,29 @@ const htp = section(
 );
 
 /** What the parsers are told of `app-layer.protocols` (user guide, "Suricata.yaml"). Throws SluiceError SLUICE_CONFIG. */
-export function readAppLayer(context: Context, portGroups: Record<string, string>, dnsEve?: DnsEveOptions): AppOptions {
+export function readAppLayer(context: Context, portGroups: Record<string, string>, dnsEve?: DnsEveOptions, smtpEve?: SmtpEveOptions): AppOptions {
   const protocols: Record<string, ProtocolChoice> = {};
   for (const proto of PARSED) {
     const name = APP_PROTO_NAMES[proto];
     const found = readProtocol(context, name, portGroups);
     if (found !== undefined) protocols[name] = found;
   }
-  return { protocols, http: readHttp(context), dnsEve };
+  return { protocols, http: readHttp(context), ftp: readFtp(context), smtp: readSmtp(context, smtpEve), dnsEve };
 }
 
+/**
+ * What a section says of a protocol. Only DNS is bound to its ports: a file that has a section on it means Suricata's ways there (port
+ * 53, or `detection-ports`); `dp: any`, or no section: any port.
+ */
 function readProtocol(context: Context, name: string, groups: Record<string, string>): ProtocolChoice | undefined {
   const path = [...PROTOCOLS, name];
   if (context.find(path) === undefined) return undefined;
   const on = isOn(context, path);
   const tcp = on && isOn(context, [...path, 'tcp']);
   const udp = on && isOn(context, [...path, 'udp']);
-  const ports = [...new Set([[], ['tcp'], ['udp']].flatMap((more) => detectionPorts(context, [...path, ...more], groups)))];
+  const said = [[], ['tcp'], ['udp']].map((more) => detectionPorts(context, [...path, ...more], groups));
+  const ports = [...new Set(said.flatMap((list) => list ?? []))];
+  if (name === 'dns') return { tcp, udp, ports, onlyThere: !said.some((list) => list?.length === 0) };
   return tcp && udp && ports.length === 0 ? undefined : { tcp, udp, ports };
 }
 
@@ -77,11 +87,11 @@ function isOn(context: Context, path: readonly string[]): boolean {
   return !OFF.includes(context.read([...path, 'enabled'], enabled()));
 }
 
-/** `detection-ports: dp: 80, 8080`; [] = as built in. */
-function detectionPorts(context: Context, path: readonly string[], groups: Record<string, string>): number[] {
+/** `detection-ports: dp: 80, 8080`; [] = any, undefined = as built in. */
+function detectionPorts(context: Context, path: readonly string[], groups: Record<string, string>): number[] | undefined {
   const at = [...path, 'detection-ports', 'dp'];
   const list = context.read(at, texts('ports'));
-  return list.length === 0 ? [] : readPorts(context, at, list, groups, true);
+  return list.length === 0 ? undefined : readPorts(context, at, list, groups, true);
 }
 
 function readHttp(context: Context): HttpLimits {
@@ -93,6 +103,15 @@ function readHttp(context: Context): HttpLimits {
     requestBody: read['request-body-limit'] || GB,
     responseBody: read['response-body-limit'] || GB,
     layers: read['response-body-decompress-layer-limit'],
+  };
+}
+
+function readFtp(context: Context): FtpOptions {
+  const path = [...PROTOCOLS, 'ftp'];
+  return {
+    memcap: context.read([...path, 'memcap'], size(64 * MB, 0, 4 * GB)),
+    maxLine: context.read([...path, 'max-line-length'], size(4 * KB, 16, 64 * KB)),
+    maxTx: context.read([...path, 'max-tx'], int(1024, 1, 65536)),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { DnsEveOptions } from '../app-layer/dns/options.js';
 import type { AppOptions } from '../app-layer/protocols.js';
 import type { ExceptionPolicy } from '../ring/verdict.js';
 import type { DatasetsConfig } from '../rules/datasets.js';
@@ -143,6 +144,8 @@ export interface EveConfig {
   ethernet: boolean;
   /** Written in front of each record. */
   prefix: string;
+  /** What rules have left on the flow, in each record: flowbits, flowints, ... Absent: yes. */
+  metadata?: boolean;
   alert: {
     enabled: boolean;
     payload: boolean;
@@ -167,6 +170,10 @@ export interface EveConfig {
   netflow: boolean;
   /** Application protocols whose transactions are logged, by name. Absent: none. */
   app?: readonly string[];
+  /** Of records of such a protocol, by name: the fields that are logged. Absent: all. */
+  fields?: Readonly<Record<string, readonly string[]>>;
+  /** Which dns messages are logged. Absent: all that the parser makes a record of. */
+  dns?: DnsEveOptions;
   /** Files (`fileinfo`). Absent: no. */
   files?: boolean;
   stats: { enabled: boolean; totals: boolean; threads: boolean; deltas: boolean; nullValues: boolean };

@@ -1,11 +1,16 @@
 import type { z } from 'zod/v3';
-import { APP_PROTO_NAMES, PARSED } from '../app-layer/buffers.js';
+import { APP_TYPE_NAMES, PARSED } from '../app-layer/buffers.js';
 import type { DnsEveOptions } from '../app-layer/dns/options.js';
+import type { FileWants } from '../app-layer/files/files.js';
+import { HASH_NAMES } from '../app-layer/files/hashes.js';
+import type { SmtpEveOptions } from '../app-layer/smtp/options.js';
 import { readDnsEve } from './app-layer.js';
+import { readFields, widestDns } from './app-views.js';
 import type { EveConfig, OutputsConfig } from './config.js';
 import type { Context } from './context.js';
 import { EVE_TYPES_UNUSED, OUTPUTS_UNUSED } from './known-keys.js';
 import * as schema from './schema.js';
+import { readSmtpEve } from './smtp.js';
 import { at, type ConfNode, shown } from './tree.js';
 import { truthWord } from './values.js';
 
@@ -35,7 +40,12 @@ function isEnabled(entry: Entry, fallback: boolean): boolean {
 }
 
 /** The `outputs` list (user guide, "Outputs"), with what it says of dns records: an output that is not listed, or has no `enabled`, is off. */
-export function readOutputs(context: Context): { outputs: OutputsConfig; dnsEve?: DnsEveOptions } {
+export function readOutputs(context: Context): {
+  outputs: OutputsConfig;
+  dnsEve?: DnsEveOptions;
+  smtpEve?: SmtpEveOptions;
+  files?: FileWants;
+} {
   const unwritten: string[] = [];
   const listed = new Map<string, Entry>();
   const eves: Entry[] = [];
@@ -53,8 +63,6 @@ export function readOutputs(context: Context): { outputs: OutputsConfig; dnsEve?
   const fast = readOutput(context, listed.get('fast'), schema.fast);
   const stats = readOutput(context, listed.get('stats'), schema.statsLog);
   if (fast.enabled) onlyRegular(context, 'fast', fast.filetype);
-  const dns = eves.find((entry) => isEnabled(entry, false));
-  const dnsEntry = dns && entries(context, [...dns.path, 'types']).find(({ name }) => name === 'dns');
   // The first that is on comes first: the others are few and rare.
   const read = eves.map((entry) => readEve(context, entry, unwritten)).sort((a, b) => Number(b.enabled) - Number(a.enabled));
   const [eve = readEve(context, undefined, unwritten), ...others] = read;
@@ -74,8 +82,29 @@ export function readOutputs(context: Context): { outputs: OutputsConfig; dnsEve?
       nullValues: stats['null-values'],
     },
   };
-  // The parser makes one form of record: the first eve-log that is on says which.
-  return { outputs, dnsEve: dnsEntry && readDnsEve(context, dnsEntry.path) };
+  const dns = [eve, ...others].flatMap((one) => (one.enabled && one.dns !== undefined ? [one.dns] : []));
+  if (dns.some(({ version }) => version !== dns[0].version))
+    context.warnings.push(`outputs: dns records have one version in all eve-logs: ${dns[0].version}, that of the first`);
+  const first = eves.find((entry) => isEnabled(entry, false));
+  const smtp = first && entries(context, [...first.path, 'types']).find(({ name }) => name === 'smtp');
+  return { outputs, dnsEve: widestDns(dns), smtpEve: smtp && readSmtpEve(context, smtp.path), files: filesWanted(context, eves) };
+}
+
+/** What the `files` records of the eve-logs that are on say of each file; the parser finds it out for all of them. */
+function filesWanted(context: Context, eves: readonly Entry[]): FileWants | undefined {
+  const wants: FileWants = { hashes: 0, magic: false };
+  for (const eve of eves) {
+    const entry = entries(context, [...eve.path, 'types']).find(({ name }) => name === 'files');
+    if (!isEnabled(eve, false) || entry === undefined || !isEnabled(entry, true)) continue;
+    const files = readOutput(context, entry, schema.eveFiles);
+    if (files['force-magic']) wants.magic = true;
+    for (const name of files['force-hash']) {
+      const hash = HASH_NAMES.indexOf(name.toLowerCase());
+      if (hash < 0) context.bad(entry.node, [...entry.path, 'force-hash'], `has ${shown(name)}`, HASH_NAMES.join(', '));
+      wants.hashes |= 1 << hash;
+    }
+  }
+  return wants.magic || wants.hashes !== 0 ? wants : undefined;
 }
 
 function onlyRegular(context: Context, name: string, filetype: string): void {
@@ -102,6 +131,7 @@ function readEve(context: Context, entry: Entry | undefined, unwritten: string[]
     pcapFile: eve['pcap-file'],
     ethernet: eve.ethernet,
     prefix: eve.prefix,
+    metadata: eve.metadata,
     alert: {
       enabled: on('alert', alert.enabled),
       payload: alert.payload,
@@ -122,7 +152,13 @@ function readEve(context: Context, entry: Entry | undefined, unwritten: string[]
     drop: { enabled: on('drop', drop.enabled), alerts: drop.alerts, flows: drop.flows, verdict: drop.verdict },
     flow: types.has('flow') && isEnabled(types.get('flow')!, true),
     netflow: types.has('netflow') && isEnabled(types.get('netflow')!, true),
-    app: APP_TYPES.filter((name) => types.has(name) && isEnabled(types.get(name)!, true)),
+    // As in Suricata, `ftp` brings the records of its data connections, too.
+    app: APP_TYPES.filter((name) => {
+      const type = types.get(name) ?? (name === 'ftp_data' ? types.get('ftp') : undefined);
+      return type !== undefined && isEnabled(type, true);
+    }),
+    fields: readFields(context, (type) => types.get(type)?.path),
+    ...(types.has('dns') && { dns: readDnsEve(context, types.get('dns')!.path) }),
     files: types.has('files') && isEnabled(types.get('files')!, true),
     stats: {
       enabled: on('stats', stats.enabled),
@@ -160,7 +196,7 @@ function readOutput<T extends z.ZodTypeAny>(context: Context, entry: Entry | und
 }
 
 /** Types of application protocols that a parser writes records of. */
-const APP_TYPES = PARSED.map((proto) => APP_PROTO_NAMES[proto]);
+const APP_TYPES = PARSED.map((proto) => APP_TYPE_NAMES[proto]);
 const WRITTEN = new Set(['alert', 'anomaly', 'drop', 'files', 'flow', 'netflow', 'stats', ...APP_TYPES]);
 /** Types that are off when listed without `enabled: yes`. */
 const OFF_BY_DEFAULT = new Set(['frame', 'arp', 'template', 'template-rust', 'packet']);

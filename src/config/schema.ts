@@ -167,6 +167,7 @@ export const eve = section(
     'pcap-file': truth(false),
     ethernet: truth(false),
     prefix: text(),
+    metadata: truth(true),
   },
   [
     'types',
@@ -179,7 +180,6 @@ export const eve = section(
     'level',
     'redis',
     'suricata-version',
-    'metadata',
     'xff',
     'json',
     'pcap-log',
@@ -228,6 +228,7 @@ export const eveAnomaly = section({
   types: section({ decode: truth(false), stream: truth(false), applayer: truth(true) }),
   packethdr: truth(false),
 });
+export const eveFiles = section({ enabled: truth(true), 'force-magic': truth(false), 'force-hash': texts('md5, sha1, sha256') });
 /** `metadata:` of alerts, written as a section. */
 export const eveMetadata = section({
   flow: truth(true),

@@ -124,6 +124,11 @@ export class Packet {
   readonly streamEvents = new Uint8Array(MAX_STREAM_EVENTS);
   streamEventCount = 0;
 
+  /** Bits of ProtoEvent (src/app-layer/proto-events.ts): what the packet showed of its flow's protocol. Set by the engine. */
+  protoEvents = 0;
+  /** 1: the first packet of its direction since the direction's protocol is known, or known to be none of ours. Set by the engine. */
+  protoFound = 0;
+
   /** Whether a decode event was recorded. */
   hasEvent(code: number): boolean {
     for (let i = 0; i < this.eventCount; i++) if (this.events[i] === code) return true;

@@ -80,6 +80,8 @@ export interface EmitContext {
   /** Variables set so far; the code of a name that `setterNames` gave is declared by the caller. */
   variables: Variables;
   names: Map<Test, string>;
+  /** Name of the buffer the tests are on. */
+  buffer: string;
 }
 
 /** A JavaScript variable for each test that sets one of the rule's. */
@@ -202,7 +204,7 @@ class ChainEmitter {
         code.close();
         return;
       default: {
-        const needed = condition(code, variables, t, base);
+        const needed = condition(code, variables, t, base, this.context.buffer);
         if (needed === '') this.level(k + 1, base);
         else {
           code.open(`if (${needed}) {`);
@@ -327,7 +329,7 @@ class ChainEmitter {
     const at = `only${num(this.chain)}`;
     if (t.kind !== 'content' && t.kind !== 'pcre') {
       if (t.kind === 'base64_decode' || t.kind.startsWith('byte_')) return false;
-      const needed = condition(code, this.context.variables, t, 'o');
+      const needed = condition(code, this.context.variables, t, 'o', this.context.buffer);
       if (needed !== '') code.line(`if (!(${needed})) return 0;`);
     } else if (t.negated) code.line(`if (!(${this.absent(t, 'o')})) return 0;`);
     else if (t.kind === 'pcre') code.line(`if (${this.run(t, 'o', '0')} < 0) return 0;`);

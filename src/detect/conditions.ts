@@ -1,23 +1,32 @@
 /**
  * Tests on a buffer that need no statement of their own, as source text: conditions in the nest of a chain (buffer.ts).
  */
+import type { Packet } from '../decode/packet.js';
 import type { Asn1Option, ContentOption, EntropyOption, IsDataAtOption, PcreOption } from '../rules/byte-option.js';
 import { moved, operand, type Variables } from './byte-tests.js';
 import { asn1, entropy, ftpBounce, rpcCall } from './byte-values.js';
 import type { Test } from './chains.js';
 import { type Code, num } from './codegen.js';
+import type { Inspection } from './search.js';
 import { DATASET_TESTS, DatasetRef, datarep, REPUTATION_OPS } from './state/datasets.js';
+import { flowKey } from './state/names.js';
 import { numberTest } from './tests/number.js';
 
-/** The condition of a test that needs no statement, behind `base`; '' for none. */
-export function condition(code: Code, variables: Variables, t: Exclude<Test, ContentOption | PcreOption>, base: string): string {
+/** The condition of a test on `buffer` that needs no statement, behind `base`; '' for none. */
+export function condition(
+  code: Code,
+  variables: Variables,
+  t: Exclude<Test, ContentOption | PcreOption>,
+  base: string,
+  buffer: string,
+): string {
   switch (t.kind) {
     case 'isdataat':
       return dataAt(variables, t, base);
     case 'bsize':
       return numberTest('(end - o)', t.test);
     case 'entropy':
-      return entropyTest(code, variables, t);
+      return entropyTest(code, variables, t, buffer);
     case 'asn1':
       return asn1Test(code, variables, t, base);
     case 'dataset':
@@ -49,10 +58,11 @@ function dataAt(variables: Variables, t: IsDataAtOption, base: string): string {
   return t.negated ? `!(${there})` : there;
 }
 
-function entropyTest(code: Code, variables: Variables, t: EntropyOption): string {
+function entropyTest(code: Code, variables: Variables, t: EntropyOption, buffer: string): string {
   const at = moved('o', t.offset, variables);
   const to = t.bytes === 0 ? 'end' : `Math.min(end, ${at} + ${num(t.bytes)})`;
-  return `${code.constant(entropyMatch)}(${code.constant(entropy)}(x, mem, ${at}, ${to}), ${code.constant(t)})`;
+  const key = flowKey('entropy', buffer.replaceAll('.', '_'));
+  return `${code.constant(entropyMatch)}(p, x, ${code.constant(entropy)}(x, mem, ${at}, ${to}), ${code.constant(t)}, ${num(key)})`;
 }
 
 function asn1Test(code: Code, variables: Variables, t: Asn1Option, base: string): string {
@@ -62,9 +72,10 @@ function asn1Test(code: Code, variables: Variables, t: Asn1Option, base: string)
   return t.offset < 0 ? `${at} >= o && ${call}` : call;
 }
 
-/** Called by generated code; -1 stands for a buffer without bytes. */
-function entropyMatch(bits: number, { op, a, b }: EntropyOption): boolean {
+/** Called by generated code; -1 stands for a buffer without bytes. What was measured stays with the flow, for the logs. */
+function entropyMatch(p: Packet, x: Inspection, bits: number, { op, a, b }: EntropyOption, key: number): boolean {
   if (bits < 0) return false;
+  x.store?.flowVars.setNumber(p.flow, key, bits);
   const equal = Math.abs(bits - a) < 1e-9;
   switch (op) {
     case '=':

@@ -13,6 +13,7 @@
  * Nothing here allocates per packet, save the first time a rule is a candidate: then it is compiled.
  */
 import { AppProto, type Buffers } from '../app-layer/buffers.js';
+import type { Files, FileWants } from '../app-layer/files/files.js';
 import { Tx } from '../app-layer/transactions.js';
 import type { Packet } from '../decode/packet.js';
 import { FlowFlag } from '../flow/codes.js';
@@ -32,6 +33,8 @@ import { type RuleCost, RuleCosts } from './rule-costs.js';
 import { Inspection } from './search.js';
 import { Effects } from './state/effects.js';
 import { StateStore } from './state/store.js';
+import { MOST_STREAM_WAITING, type StreamRules } from './stream-rules.js';
+import { StreamTrait } from './stream-traits.js';
 import { NewAction, Outcome, Thresholds } from './threshold.js';
 import { Known, MOST_WAITING, type TxRules } from './tx-rules.js';
 
@@ -64,10 +67,14 @@ export class Detector {
    * order (pass, drop, reject, alert), then priority, then order of the rules. A pass rule stands alone.
    */
   readonly matches: Int32Array;
+  /** Rank beside a match: matches of several calls are put into one order by it. */
+  readonly ranks: Int32Array;
   /** 1 beside a match: its action applies, but it makes no alert (threshold, noalert). */
   readonly silent: Uint8Array;
   /** NewAction beside a match: the action a rate filter gives it. */
   readonly actions: Uint8Array;
+  /** What is to be found out about files for these rules. */
+  readonly files: FileWants;
   /** Rules whose matcher could not be compiled; grows when such a rule first becomes a candidate. */
   readonly broken: BrokenRule[] = [];
 
@@ -76,15 +83,26 @@ export class Detector {
   private readonly isPass: Uint8Array;
   private readonly noalert: Uint8Array;
   private readonly waits: Uint8Array;
-  private readonly groups: Group[];
+  /** For StreamDetector. */
+  readonly groups: Group[];
   private readonly events: EventIndex | null;
   private readonly transactions: (TransactionGroup | null)[];
   private readonly matchers: (Matcher | null)[];
-  private readonly precheck: Precheck;
+  readonly precheck: Precheck;
   private readonly costs: RuleCosts | null;
   private readonly thresholds: Thresholds;
   private readonly effects: Effects;
-  private readonly candidates: Int32Array;
+  readonly candidates: Int32Array;
+  /** StreamTrait bits, by rank. */
+  readonly stream: Uint8Array;
+  /** Set for a packet whose bytes rules on streams will see again: what becomes of such rules now. */
+  notes: StreamRules | null = null;
+  /** Of the evaluation at hand: steps left for all rules, how many ran, how many match. */
+  left = 0;
+  private evaluated = 0;
+  private count = 0;
+  /** Replacements before the last rule ran. */
+  private recorded = 0;
   /** 1: the last evaluation ended at a pass rule. */
   private stopped = 0;
   private readonly inspection = new Inspection();
@@ -102,16 +120,19 @@ export class Detector {
   ) {
     this.rules = Array.from(prepared.order, (i) => rules[i]);
     this.order = prepared.order;
+    this.files = prepared.files;
     this.isPass = prepared.columns.pass;
     this.noalert = prepared.columns.noalert;
     this.waits = prepared.columns.waits;
+    this.stream = prepared.columns.stream;
     this.precheck = new Precheck(prepared.precheck, store.flowVars);
     this.costs = options.profile ? new RuleCosts() : null;
     this.matches = new Int32Array(Math.max(1, rules.length));
+    this.ranks = new Int32Array(Math.max(1, rules.length));
     this.silent = new Uint8Array(Math.max(1, rules.length));
     this.actions = new Uint8Array(Math.max(1, rules.length));
     // A bidirectional rule can come up twice; see distinct().
-    this.candidates = new Int32Array(4 * rules.length + MOST_WAITING);
+    this.candidates = new Int32Array(4 * rules.length + MOST_WAITING + MOST_STREAM_WAITING);
     this.matchers = new Array(rules.length).fill(null);
     this.thresholds = new Thresholds(this.rules, store, prepared.columns);
     this.effects = new Effects(this.rules, store, prepared.columns);
@@ -151,7 +172,7 @@ export class Detector {
       if (p.flow < 0 || done !== 0) n = group.ipOnly.collect(p, out, n);
       if (done !== 0) flows.flags[p.flow] |= done;
     }
-    if (this.events !== null && (p.eventCount > 0 || p.streamEventCount > 0)) n = this.events.collect(p, out, n);
+    if (this.events !== null && (p.eventCount > 0 || p.streamEventCount > 0 || p.protoEvents !== 0)) n = this.events.collect(p, out, n);
     if (n === 0) return 0;
     const count = this.evaluate(p, flows, n);
     // Behind a pass rule nothing was evaluated: rules on addresses have their say at the next packet.
@@ -201,8 +222,9 @@ export class Detector {
   }
 
   /** The transaction that inspectTransaction will be asked about: its number, the words of all, its first event word (-1: none). */
-  about(tx: number, words: Int32Array, eventWord: number): void {
+  about(tx: number, words: Int32Array, eventWord: number, files: Files | null = null): void {
     const { inspection } = this;
+    inspection.files = files;
     inspection.tx = tx;
     inspection.txWords = words;
     inspection.events0 = eventWord < 0 ? 0 : words[tx * Tx.Words + eventWord];
@@ -210,7 +232,7 @@ export class Detector {
   }
 
   /** Many instances of a buffer may name the same rules: keeps room for all rules once more. */
-  private distinct(n: number): number {
+  distinct(n: number): number {
     if (n <= this.candidates.length >> 1) return n;
     const { candidates } = this;
     sort(candidates, n);
@@ -220,74 +242,104 @@ export class Detector {
   }
 
   private evaluate(p: Packet, flows: Flows, n: number, known: TxRules | null = null, tx = -1): number {
-    const { candidates, matchers, inspection, thresholds, counters, precheck } = this;
-    const { replacements, derived } = inspection;
-    inspection.flows = flows;
-    derived.reset();
-    sort(candidates, n);
-    let count = 0;
+    const { candidates, inspection, precheck, stream } = this;
+    const notes = known === null ? this.notes : null;
     let previous = -1;
-    let left = PACKET_BUDGET;
-    let evaluated = 0;
     const more = known !== null && inspection.complete === 0;
     const asks = known !== null && !known.isEmpty(tx);
-    precheck.begin(p);
-    this.stopped = 0;
+    this.beginRules(p, flows, n);
     for (let i = 0; i < n; i++) {
       const rank = candidates[i];
       if (rank === previous) continue;
       previous = rank;
+      const traits = stream[rank];
+      if ((traits & StreamTrait.Only) !== 0) {
+        if (notes !== null) notes.failed(rank, traits);
+        continue;
+      }
       if (!precheck.passes(rank, p)) {
         // What another packet of the transaction may have: the buffers it was found by are not scanned again.
         if (more && precheck.mayPass(rank, p) && known.known(tx, p.direction, rank) === Known.Nothing)
           known.remember(tx, p.direction, rank, 0);
+        if (notes !== null && traits !== 0 && precheck.mayPass(rank, p)) notes.failed(rank, traits);
         continue;
       }
       const before = asks ? known.known(tx, p.direction, rank) : Known.Nothing;
       if (before === Known.Matched) continue;
-      const matcher = matchers[rank] ?? this.compile(rank);
-      const budget = Math.min(left, RULE_BUDGET);
-      inspection.budget = budget;
-      evaluated++;
-      const recorded = replacements.count;
-      const matched = matcher(p, inspection);
-      left -= budget - inspection.budget;
-      if (inspection.budget < 0) {
-        counters[Counter.InspectionLimit]++;
-        if (left < 0) left = 0;
-      }
-      if (matched === 0) {
+      if (this.run(rank, p) === 0) {
         if (more && before === Known.Nothing && this.waits[rank] === 1) known.remember(tx, p.direction, rank, 0);
+        if (notes !== null && traits !== 0) notes.failed(rank, traits);
         continue;
       }
       if (more) known.remember(tx, p.direction, rank, 1);
-      if (this.effects.has[rank] === 1) this.effects.apply(rank, p, flows);
-      let silent = this.noalert[rank];
-      let action = NewAction.None;
-      if (thresholds.has(rank)) {
-        const outcome = thresholds.check(rank, p, flows);
-        action = thresholds.action;
-        if (outcome !== Outcome.Alert) {
-          counters[Counter.AlertsSuppressed]++;
-          if (outcome === Outcome.None) {
-            replacements.count = recorded;
-            continue;
-          }
-          silent = 1;
+      if (notes !== null && traits !== 0) notes.matched(rank);
+      if (this.accept(rank, p, flows)) break;
+    }
+    return this.endRules();
+  }
+
+  /** Sorts the n candidates, for a packet whose rules run one after the other; for StreamDetector, as the next three. */
+  beginRules(p: Packet, flows: Flows, n: number): void {
+    this.inspection.flows = flows;
+    this.inspection.replacements.count = 0;
+    this.inspection.derived.reset();
+    sort(this.candidates, n);
+    this.precheck.begin(p);
+    this.left = PACKET_BUDGET;
+    this.count = this.evaluated = this.stopped = 0;
+  }
+
+  /** 1: the rule matches. */
+  run(rank: number, p: Packet): number {
+    const { inspection, left } = this;
+    const matcher = this.matchers[rank] ?? this.compile(rank);
+    const budget = left < RULE_BUDGET ? left : RULE_BUDGET;
+    inspection.budget = budget;
+    this.evaluated++;
+    this.recorded = inspection.replacements.count;
+    const matched = matcher(p, inspection);
+    this.left = left - budget + inspection.budget;
+    if (inspection.budget < 0) {
+      this.counters[Counter.InspectionLimit]++;
+      if (this.left < 0) this.left = 0;
+    }
+    return matched;
+  }
+
+  /** The rule that ran last matches: carries out what it changes, and enters it. True: what comes behind it is not evaluated. */
+  accept(rank: number, p: Packet, flows: Flows): boolean {
+    const { thresholds, count } = this;
+    if (this.effects.has[rank] === 1) this.effects.apply(rank, p, flows);
+    let silent = this.noalert[rank];
+    let action = NewAction.None;
+    if (thresholds.has(rank)) {
+      const outcome = thresholds.check(rank, p, flows);
+      action = thresholds.action;
+      if (outcome !== Outcome.Alert) {
+        this.counters[Counter.AlertsSuppressed]++;
+        if (outcome === Outcome.None) {
+          this.inspection.replacements.count = this.recorded;
+          return false;
         }
-      }
-      if (this.effects.tags[rank] === 1) this.effects.tag(rank, p, flows);
-      this.matches[count] = this.order[rank];
-      this.silent[count] = silent;
-      this.actions[count] = action;
-      count++;
-      // What comes behind a pass rule is not evaluated.
-      if (this.isPass[rank] === 1 && action === NewAction.None) {
-        this.stopped = 1;
-        break;
+        silent = 1;
       }
     }
-    counters[Counter.RulesEvaluated] += evaluated;
+    if (this.effects.tags[rank] === 1) this.effects.tag(rank, p, flows);
+    this.matches[count] = this.order[rank];
+    this.ranks[count] = rank;
+    this.silent[count] = silent;
+    this.actions[count] = action;
+    this.count = count + 1;
+    if (this.isPass[rank] === 0 || action !== NewAction.None) return false;
+    this.stopped = 1;
+    return true;
+  }
+
+  /** Counts what happened; how many rules match. */
+  endRules(): number {
+    const { inspection, counters } = this;
+    const { replacements, derived } = inspection;
+    counters[Counter.RulesEvaluated] += this.evaluated;
     if (replacements.lost > 0) {
       counters[Counter.InspectionLimit] += replacements.lost;
       replacements.lost = 0;
@@ -304,7 +356,7 @@ export class Detector {
       counters[Counter.PcreMatchLimit] += inspection.regexLimits;
       inspection.regexLimits = 0;
     }
-    return count;
+    return this.count;
   }
 
   private compile(rank: number): Matcher {

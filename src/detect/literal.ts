@@ -4,7 +4,7 @@
 
 import { APP_EVENTS } from '../app-layer/app-events.js';
 import { APP_PROTO_NAMES, appProtoOf, BufferId } from '../app-layer/buffers.js';
-import { bufferSpec, Way } from '../app-layer/catalogue.js';
+import { bufferSpec, FILE_PROTOS, Way } from '../app-layer/catalogue.js';
 import { APP_KEYWORDS } from '../rules/app-keywords.js';
 import { hasRuntime } from '../rules/app-values.js';
 import type { ContentOption } from '../rules/byte-option.js';
@@ -17,7 +17,7 @@ export const PAYLOAD: number = BufferId.Count;
 /** An event of a protocol's transactions that the rule asks for: the protocol, and the event's bit; undefined: none. */
 export function appEventOf(rule: Rule): { proto: string; bit: number } | undefined {
   for (const option of rule.header) {
-    if (option.kind !== 'app' || option.keyword !== 'app-layer-event') continue;
+    if (option.kind !== 'app' || option.keyword !== 'app-layer-event' || !option.value.includes('.')) continue;
     const [proto, name] = option.value.split('.');
     return { proto, bit: APP_EVENTS[proto]?.indexOf(name) ?? -1 };
   }
@@ -48,7 +48,7 @@ export function transactionGroups(rule: Rule): number[] {
   const groups: number[] = [];
   for (let proto = 0; proto < APP_PROTO_NAMES.length; proto++) {
     const name = APP_PROTO_NAMES[proto];
-    if (only !== undefined && appProtoOf(only) !== proto) continue;
+    if (only !== undefined && (only === 'file' ? !FILE_PROTOS.includes(name) : appProtoOf(only) !== proto)) continue;
     if (!entries.every(({ spec }) => spec.protos.includes(name))) continue;
     if (way !== Way.ToClient) groups.push(proto * 2);
     if (way !== Way.ToServer) groups.push(proto * 2 + 1);

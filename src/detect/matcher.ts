@@ -77,6 +77,7 @@ export function emitMatcher(
   if (rule.appProto !== undefined) need(`p.appProto === ${num(appProtoCode(rule.appProto))}`);
   const lists = rule.buffers.map(
     (entry): List => ({
+      name: entry.buffer,
       source: bufferSource(code, entry, derived, compileRegex),
       tests: entry.tests,
       multi: multiOf(entry),
@@ -115,6 +116,7 @@ function there({ buffer }: BufferTests, { source, tests, multi, derived }: List)
   return `(x.complete === 1 || ${len} >= 0) && (${condition})`;
 }
 
+const PAYLOAD_NAME = 'content';
 const PAYLOAD_SOURCE: BufferSource = { mem: 'p.mem', region: 'p.region', off: 'p.payloadOff', len: 'p.payloadLen' };
 
 /** A buffer of the transaction under inspection, a part of the packet, or what transforms make of either; its length is -1 when there is none. */
@@ -168,7 +170,7 @@ function emitInstances(context: EmitContext, list: List, n: number): void {
   const passed = [...new Set(list.tests.flatMap(variablesOf))]
     .filter((name) => !own.has(name))
     .map((name) => operand(variables, name).code);
-  emitBuffer({ ...context, code: inner, positions: new Map(), variables, names }, source, withoutAbsent(list.tests));
+  emitBuffer({ ...context, code: inner, positions: new Map(), variables, names, buffer: list.name }, source, withoutAbsent(list.tests));
   inner.line('return 1;');
   const matcher = code.constant(inner.build(['p', 'x', 'i', ...new Set(passed)], 0));
   const i = `i${num(n)}`;
@@ -195,6 +197,8 @@ function headerTests(code: Code, rule: Rule, option: HeaderOption): string[] {
 
 /** A rule's tests on one buffer. */
 interface List {
+  /** Keyword of the buffer; `content`: the payload, by Suricata's name in records. */
+  name: string;
   source: BufferSource;
   tests: ByteOption[];
   /** See multiOf. */
@@ -206,7 +210,7 @@ interface List {
 function emitBuffers(code: Code, rule: Rule, buffers: List[], compileRegex: (t: PcreOption) => number): void {
   if (rule.payload.length === 0 && rule.buffers.length === 0) return;
   const all = [...buffers];
-  if (rule.payload.length > 0) all.push({ source: PAYLOAD_SOURCE, tests: rule.payload, multi: -1, derived: -1 });
+  if (rule.payload.length > 0) all.push({ name: PAYLOAD_NAME, source: PAYLOAD_SOURCE, tests: rule.payload, multi: -1, derived: -1 });
   // What changes a dataset does so when all else holds.
   const changes = (list: List) => list.tests.some(changesDataset);
   const lists = [...all.filter((list) => !changes(list)), ...all.filter(changes)];
@@ -214,7 +218,7 @@ function emitBuffers(code: Code, rule: Rule, buffers: List[], compileRegex: (t: 
     lists.flatMap(({ tests }) => tests),
     'v',
   );
-  const context: EmitContext = { code, compileRegex, positions: new Map(), variables: new Map(), names };
+  const context: EmitContext = { code, compileRegex, positions: new Map(), variables: new Map(), names, buffer: PAYLOAD_NAME };
   const replaced = rule.payload.filter((t) => t.kind === 'content').filter((t) => t.replace !== undefined);
   for (const [i, t] of replaced.entries()) context.positions.set(t, `q${num(i)}`);
   const declared = [...context.positions.values(), ...names.values()];
@@ -228,7 +232,7 @@ function emitBuffers(code: Code, rule: Rule, buffers: List[], compileRegex: (t: 
     }
     if (first.kind === 'absent' && !first.orElse) continue;
     code.open(first.kind === 'absent' ? `if (${multi < 0 ? source.len : `x.buffers.len[${num(multi)}]`} >= 0) {` : '{');
-    if (multi < 0) emitBuffer(context, source, tests);
+    if (multi < 0) emitBuffer({ ...context, buffer: list.name }, source, tests);
     else emitInstances(context, list, n);
     code.close();
   }

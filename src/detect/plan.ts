@@ -14,8 +14,10 @@ import { IpProto } from '../decode/packet.js';
 import type { Rule } from '../rules/rule.js';
 import { eventOf } from './event-index.js';
 import { appEventOf, isTransactionRule, literalOf, PAYLOAD, transactionGroups } from './literal.js';
+import { protoFits } from './protocol-fit.js';
 import { portsTellMore } from './selectivity.js';
 import { ACTION_ORDER, evaluationOrder } from './state/order.js';
+import { StreamTrait, streamTraits } from './stream-traits.js';
 
 /** What Vectorscan databases and header indexes are split by. */
 export const enum ProtoClass {
@@ -43,6 +45,10 @@ export interface Group {
   content: number[];
   header: number[];
   ipOnly: number[];
+  /** Those of `header` that look at the stream. */
+  stream: number[];
+  /** Bytes of the longest literal of those of `content` that do; 0: there are none. */
+  longest: number;
 }
 
 export interface TransactionGroup {
@@ -74,7 +80,7 @@ export function compileRules(rules: Rule[], actionOrder: readonly string[] = ACT
     order,
     rules: Array.from(order, (i) => rules[i]),
     passCount: rules.filter((r) => r.action === 'pass').length,
-    groups: Array.from({ length: ProtoClass.Count * 2 }, () => ({ content: [], header: [], ipOnly: [] })),
+    groups: Array.from({ length: ProtoClass.Count * 2 }, () => ({ content: [], header: [], ipOnly: [], stream: [], longest: 0 })),
     events: [],
     transactions: Array.from({ length: AppProto.Count * 2 }, () => ({
       content: Array.from({ length: PAYLOAD + 1 }, () => []),
@@ -99,9 +105,15 @@ export function compileRules(rules: Rule[], actionOrder: readonly string[] = ACT
       continue;
     }
     const kind = literal !== null && !portsTellMore(rule, literal.bytes) ? 'content' : isIpOnly(rule) ? 'ipOnly' : 'header';
+    const traits = streamTraits(rule);
     for (const protoClass of classesOf(rule)) {
       for (let direction = 0; direction < 2; direction++) {
-        if (goes(rule, direction)) plan.groups[protoClass * 2 + direction][kind].push(rank);
+        if (!goes(rule, direction)) continue;
+        const group = plan.groups[protoClass * 2 + direction];
+        if (traits === 0 || kind === 'content' || (traits & StreamTrait.Only) === 0) group[kind].push(rank);
+        if (traits === 0 || protoClass !== ProtoClass.Tcp) continue;
+        if (kind === 'content') group.longest = Math.max(group.longest, literal!.bytes.length);
+        else group.stream.push(rank);
       }
     }
   }
@@ -131,39 +143,6 @@ function hasNegatedAddress(rule: Rule): boolean {
 
 function goes(rule: Rule, direction: number): boolean {
   return rule.header.every((o) => o.kind !== 'flow' || o.direction === undefined || (o.direction === 'to_server') === (direction === 0));
-}
-
-/** The IP protocols a rule's header and ip_proto tests leave. */
-export function protoFits(rule: Rule, proto: number): boolean {
-  switch (rule.proto) {
-    case 'tcp':
-    case 'tcp-pkt':
-    case 'tcp-stream':
-      if (proto !== IpProto.Tcp) return false;
-      break;
-    case 'udp':
-      if (proto !== IpProto.Udp) return false;
-      break;
-    case 'sctp':
-      if (proto !== IpProto.Sctp) return false;
-      break;
-    case 'icmp':
-      if (proto !== IpProto.Icmp && proto !== IpProto.IcmpV6) return false;
-      break;
-    case 'icmpv4':
-      if (proto !== IpProto.Icmp) return false;
-      break;
-    case 'icmpv6':
-      if (proto !== IpProto.IcmpV6) return false;
-      break;
-    default:
-  }
-  for (const o of rule.header) {
-    if (o.kind !== 'ip_proto') continue;
-    if (o.op === '=' ? proto !== o.proto : o.op === '!' ? proto === o.proto : o.op === '<' ? proto >= o.proto : proto <= o.proto)
-      return false;
-  }
-  return true;
 }
 
 function classesOf(rule: Rule): ProtoClass[] {

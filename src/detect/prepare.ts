@@ -5,6 +5,8 @@
  *                                 │                             │ unpack
  *                                 └──────── Detector ◄──────────┘ + lazy rules (src/rules/rule-table.ts)
  */
+import type { FileWants } from '../app-layer/files/files.js';
+import { fileOptions, hashOf, wantsMagic } from '../rules/file-values.js';
 import type { Rule } from '../rules/rule.js';
 import { AddressMatcher } from './addresses.js';
 import { type LiteralSet, LiteralSets } from './databases.js';
@@ -25,6 +27,10 @@ export interface Group {
   header: RuleIndex | null;
   ipOnly: RuleIndex | null;
   payload: Prefilter | null;
+  /** Rules on streams that `payload` does not find. */
+  stream: RuleIndex | null;
+  /** Bytes of the longest literal by which `payload` finds rules on streams; 0: none. */
+  longest: number;
 }
 
 /** Rules on the buffers of one application protocol and direction. */
@@ -52,6 +58,8 @@ export interface Prepared {
   transactions: (TransactionGroup | null)[];
   /** Rules with decode-event or stream-event. */
   events: EventIndex | null;
+  /** What is to be found out about files for its rules. */
+  files: FileWants;
   /** What the prefilters' databases are made of. */
   sets: LiteralSet[];
 }
@@ -92,13 +100,30 @@ export function prepareRules(rules: Rule[], actionOrder?: readonly string[]): Pr
     columns: rankColumns(plan.rules),
     passCount: plan.passCount,
     precheck: precheckTable(plan.rules),
-    groups: plan.groups.map((g) => ({ header: index(g.header), ipOnly: index(g.ipOnly), payload: prefilter(g.content) })),
+    groups: plan.groups.map((g) => ({
+      header: index(g.header),
+      ipOnly: index(g.ipOnly),
+      payload: prefilter(g.content),
+      stream: index(g.stream),
+      longest: g.longest,
+    })),
     transactions: plan.transactions.map((g) =>
       g.header.length > 0 || g.events.length > 0 || g.content.some((c) => c.length > 0) ? transactionGroup(g) : null,
     ),
     events: plan.events.length > 0 ? new EventIndex(of(plan.events), plan.events) : null,
+    files: filesWanted(rules),
     sets: sets.sets,
   };
+}
+
+function filesWanted(rules: readonly Rule[]): FileWants {
+  const wants: FileWants = { hashes: 0, magic: false };
+  for (const rule of rules) {
+    if (rule.inert !== undefined) continue;
+    if (wantsMagic(rule)) wants.magic = true;
+    for (const { keyword } of fileOptions(rule)) if (hashOf(keyword) >= 0) wants.hashes |= 1 << hashOf(keyword);
+  }
+  return wants;
 }
 
 /** Every prefilter of it, so that a thread can open them. */

@@ -1,5 +1,6 @@
 import type { HeaderOption, Rule } from '../rules/rule.js';
 import { inPrecheck } from './precheck.js';
+import { streamTraits } from './stream-traits.js';
 
 /** What a detecting thread asks of every rule, by rank (see plan.ts): worked out once, so that taking a rule set looks at few rules. */
 export interface RankColumns {
@@ -12,6 +13,8 @@ export interface RankColumns {
    * or another packet, or what is remembered has changed. (What the precheck refuses waits anyway: see Detector.evaluate.)
    */
   waits: Uint8Array;
+  /** StreamTrait bits. */
+  stream: Uint8Array;
   /** gid, sid, rev of each. */
   ids: Int32Array;
   /** Ranks of the rules with a threshold, rate filter, suppression or effect. */
@@ -20,13 +23,20 @@ export interface RankColumns {
 
 export function rankColumns(rules: readonly Rule[]): RankColumns {
   const n = rules.length;
-  const columns = { pass: new Uint8Array(n), noalert: new Uint8Array(n), waits: new Uint8Array(n), ids: new Int32Array(3 * n) };
+  const columns = {
+    pass: new Uint8Array(n),
+    noalert: new Uint8Array(n),
+    waits: new Uint8Array(n),
+    stream: new Uint8Array(n),
+    ids: new Int32Array(3 * n),
+  };
   const stateful: number[] = [];
   for (let rank = 0; rank < n; rank++) {
     const rule = rules[rank];
     columns.pass[rank] = rule.action === 'pass' ? 1 : 0;
     columns.noalert[rank] = rule.noalert ? 1 : 0;
     columns.waits[rank] = waitsFor(rule) ? 1 : 0;
+    columns.stream[rank] = streamTraits(rule);
     columns.ids[3 * rank] = rule.gid;
     columns.ids[3 * rank + 1] = rule.sid;
     columns.ids[3 * rank + 2] = rule.rev;

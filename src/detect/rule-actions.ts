@@ -7,13 +7,11 @@ import { isIpOnly } from './plan.js';
 export const enum Act {
   Alert = 0,
   Pass = 1,
-  /** A pass rule on addresses and ports alone holds for the whole flow: its answers have them the other way round. */
-  PassFlow = 2,
   Drop = 3,
 }
 
 /**
- * What a drop holds for. User guide, "Rule Types and Categorization": rules on addresses and on application layers act on the
+ * What a drop or pass holds for. User guide, "Rule Types and Categorization": rules on addresses and on application layers act on the
  * flow, rules on the stream act on it where there is one, rules on packets on the packet at hand.
  */
 export const enum Scope {
@@ -58,18 +56,39 @@ export class RuleActions {
 }
 
 function actOf(rule: Rule): Act {
-  if (rule.action === 'pass') return isIpOnly(rule) || looksAtEnds(rule) ? Act.PassFlow : Act.Pass;
-  return rule.action === 'alert' ? Act.Alert : Act.Drop;
+  return rule.action === 'pass' ? Act.Pass : rule.action === 'alert' ? Act.Alert : Act.Drop;
 }
 
 function scopeOf(rule: Rule): Scope {
-  if (rule.buffers.some(({ buffer }) => !bufferSpec(buffer).packet) || rule.appProto !== undefined) return Scope.Flow;
+  if (rule.buffers.some(({ buffer }) => !bufferSpec(buffer).packet)) return Scope.Flow;
+  if (rule.appProto !== undefined || rule.header.some(({ kind }) => kind === 'app')) return looksAtPacket(rule) ? Scope.Packet : Scope.Flow;
   // A rule on addresses is asked once per flow and direction: what it drops it must drop whole.
   if (looksAtEnds(rule) || isIpOnly(rule)) return Scope.Flow;
   if (rule.payload.length === 0 || rule.proto === 'tcp-pkt') return Scope.Packet;
   const onPackets = rule.header.some((o) => o.kind === 'dsize' || (o.kind === 'flow' && o.stream === 'no_stream'));
   return onPackets ? Scope.Packet : Scope.Stream;
 }
+
+/** What another packet of the flow may have otherwise, beside its payload (Suricata's "packet properties"). */
+function looksAtPacket(rule: Rule): boolean {
+  return rule.header.some((o) => !OF_FLOW.has(o.kind));
+}
+const OF_FLOW: ReadonlySet<string> = new Set([
+  'app',
+  'flow',
+  'flow.age',
+  'flow.bytes',
+  'flow.pkts',
+  'flowbits',
+  'flowint',
+  'geoip',
+  'hostbits',
+  'ip_proto',
+  'iprep',
+  'l3_proto',
+  'sameip',
+  'xbits',
+]);
 
 /** Addresses, ports, protocol: what no packet of a flow has otherwise. */
 function looksAtEnds(rule: Rule): boolean {

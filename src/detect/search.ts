@@ -4,6 +4,7 @@
  * Positions are absolute in `mem`. A pattern of a case-insensitive content is lower-cased beforehand.
  */
 import { Buffers } from '../app-layer/buffers.js';
+import type { Files } from '../app-layer/files/files.js';
 import { native } from '../native.js';
 import type { Decoded } from './byte-values.js';
 import { DerivedBuffers } from './derived/derived.js';
@@ -31,6 +32,8 @@ export class Inspection {
   /** The transaction and the words of all (src/app-layer/transactions.ts). */
   tx = 0;
   txWords: Int32Array = NO_WORDS;
+  /** The files that transactions carry. */
+  files: Files | null = null;
   /** Event bits of the transaction (app-layer-event). */
   events0 = 0;
   events1 = 0;

@@ -51,6 +51,21 @@ export const enum FlowFlag {
   MidstreamPolicy = 1 << 13,
   /** A direction reached stream.reassembly.depth. */
   StreamDepth = 1 << 14,
+  /** What the direction speaks is known since its last packet. */
+  ProtoFoundTs = 1 << 15,
+  ProtoFoundTc = 1 << 16,
+}
+
+/** Places in FlowTable.appProtos: AppProtos, 0 where there is none. EVE: `app_proto_ts`, `_tc`, `_orig`, `_expected`. */
+export const enum FlowProto {
+  /** + direction: what that direction's own first bytes look like. */
+  ToServer = 0,
+  ToClient = 1,
+  /** Spoken before the flow changed its protocol. */
+  Original = 2,
+  /** The one it was said to change to. */
+  Expected = 3,
+  Count = 4,
 }
 
 /** TCP session states in Suricata's order: `>= Established` means past the handshake. The server's view. */

@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import type { FlowConfig, FlowTimeouts } from '../config/config.js';
 import { IpProto, type Packet, TcpFlag } from '../decode/packet.js';
 import { Counter } from '../metrics/counters.js';
-import { FlowEnd, FlowFlag, FlowState, NoFlow, TcpState, TimeoutClass } from './codes.js';
+import { FlowEnd, FlowFlag, FlowProto, FlowState, NoFlow, TcpState, TimeoutClass } from './codes.js';
 import { FlowHash } from './flow-hash.js';
 import { FlowIndex } from './flow-index.js';
 import { embeddedIpv4, icmpPorts, isIcmpV4Error } from './icmp.js';
@@ -17,7 +17,7 @@ export interface FlowEndSink {
 }
 
 /** Bytes of state per flow, the hash index (8 bytes per entry) not included. */
-export const FLOW_BYTES = Key.Words * 4 + Hot.Words * 4 + L4.Words * 4 + 10 * 4 + 2 * 8 + 15;
+export const FLOW_BYTES = Key.Words * 4 + Hot.Words * 4 + L4.Words * 4 + 10 * 4 + 2 * 8 + 19;
 const INDEX_ENTRY_BYTES = 8;
 /** Slots looked at when a flow is wanted and none is free, and per tick in emergency mode. */
 const EMERGENCY_SCAN = 32;
@@ -77,6 +77,8 @@ export class FlowTable {
   readonly appProto: Uint8Array;
   readonly appProbe: Uint8Array;
   readonly appState: Int32Array;
+  /** AppProtos of each flow, FlowProto.Count of them: what src/app-layer found beside appProto. */
+  readonly appProtos: Uint8Array;
   /** Rejected flow: Side (src/ring/verdict.ts) in the low two bits, how many answers were sent above them. */
   readonly answers: Uint8Array;
 
@@ -151,6 +153,7 @@ export class FlowTable {
     this.appProto = new Uint8Array(n);
     this.appProbe = new Uint8Array(n);
     this.appState = new Int32Array(n);
+    this.appProtos = new Uint8Array(n * FlowProto.Count);
     this.answers = new Uint8Array(n);
     this.hot = new Int32Array(n * Hot.Words);
     this.idHigh = new Int32Array(n);
@@ -275,6 +278,37 @@ export class FlowTable {
     if ((this.flags[slot] & FlowFlag.Dropped) !== 0) return;
     this.flags[slot] |= FlowFlag.Dropped;
     this.dropReason[slot] = reason;
+  }
+
+  /** The client is the server. What src/stream and src/app-layer keep of the flow beside these arrays they turn themselves. */
+  swap(slot: number): void {
+    const { key, hot, flags } = this;
+    const k = slot * Key.Words;
+    const h = slot * Hot.Words;
+    for (let i = 0; i < 4; i++) {
+      const word = key[k + Key.Client + i];
+      key[k + Key.Client + i] = key[k + Key.Server + i];
+      key[k + Key.Server + i] = word;
+    }
+    const ports = key[k + Key.Ports];
+    key[k + Key.Ports] = (ports << 16) | (ports >>> 16);
+    hot[h + Hot.Client] = key[k + Key.Client];
+    hot[h + Hot.Server] = key[k + Key.Server];
+    hot[h + Hot.Ports] = key[k + Key.Ports];
+    const ts = flags[slot] & TO_SERVER;
+    const tc = flags[slot] & (TO_SERVER << 1);
+    flags[slot] = (flags[slot] & ~(TO_SERVER | (TO_SERVER << 1))) | (ts << 1) | (tc >> 1);
+    exchange(this.pktsTs, this.pktsTc, slot);
+    exchange(this.bytesTs, this.bytesTc, slot);
+    exchange(this.tcpFlagsTs, this.tcpFlagsTc, slot);
+    exchange(this.tcpScaleTs, this.tcpScaleTc, slot);
+    if (this.proto(slot) !== IpProto.Tcp) return;
+    const { l4 } = this;
+    for (let i = slot * L4.Words; i < (slot + 1) * L4.Words; i += 2) {
+      const word = l4[i];
+      l4[i] = l4[i + 1];
+      l4[i + 1] = word;
+    }
   }
 
   // For output; not for the packet path.
@@ -454,6 +488,7 @@ export class FlowTable {
     this.appProto[slot] = 0;
     this.appProbe[slot] = 0;
     this.appState[slot] = 0;
+    this.appProtos.fill(0, slot * FlowProto.Count, (slot + 1) * FlowProto.Count);
     this.answers[slot] = 0;
     this.l4.fill(0, slot * L4.Words, slot * L4.Words + L4.Words);
     if (p.proto === IpProto.Icmp || p.proto === IpProto.IcmpV6) {
@@ -624,3 +659,12 @@ export class FlowTable {
 
 const QUOTED_SRC = new Int32Array(4);
 const QUOTED_DST = new Int32Array(4);
+
+/** Flags of the direction to the server; those to the client are one bit above. */
+const TO_SERVER = FlowFlag.SeenTs | FlowFlag.IpOnlyTs;
+
+function exchange(one: Uint32Array | Uint8Array | Float64Array, other: Uint32Array | Uint8Array | Float64Array, at: number): void {
+  const value = one[at];
+  one[at] = other[at];
+  other[at] = value;
+}

@@ -155,6 +155,17 @@ export const enum Counter {
   AppRescans,
   /** EVE records of transactions that did not fit: their later fields are missing. */
   AppRecordsCut,
+  /** Files without a number: one transaction, or all together, had too many. */
+  AppFilesLost,
+  /** Data connections of FTP that were announced; of those, pushed out by others before they came. */
+  AppExpectations,
+  AppExpectationsLost,
+  /** Pieces of streams that were inspected with what came before them. */
+  StreamPieces,
+  /** Times a direction had more rules waiting than are remembered: its whole window is scanned. */
+  StreamRescans,
+  /** Directions that found no window, or no large one: less of what came before is seen. */
+  StreamWindowsRefused,
   Count,
 }
 

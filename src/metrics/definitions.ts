@@ -231,6 +231,32 @@ export const DEFINITIONS: readonly Definition[] = [
     Counter.AppRescans,
     'Transactions whose waiting rules could not be remembered: they are scanned anew each time, and rules may alert twice.',
   ),
+  one(
+    'detect',
+    'app_layer_files_lost_total',
+    Counter.AppFilesLost,
+    'Files that were not followed by themselves: their transaction, or all together, had too many. Someone may be hiding something.',
+  ),
+  one('detect', 'stream_pieces_total', Counter.StreamPieces, 'Pieces of TCP streams that were inspected with what came before them.'),
+  one(
+    'detect',
+    'stream_rescans_total',
+    Counter.StreamRescans,
+    'Times a direction had more rules waiting than are remembered: its window is scanned anew, and rules may alert twice.',
+  ),
+  one(
+    'detect',
+    'stream_windows_refused_total',
+    Counter.StreamWindowsRefused,
+    'Directions of flows without room (stream.reassembly.memcap) for what rules on streams look back at: less of it is seen.',
+  ),
+  one('detect', 'app_layer_expectations_total', Counter.AppExpectations, 'Data connections that FTP control connections announced.'),
+  one(
+    'detect',
+    'app_layer_expectations_lost_total',
+    Counter.AppExpectationsLost,
+    'Announced data connections that were forgotten for newer ones: a pair of hosts had too many at once, or too many pairs have any.',
+  ),
   one('detect', 'app_layer_records_cut_total', Counter.AppRecordsCut, 'EVE records of transactions that lack fields: they were too long.'),
   {
     kind: 'detect',

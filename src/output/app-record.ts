@@ -1,4 +1,4 @@
-import { FILE_NAMES } from '../app-layer/files.js';
+import { FILE_NAMES } from '../app-layer/files/record.js';
 import { PROTOCOL_SPECS } from '../app-layer/protocols.js';
 import type { RecordNames, RecordWriter } from '../app-layer/record.js';
 import { addressText } from './text.js';
@@ -123,12 +123,20 @@ export function appRecordType(proto: number): string {
 }
 
 /**
- * `{...}` of a record; '' when the bytes are none. They come from a process that parses hostile traffic: every number is checked.
+ * `{...}` of a record, with the fields of `only` if it is given; '' when the bytes are none. They come from a process that parses hostile traffic: every number is checked.
  * Bytes that are not UTF-8 are shown as Suricata does: `\xNN`.
  */
-export function appRecordJson(proto: number, bytes: Buffer): string {
+export function appRecordJson(proto: number, bytes: Buffer, only?: ReadonlySet<string>): string {
   const names = PROTOCOL_SPECS[proto]?.names;
-  return names === undefined ? '' : new RecordReader(names, bytes).read();
+  return names === undefined ? '' : new RecordReader(names, bytes, only).read();
+}
+
+/** What stands beside the object: `,"email":{...}`; '' when there is nothing. */
+export function appRecordBeside(proto: number, bytes: Buffer): string {
+  const names = PROTOCOL_SPECS[proto]?.names;
+  if (names?.beside === undefined) return '';
+  const reader = new RecordReader(names, bytes);
+  return reader.read() === '' ? '' : reader.beside;
 }
 
 /** The same for the record of a file. */
@@ -137,11 +145,14 @@ export function fileRecordJson(bytes: Buffer): string {
 }
 
 class RecordReader {
+  /** The field of RecordNames.beside, once the record was read. */
+  beside = '';
   private at = 0;
 
   constructor(
     private readonly names: RecordNames,
     private readonly bytes: Buffer,
+    private readonly only?: ReadonlySet<string>,
   ) {}
 
   read(): string {
@@ -161,12 +172,16 @@ class RecordReader {
       if (kind === Item.End) return depth === 0 ? null : s;
       const value = this.value(kind, depth);
       if (value === null) return null;
-      if (s !== '') s += ',';
-      if (inArray) s += value;
-      else {
+      if (!inArray) {
         if (field >= this.names.fields.length) return null;
-        s += `"${this.names.fields[field]}":${value}`;
-      }
+        const name = this.names.fields[field];
+        if (depth === 0 && field === this.names.beside) {
+          this.beside = `,"${name}":${value}`;
+          continue;
+        }
+        if (depth === 0 && this.only?.has(name) === false) continue;
+        s += `${s === '' ? '' : ','}"${name}":${value}`;
+      } else s += s === '' ? value : `,${value}`;
     }
   }
 

@@ -2,7 +2,7 @@
 import type { EveConfig } from '../config/config.js';
 import { FlowState } from '../flow/codes.js';
 import { FLOW_END_NAMES, FLOW_STATE_NAMES, TCP_STATE_NAMES } from '../flow/names.js';
-import { appProto, community, flowCounts, hasPorts, hex, iface, isIcmp, trailer, vlans } from './eve-parts.js';
+import { appProto, community, flowCounts, hasPorts, hex, iface, isIcmp, state, trailer, vlans } from './eve-parts.js';
 import type { EventRecord } from './event-decode.js';
 import { FlowFact } from './event-layout.js';
 import { readFlowMacs } from './flow-macs.js';
@@ -30,7 +30,7 @@ export function eveFlow(e: EventRecord, config: EveConfig, source: string): stri
   else if ((e.flowFlags & FlowFact.Passed) !== 0) s += ',"action":"pass"';
   if ((e.flowFlags & FlowFact.MidstreamPolicy) !== 0)
     s += `,"exception_policy":[{"target":"stream_midstream","policy":"${POLICY_NAMES[e.midstreamPolicy]}"}]`;
-  s += '}';
+  s += `}${state(e, config)}`;
   if (e.proto === 6) s += `,"tcp":{${tcpFacts(e)}}`;
   return `${s}${trailer(config, source)}}`;
 }
@@ -50,7 +50,7 @@ function netflowSide(e: EventRecord, config: EveConfig, source: string, toServer
   s += side('dest', toServer ? e.dst : e.src, toServer ? e.dstPort : e.srcPort);
   s += `,"proto":"${EVE_PROTO[e.proto]}","ip_v":${e.ipVersion}`;
   if (isIcmp(e.proto)) s += `,"icmp_type":${e.icmpType},"icmp_code":${e.icmpCode}`;
-  s += community(e, config) + appProto(e);
+  s += state(e, config) + community(e, config) + appProto(e);
   const [packets, bytes] = toServer ? [e.pktsToServer, e.bytesToServer] : [e.pktsToClient, e.bytesToClient];
   s += `,"netflow":{"pkts":${packets},"bytes":${bytes},"start":"${eveTime(e.startSec, e.startNsec)}"`;
   s += `,"end":"${eveTime(e.lastSec, e.lastNsec)}","age":${Math.max(0, e.lastSec - e.startSec)}}`;

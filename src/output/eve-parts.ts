@@ -3,6 +3,7 @@ import { APP_PROTO_NAMES, AppProto } from '../app-layer/buffers.js';
 import type { EveConfig } from '../config/config.js';
 import { communityId } from './community-id.js';
 import type { EventRecord } from './event-decode.js';
+import { stateJson } from './state-record.js';
 import { eveTime } from './text.js';
 
 export const json = (text: string) => JSON.stringify(text);
@@ -30,8 +31,22 @@ export function community(e: EventRecord, config: EveConfig): string {
   return id === '' ? '' : `,"community_id":"${id}"`;
 }
 
-/** Absent until recognition ended; `failed` when it found no protocol. */
-export const appProto = (e: EventRecord) => (e.appProto === AppProto.Unknown ? '' : `,"app_proto":"${APP_PROTO_NAMES[e.appProto]}"`);
+/** What rules have left on the flow. */
+export const state = (e: EventRecord, config: EveConfig) =>
+  e.remembered.length === 0 || config.metadata === false ? '' : stateJson(e.remembered);
+
+/** Absent until recognition ended; `failed` when it found no protocol. The others stand where they differ from it. */
+export function appProto(e: EventRecord): string {
+  let s = e.appProto === AppProto.Unknown ? '' : `,"app_proto":"${APP_PROTO_NAMES[e.appProto]}"`;
+  const more = (name: string, proto: number) => {
+    if (proto !== AppProto.Unknown && proto !== e.appProto) s += `,"app_proto_${name}":"${APP_PROTO_NAMES[proto]}"`;
+  };
+  more('ts', e.appProtoTs);
+  more('tc', e.appProtoTc);
+  more('orig', e.appProtoOriginal);
+  more('expected', e.appProtoExpected);
+  return s;
+}
 
 /** Without the comma. */
 export function flowCounts(e: EventRecord): string {

@@ -3,15 +3,18 @@
  * object per line, fields in Suricata 7's order, so that a text comparison with Suricata's log is meaningful. Built by hand: the order
  * is the format, and everything but rule text is numbers.
  */
+
+import { APP_PROTO_NAMES, AppProto } from '../app-layer/buffers.js';
 import type { EveConfig } from '../config/config.js';
 import { REASON_NAMES } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
-import { appRecordJson, appRecordType, fileRecordJson } from './app-record.js';
-import { appProto, community, flowCounts, hasPorts, hex, iface, isIcmp, json, trailer, vlans } from './eve-parts.js';
+import { appRecordBeside, appRecordJson, appRecordType, fileRecordJson } from './app-record.js';
+import { dnsView, wantedFields } from './app-view.js';
+import { appProto, community, flowCounts, hasPorts, hex, iface, isIcmp, json, state, trailer, vlans } from './eve-parts.js';
 import { alertObject, alertVerdict, verdict } from './eve-rule.js';
 import type { EventRecord } from './event-decode.js';
-import { EventVerdict, Has } from './event-layout.js';
-import { anomalyName, EVE_PROTO, LINK_TYPE_NAMES, TUNNEL_NAMES } from './names.js';
+import { EventVerdict, Has, Origin } from './event-layout.js';
+import { APP_EVENT_BASE, anomalyName, anomalyType, EVE_PROTO, LINK_TYPE_NAMES, TUNNEL_NAMES } from './names.js';
 import { addressText, eveTime, printable } from './text.js';
 
 export function eveAlert(e: EventRecord, rule: Rule, config: EveConfig, source: string): string {
@@ -28,7 +31,7 @@ export function eveAlert(e: EventRecord, rule: Rule, config: EveConfig, source: 
   if (e.payload.length > 0 && config.alert.payload) s += `,"payload":"${e.payload.toString('base64')}"`;
   if (e.payload.length > 0 && config.alert.payloadPrintable) s += `,"payload_printable":${json(printable(e.payload))}`;
   if (config.alert.payloadLength && (config.alert.payload || config.alert.payloadPrintable)) s += `,"payload_length":${e.payload.length}`;
-  if (config.alert.payload || config.alert.payloadPrintable) s += ',"stream":0';
+  if (config.alert.payload || config.alert.payloadPrintable) s += `,"stream":${(e.origin & Origin.Stream) === 0 ? 0 : 1}`;
   if (config.alert.packet) s += packetBytes(e);
   return `${s}${trailer(config, source)}}`;
 }
@@ -39,35 +42,45 @@ const WITHOUT_TX_ID = new Set(['dns', 'tls']);
 /** An application layer transaction that is complete; '' when what it brings is no record. */
 export function eveApp(e: EventRecord, config: EveConfig, source: string): string {
   const type = appRecordType(e.appProto);
-  const object = appObject(e, false);
-  if (object === '') return '';
+  let object = appRecordJson(e.appProto, e.app, wantedFields(type, config));
+  if (type === 'dns' && config.dns !== undefined && object !== '') object = dnsView(object, config.dns);
+  if (object === '' || object === '{}') return '';
   const id = WITHOUT_TX_ID.has(type) ? '' : `,"tx_id":${e.txId}`;
-  return `${header(e, type, config, source)}${id}${object}${trailer(config, source)}}`;
+  return `${header(e, type, config, source)}${id},"${type}":${object}${trailer(config, source)}}`;
 }
 
 /** A file; '' for bytes that are no record of one. */
 export function eveFile(e: EventRecord, config: EveConfig, source: string): string {
   const file = e.packet.length === 0 ? '' : fileRecordJson(e.packet);
   if (file === '') return '';
-  return `${header(e, 'fileinfo', config, source)}${appObject(e, false)}${appProto(e)},"fileinfo":${file}${trailer(config, source)}}`;
+  // As in Suricata: what it would say of FTP-DATA, the file says.
+  const object = e.appProto === AppProto.FtpData ? '' : appObject(e, false);
+  return `${header(e, 'fileinfo', config, source)}${object}${appProto(e)},"fileinfo":${file}${trailer(config, source)}}`;
 }
 
 /** `,"http":{...}`. In alerts of DNS version 2 of the records puts the query in a list, the answer in an object of its own. */
 function appObject(e: EventRecord, inAlert: boolean): string {
   const object = appRecordJson(e.appProto, e.app);
-  if (object === '' || object === '{}') return '';
+  const beside = appRecordBeside(e.appProto, e.app);
+  if (object === '' || (object === '{}' && beside === '')) return '';
   const type = appRecordType(e.appProto);
-  if (!inAlert || type !== 'dns' || object.startsWith('{"version":3')) return `,"${type}":${object}`;
+  if (!inAlert || type !== 'dns' || object.startsWith('{"version":3')) return `,"${type}":${object}${beside}`;
   return object.includes('"type":"answer"') ? `,"dns":{"answer":${object}}` : `,"dns":{"query":[${object}]}`;
 }
 
-/** A decode or stream event of a packet. */
+/** An event of a packet, of a flow's protocol or of a transaction. */
 export function eveAnomaly(e: EventRecord, config: EveConfig, source: string): string {
-  const name = anomalyName(e.event);
+  const name = anomalyName(e.event, e.appProto);
+  const type = anomalyType(e.event);
   let s = header(e, 'anomaly', config, source);
   if ((e.has & Has.Outer) !== 0) s += tunnel(e);
   if (config.anomaly.packetHeader) s += packetBytes(e);
-  s += `${appProto(e)},"anomaly":{"type":"${name.startsWith('stream.') ? 'stream' : 'decode'}","event":"${name}"}`;
+  if (type === 'applayer') {
+    if (e.txId >= 0) s += `,"tx_id":${e.txId}`;
+    const proto = e.appProto === AppProto.Unknown ? '' : `"app_proto":"${APP_PROTO_NAMES[e.appProto]}",`;
+    const layer = e.event < APP_EVENT_BASE ? 'proto_detect' : 'proto_parser';
+    s += `,"anomaly":{${proto}"type":"applayer","event":"${name}","layer":"${layer}"}`;
+  } else s += `${appProto(e)},"anomaly":{"type":"${type}","event":"${name}"}`;
   return `${s}${trailer(config, source)}}`;
 }
 
@@ -108,8 +121,12 @@ function header(e: EventRecord, type: string, config: EveConfig, source: string)
     s += `,"proto":"${EVE_PROTO[e.proto]}","ip_v":${e.ipVersion}`;
   }
   if (isIcmp(e.proto) && (e.has & Has.Icmp) !== 0) s += `,"icmp_type":${e.icmpType},"icmp_code":${e.icmpCode}`;
-  const src = (e.has & Has.Outer) !== 0 ? TUNNEL_NAMES[e.encapsulation] : (e.has & Has.Defragged) !== 0 ? 'defrag' : 'wire/pcap';
-  return `${s},"pkt_src":"${src}"${community(e, config)}${config.ethernet ? ether(e) : ''}`;
+  return `${s},"pkt_src":"${packetSource(e)}"${state(e, config)}${community(e, config)}${config.ethernet ? ether(e) : ''}`;
+}
+
+function packetSource(e: EventRecord): string {
+  if ((e.origin & Origin.FlowEnd) !== 0) return 'stream (flow timeout)';
+  return (e.has & Has.Outer) !== 0 ? TUNNEL_NAMES[e.encapsulation] : (e.has & Has.Defragged) !== 0 ? 'defrag' : 'wire/pcap';
 }
 
 /** `aa:bb:...`: addresses of the Ethernet header. */

@@ -54,6 +54,11 @@ export class EventRecord {
   linkType = 0;
   txId = -1;
   appProto = 0;
+  /** Of the directions, before a change of protocol, announced for one; 0: none. */
+  appProtoTs = 0;
+  appProtoTc = 0;
+  appProtoOriginal = 0;
+  appProtoExpected = 0;
   flowId = 0;
   pktsToServer = 0;
   pktsToClient = 0;
@@ -95,8 +100,12 @@ export class EventRecord {
   /** Sides (src/ring/verdict.ts) that were told of a rejected packet. */
   rejectSides = 0;
   midstreamPolicy = 0;
+  /** Bits of Origin. */
+  origin = 0;
   /** Of the transaction: see app-record.ts. */
   app: Buffer = EMPTY;
+  /** What rules have left on the flow: see state-record.ts. */
+  remembered: Buffer = EMPTY;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -161,6 +170,11 @@ export function decodeEvent(bytes: Uint8Array, view: DataView, at: number, lengt
   out.linkType = view.getUint32(at + At.LinkType, true);
   out.txId = view.getInt32(at + At.TxId, true);
   out.appProto = view.getUint8(at + At.AppProto);
+  out.appProtoTs = view.getUint8(at + At.AppProtoTs);
+  out.appProtoTc = view.getUint8(at + At.AppProtoTc);
+  out.appProtoOriginal = view.getUint8(at + At.AppProtoOriginal);
+  out.appProtoExpected = view.getUint8(at + At.AppProtoExpected);
+  if (Math.max(out.appProtoTs, out.appProtoTc, out.appProtoOriginal, out.appProtoExpected) >= APP_PROTO_NAMES.length) return false;
   out.etherType = view.getUint16(at + At.EtherType, true);
   out.event = view.getUint16(at + At.Event, true);
   for (let i = 0; i < 6; i++) {
@@ -169,23 +183,27 @@ export function decodeEvent(bytes: Uint8Array, view: DataView, at: number, lengt
   }
   out.verdict = view.getUint8(at + At.Verdict);
   out.rejectSides = view.getUint8(at + At.RejectSides);
+  out.origin = view.getUint8(at + At.Origin);
   out.midstreamPolicy = view.getUint8(at + At.MidstreamPolicy);
   if (out.midstreamPolicy >= POLICY_NAMES.length) return false;
   if (out.appProto >= APP_PROTO_NAMES.length || out.verdict > EventVerdict.Drop || out.rejectSides > 3) return false;
-  if (type === EventType.Anomaly ? anomalyName(out.event) === '' : out.event !== 0) return false;
+  if (type === EventType.Anomaly ? anomalyName(out.event, out.appProto) === '' : out.event !== 0) return false;
   if ((out.has & Has.Flow) !== 0 && !decodeFlow(view, at, out)) return false;
   if ((out.has & Has.Outer) !== 0 && !decodeOuter(view, at, out)) return false;
   if (type === EventType.Flow && ((out.has & Has.Flow) === 0 || out.ipVersion === 0)) return false;
   const payload = view.getUint32(at + At.PayloadLen, true);
   const packet = view.getUint32(at + At.PacketLen, true);
   const app = view.getUint32(at + At.AppLen, true);
-  if (At.Bytes + payload + packet + app > length) return false;
+  const state = view.getUint32(at + At.StateLen, true);
+  if (At.Bytes + payload + packet + app + state > length) return false;
   if (type >= EventType.App && ((out.has & Has.Flow) === 0 || out.ipVersion === 0)) return false;
   const start = at + At.Bytes;
   out.payload = payload === 0 ? EMPTY : Buffer.from(bytes.slice(start, start + payload));
   out.packet = packet === 0 ? EMPTY : Buffer.from(bytes.slice(start + payload, start + payload + packet));
   const appStart = start + payload + packet;
   out.app = app === 0 ? EMPTY : Buffer.from(bytes.slice(appStart, appStart + app));
+  const stateStart = appStart + app;
+  out.remembered = state === 0 ? EMPTY : Buffer.from(bytes.slice(stateStart, stateStart + state));
   return true;
 }
 

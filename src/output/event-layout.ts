@@ -18,7 +18,7 @@
  *    96  | tcpAck (u32)                      | tcpWindow (u16) | tcpFlgs| tcpRes |
  *   104  | tcpUrgent (u16) | udpLen (u16)    | icmpId (u16)    | icmpSeq (u16)   |
  *   112  | wireLen (u32)                     | linkType (u32)                    |
- *   120  | txId (i32, -1: none yet)          | appPrto| 0                        |
+ *   120  | txId (i32, -1: none yet)          | appPrto| ts     | tc     | origin.|
  *   128  | flow id (f64, exact to 2^53)                                          |
  *   136  | pkts to server (f64)              ...                                 |
  *   144  | pkts to client (f64) | 152 bytes to server (f64) | 160 bytes to client  |
@@ -34,29 +34,31 @@
  *   272  | packetLen (u32)                   | etherType (u16) | event (u16)     |
  *   280  | Ethernet destination, then source (6 bytes each)  | verdict| sides  |
  *        |                                   (280..291)      | (292)  | (293)  |
- *   294  | policy | 0      |
- *   296  | appLen (u32)                      | 0                                 |
- *   304  | payload bytes, then packet bytes, then the transaction's record (app-record.ts)
+ *   294  | policy | origin |
+ *   296  | appLen (u32)                      | stateLen (u32)                    |
+ *   304  | expectd| 0                                                         |
+ *   312  | payload bytes, then packet bytes, then the transaction's record (app-record.ts), then the flow's state (state-record.ts)
  *
  * ALERT uses all of it; DROP has no payload; FLOW has the Ethernet addresses of both sides there, when they are logged (flow-macs.ts); ANOMALY names a decode or stream event, PACKET is a tagged packet: neither has a rule; FLOW has the tuple of the flow in the packet fields, the
  * moment of writing in tsSec/tsNsec, and no rule. Without Has.Flow the bytes 128..227 and 267 mean nothing,
- * without Has.Outer 228..266; appProto (an AppProto) is 0 without a flow. No record holds text: names come from the rules the writer knows.
+ * without Has.Outer 228..266; appProto (an AppProto) is 0 without a flow, beside it those of its directions,
+ * before a change of protocol, and announced for one. No record holds text: names come from the rules the writer knows.
  */
 export const enum EventType {
   Alert = 1,
   Drop = 2,
   Flow = 3,
-  /** Something is wrong with the packet: At.Event says what. */
+  /** Something is wrong with the packet, its flow's protocol or (At.TxId) a transaction: At.Event says what. */
   Anomaly = 4,
   /** A packet logged because of the keyword `tag`. */
   Packet = 5,
   /** An application layer transaction: the record is all it brings beside the flow, whose tuple stands in the packet fields. */
   App = 6,
-  /** A file of such a transaction: its record (src/app-layer/files.ts) stands where the packet's bytes do. */
+  /** A file of such a transaction: its record (src/app-layer/files/record.ts) stands where the packet's bytes do. */
   File = 7,
 }
 
-export const EVENT_VERSION = 3;
+export const EVENT_VERSION = 5;
 
 /** Byte offsets, as drawn above. */
 export const enum At {
@@ -105,6 +107,9 @@ export const enum At {
   LinkType = 116,
   TxId = 120,
   AppProto = 124,
+  AppProtoTs = 125,
+  AppProtoTc = 126,
+  AppProtoOriginal = 127,
   FlowId = 128,
   PktsToServer = 136,
   PktsToClient = 144,
@@ -144,8 +149,12 @@ export const enum At {
   RejectSides = 293,
   /** FLOW: the Policy (src/workers/policy.ts) that FlowFact.MidstreamPolicy is about. */
   MidstreamPolicy = 294,
+  /** Bits of Origin. */
+  Origin = 295,
   AppLen = 296,
-  Bytes = 304,
+  StateLen = 300,
+  AppProtoExpected = 304,
+  Bytes = 312,
 }
 
 /** Bits of At.Flags. */
@@ -158,6 +167,14 @@ export const enum Has {
   IcmpEcho = 0x20,
   /** EtherDst, EtherSrc and EtherType hold the Ethernet header. */
   Ethernet = 0x40,
+}
+
+/** Bits of At.Origin: what a record is about, beside a packet. */
+export const enum Origin {
+  /** The payload is the stream's: what was delivered and what came before it. */
+  Stream = 1,
+  /** No packet brought it: the flow ended. */
+  FlowEnd = 2,
 }
 
 /** At.Verdict: what became of the packet an alert is about; names in VERDICT_NAMES. */

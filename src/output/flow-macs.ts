@@ -44,6 +44,16 @@ export class FlowMacs {
     bytes[at] = n + 1;
   }
 
+  /** Client and server of the flow change places. */
+  swap(slot: number): void {
+    const { bytes } = this;
+    for (let i = slot * SLOT; i < slot * SLOT + SIDE; i++) {
+      const byte = bytes[i];
+      bytes[i] = bytes[i + SIDE];
+      bytes[i + SIDE] = byte;
+    }
+  }
+
   /** Writes both sides of a flow to `to`, each its count and its addresses; returns how many bytes. */
   write(slot: number, to: Uint8Array, at: number): number {
     const { bytes } = this;
@@ -53,6 +63,19 @@ export class FlowMacs {
       for (let i = 0; i < length; i++) to[out++] = bytes[side + i];
     }
     return out - at;
+  }
+
+  /** The first destination and source of a direction, as an Ethernet header has them; false: one is not known. */
+  pair(slot: number, direction: number, to: Uint8Array, at: number): boolean {
+    const { bytes } = this;
+    const client = slot * SLOT;
+    const server = client + SIDE;
+    if (bytes[client] === 0 || bytes[server] === 0) return false;
+    for (let i = 0; i < 6; i++) {
+      to[at + i] = bytes[(direction === 0 ? server : client) + 1 + i];
+      to[at + 6 + i] = bytes[(direction === 0 ? client : server) + 1 + i];
+    }
+    return true;
   }
 
   /** Bytes that write() will make. */

@@ -1,3 +1,6 @@
+import { APP_EVENTS } from '../app-layer/app-events.js';
+import { APP_PROTO_NAMES } from '../app-layer/buffers.js';
+import { PROTO_EVENT_NAMES } from '../app-layer/proto-events.js';
 import { DECODE_EVENT_NAMES } from '../decode/events.js';
 import { STREAM_EVENT_NAMES } from '../stream/events.js';
 
@@ -19,13 +22,26 @@ export const VERDICT_NAMES: readonly string[] = ['', 'alert', 'pass', 'drop'];
 /** `flow.exception_policy[].policy` by Policy (src/workers/policy.ts). */
 export const POLICY_NAMES: readonly string[] = ['ignore', 'drop_flow', 'drop_packet', 'pass_flow', 'pass_packet', 'bypass', 'reject'];
 
-/** In records the codes of stream events come behind those of decode events. */
+/** In records the codes of stream events come behind those of decode events, then ProtoEvents, then bits of a transaction's events. */
 export const STREAM_EVENT_BASE = 1024;
-export const isStreamEvent = (code: number): boolean => code >= STREAM_EVENT_BASE;
+export const PROTO_EVENT_BASE = 2048;
+export const APP_EVENT_BASE = 3072;
+/** `anomaly.type`. */
+export type AnomalyType = 'decode' | 'stream' | 'applayer';
+export const anomalyType = (code: number): AnomalyType =>
+  code < STREAM_EVENT_BASE ? 'decode' : code < PROTO_EVENT_BASE ? 'stream' : 'applayer';
 
-/** Name of an anomaly's event code, '' for a number that is none. */
-export function anomalyName(code: number): string {
-  return (isStreamEvent(code) ? STREAM_EVENT_NAMES[code - STREAM_EVENT_BASE] : DECODE_EVENT_NAMES[code]) ?? '';
+/** Protocols whose events Suricata writes in capitals. */
+const CAPITALS = new Set(['http', 'tls', 'smtp', 'dnp3']);
+
+/** Name of an anomaly's event code, '' for a number that is none. `appProto`: of the transaction. */
+export function anomalyName(code: number, appProto: number): string {
+  if (code < STREAM_EVENT_BASE) return DECODE_EVENT_NAMES[code] ?? '';
+  if (code < PROTO_EVENT_BASE) return STREAM_EVENT_NAMES[code - STREAM_EVENT_BASE] ?? '';
+  if (code < APP_EVENT_BASE) return PROTO_EVENT_NAMES[code - PROTO_EVENT_BASE] ?? '';
+  const proto = APP_PROTO_NAMES[appProto];
+  const name = APP_EVENTS[proto]?.[code - APP_EVENT_BASE] ?? '';
+  return CAPITALS.has(proto) ? name.toUpperCase() : name;
 }
 
 /** pcap link types by name, as Suricata calls them (`packet_info.linktype_name`). */

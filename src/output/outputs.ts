@@ -1,5 +1,5 @@
 import { isAbsolute, join } from 'node:path';
-import { APP_PROTO_NAMES } from '../app-layer/buffers.js';
+import { APP_TYPE_NAMES } from '../app-layer/buffers.js';
 import type { Config, EveConfig } from '../config/config.js';
 import type { Rule } from '../rules/rule.js';
 import { eveAlert, eveAnomaly, eveApp, eveDrop, eveFile, evePacket } from './eve.js';
@@ -8,7 +8,7 @@ import { decodeEvent, EventRecord } from './event-decode.js';
 import { EventType } from './event-layout.js';
 import { fastLine } from './fast.js';
 import { LogFile } from './log-file.js';
-import { isStreamEvent } from './names.js';
+import { anomalyType } from './names.js';
 import { EveStats, type StatsSnapshot, statsTable } from './stats.js';
 
 /** Rule sets kept at once: records made before a reload still name the rules of then. */
@@ -28,11 +28,11 @@ function eveLine(e: EventRecord, rule: Rule | undefined, config: EveConfig, sour
     case EventType.Drop:
       return config.drop.enabled ? eveDrop(e, rule, config, source) : '';
     case EventType.Anomaly:
-      return (isStreamEvent(e.event) ? config.anomaly.stream : config.anomaly.decode) ? eveAnomaly(e, config, source) : '';
+      return config.anomaly[anomalyType(e.event)] ? eveAnomaly(e, config, source) : '';
     case EventType.Packet:
       return config.alert.enabled && config.alert.taggedPackets ? evePacket(e, config, source) : '';
     case EventType.App:
-      return config.app?.includes(APP_PROTO_NAMES[e.appProto]) ? eveApp(e, config, source) : '';
+      return config.app?.includes(APP_TYPE_NAMES[e.appProto]) ? eveApp(e, config, source) : '';
     case EventType.File:
       return config.files === true ? eveFile(e, config, source) : '';
     default:

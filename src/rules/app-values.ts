@@ -1,6 +1,8 @@
 /** Values of the tests on application layers that have a runtime (src/detect/tests/app.ts). */
 import { RCODE_NAMES, TYPE_NAMES } from '../app-layer/dns/codes.js';
+import { FtpCommand } from '../app-layer/ftp/commands.js';
 import type { AppOption } from './app-option.js';
+import { FILE_TESTS, fileSizeTest } from './file-values.js';
 import { parseNumberTest, UINT16_MAX, UINT32_MAX } from './numbers.js';
 import type { NumberTest } from './packet-option.js';
 
@@ -33,6 +35,7 @@ const NUMBERS: Readonly<Record<string, { max: number; names?: ReadonlyMap<string
   'dns.rcode': { max: UINT16_MAX, names: DNS_RCODES },
   'dns.rrtype': { max: UINT16_MAX, names: DNS_TYPES },
   'tls.cert_chain_len': { max: UINT32_MAX },
+  'ftp.dynamic_port': { max: UINT16_MAX },
 };
 
 /** The test of dns.opcode, dns.rcode, dns.rrtype, tls.cert_chain_len; undefined: another keyword, or a form that is not known. */
@@ -138,6 +141,22 @@ function seconds(text: string): number | undefined {
 
 const TEXTS = new Set(['tls.subject', 'tls.issuerdn', 'tls.fingerprint', 'ssh.protoversion', 'ssh.softwareversion']);
 
+/** Words that keywords of FTP test, and the number that each stands for (src/app-layer/ftp/tests.ts). */
+const FTP_WORDS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  'ftp.mode': { active: 1, passive: 0 },
+  'ftp.reply_received': { yes: 1, on: 1, true: 1, 1: 1, no: 0, off: 0, false: 0, 0: 0 },
+  ftpdata_command: { retr: FtpCommand.Retr, stor: FtpCommand.Stor },
+  'ftpdata.command': { retr: FtpCommand.Retr, stor: FtpCommand.Stor },
+};
+
+/** The number that ftp.mode, ftp.reply_received or ftpdata_command asks for; undefined: another keyword, or a word that is not known. */
+export function ftpWord(option: AppOption): number | undefined {
+  if (!Object.hasOwn(FTP_WORDS, option.keyword)) return undefined;
+  const words = FTP_WORDS[option.keyword];
+  const word = unquoted(option.value).toLowerCase();
+  return Object.hasOwn(words, word) ? words[word] : undefined;
+}
+
 /** The option can be tested, once its protocol has a parser. */
 export function hasRuntime(option: AppOption): boolean {
   const { keyword, value } = option;
@@ -153,10 +172,12 @@ export function hasRuntime(option: AppOption): boolean {
     case 'tls_cert_notbefore':
     case 'tls_cert_notafter':
       return dateTest(option) !== undefined;
+    case 'filesize':
+      return fileSizeTest(option) !== undefined;
     case 'tls_cert_expired':
     case 'tls_cert_valid':
       return true;
     default:
-      return TEXTS.has(keyword) || numberOption(option) !== undefined;
+      return TEXTS.has(keyword) || FILE_TESTS.has(keyword) || numberOption(option) !== undefined || ftpWord(option) !== undefined;
   }
 }

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { openMagic } from '../app-layer/files/magic.js';
 import type { RuleContext } from './context.js';
 import { DatasetRegistry, DEFAULT_DATASETS } from './datasets.js';
+import { fileDigests, wantsMagic } from './file-values.js';
 import { Reputation } from './reputation.js';
 import type { RuleProblem, RuleSet } from './rule.js';
 import { RuleError } from './rule-error.js';
@@ -56,6 +58,7 @@ export function finishRules(set: RuleSet, aside: RuleAside, context: RuleContext
   set.problems.push(...aside.problems);
   applyReputation(set, aside);
   applyDatasets(set, context);
+  applyFiles(set);
   if (aside.thresholds !== undefined) {
     const { file, text } = aside.thresholds;
     const { entries, problems } = parseThresholdConfig(text, file, context.addressGroups);
@@ -81,6 +84,32 @@ function applyDatasets(set: RuleSet, context: RuleContext): void {
   }
   if (registry.specs.size > 0) set.datasets = [...registry.specs.values()];
   leaveOut(set, refused);
+}
+
+/** Lists of digests; rules that need libmagic where there is none are refused. */
+function applyFiles(set: RuleSet): void {
+  const refused = new Set<number>();
+  for (const [i, rule] of set.rules.entries()) {
+    if (rule.inert !== undefined) continue;
+    try {
+      if (wantsMagic(rule)) needMagic();
+      const digests = fileDigests(rule);
+      if (digests.length > 0) rule.fileDigests = digests;
+    } catch (error) {
+      if (!(error instanceof RuleError)) throw error;
+      refused.add(i);
+      set.problems.push({ file: rule.file, line: rule.line, option: error.option, reason: error.reason, sid: rule.sid });
+    }
+  }
+  leaveOut(set, refused);
+}
+
+function needMagic(): void {
+  try {
+    openMagic('it');
+  } catch (error) {
+    throw new RuleError('file.magic', (error as Error).message);
+  }
 }
 
 function leaveOut(set: RuleSet, refused: ReadonlySet<number>): void {

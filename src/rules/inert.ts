@@ -1,8 +1,10 @@
 import { APP_EVENTS } from '../app-layer/app-events.js';
 import { bufferSpec, hasParser, Way } from '../app-layer/catalogue.js';
+import { protoEventCode } from '../app-layer/proto-events.js';
 import { APP_KEYWORDS } from './app-keywords.js';
-import type { AppOption } from './app-option.js';
+import { type AppOption, protocolsOf } from './app-option.js';
 import { hasRuntime } from './app-values.js';
+import { FILE_TESTS } from './file-values.js';
 import type { Rule } from './rule.js';
 
 /** The application protocol or feature a rule waits for; undefined: it works. */
@@ -30,21 +32,26 @@ function missingOf(rule: Rule, option: AppOption): string | undefined {
   const { keyword, value } = option;
   switch (keyword) {
     case 'app-layer-protocol':
-      // A mode asks for the protocol of one direction, or the one before a change of protocol: there is one here.
-      return hasParser(value) ? undefined : /^(failed|unknown)|,/.test(value) ? keyword : value;
+      return missingProtocol(value);
     case 'app-layer-event':
       return missingEvent(value);
     case 'app-layer-state':
       return rule.appProto ?? keyword;
     default:
-      if (hasRuntime(option) && hasParser(APP_KEYWORDS.get(keyword)!.proto)) return undefined;
+      if (hasRuntime(option) && (FILE_TESTS.has(keyword) || hasParser(APP_KEYWORDS.get(keyword)!.proto))) return undefined;
       return APP_KEYWORDS.get(keyword)?.proto ?? keyword;
   }
 }
 
+/** Of several protocols one that is recognised will do. */
+function missingProtocol(value: string): string | undefined {
+  const { names } = protocolsOf(value)!;
+  return names.some((name) => name === 'failed' || name === 'unknown' || hasParser(name)) ? undefined : names[0];
+}
+
 /** An event that its protocol's parser raises needs nothing. */
 function missingEvent(value: string): string | undefined {
-  if (!value.includes('.')) return 'protocol detection';
+  if (!value.includes('.')) return protoEventCode(value) >= 0 ? undefined : 'protocol detection';
   const [proto, name] = value.split('.');
   return hasParser(proto) && APP_EVENTS[proto]?.includes(name) ? undefined : proto;
 }

@@ -12,7 +12,7 @@ import { parseRule } from './parser.js';
 import type { Rule, RuleAction, RuleSet } from './rule.js';
 
 /** Fields that few rules have and that are asked of all. */
-const LIGHT = ['threshold', 'rateFilter', 'suppressions', 'reputation', 'effects', 'nfqMark'] as const;
+const LIGHT = ['threshold', 'rateFilter', 'suppressions', 'reputation', 'fileDigests', 'effects', 'nfqMark'] as const;
 type Light = Partial<Pick<Rule, (typeof LIGHT)[number]>>;
 
 /** Bits of `code` above the action. */
@@ -192,6 +192,7 @@ const FIELDS: Record<keyof Rule, 'own' | 'light' | 'text'> = {
   rateFilter: 'light',
   suppressions: 'light',
   reputation: 'light',
+  fileDigests: 'light',
   nfqMark: 'light',
   inert: 'own',
   proto: 'text',

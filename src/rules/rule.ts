@@ -118,6 +118,8 @@ export interface Rule {
   suppressions?: Suppression[];
   /** Of each `iprep` in the order of `header`: the addresses that pass it (isnotset: those that have a score). */
   reputation?: AddressRanges[];
+  /** Of each filemd5, filesha1, filesha256 in the order of `header`: the digests listed, sorted, one after the other. */
+  fileDigests?: Uint8Array[];
   file: string;
   line: number;
   text: string;

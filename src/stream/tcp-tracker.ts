@@ -83,6 +83,11 @@ export class TcpTracker {
     this.counters[Counter.StreamEvents + code]++;
   }
 
+  /** Client and server of an established session have changed places (FlowTable.swap). */
+  turn(slot: number): void {
+    this.timestamps.turn(slot);
+  }
+
   private inTime(p: Packet, slot: number, state: number): boolean {
     if (state === TcpState.SynSent && p.direction === 1) return this.timestamps.echoes(p, slot);
     if ((p.tcpFlags & TcpFlag.Syn) !== 0) return true;

@@ -50,6 +50,26 @@ export class Timestamps {
     this.last[slot * 2 + (p.direction ^ 1)] = this.value;
   }
 
+  /** Client and server change places. */
+  turn(slot: number): void {
+    const { last, lastSec, bits } = this;
+    const at = slot * 2;
+    const value = last[at];
+    last[at] = last[at + 1];
+    last[at + 1] = value;
+    const sec = lastSec[at];
+    lastSec[at] = lastSec[at + 1];
+    lastSec[at + 1] = sec;
+    const ts = bits[slot] & (Ts.OfferedTs | Ts.KnownTs);
+    const tc = bits[slot] & (Ts.OfferedTc | Ts.KnownTc);
+    bits[slot] =
+      (bits[slot] & Ts.Agreed) |
+      ((ts & Ts.OfferedTs) << 1) |
+      ((tc & Ts.OfferedTc) >> 1) |
+      ((ts & Ts.KnownTs) << 1) |
+      ((tc & Ts.KnownTc) >> 1);
+  }
+
   /** The SYN again. */
   repeat(p: Packet, slot: number): void {
     if (this.read(p)) this.last[slot * 2 + (p.direction ^ 1)] = this.value;

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { MAX_BATCH } from '../capture/frames.js';
 import type { SourcePlan } from '../capture/plan.js';
+import { Expectations, expectedEntries } from '../app-layer/ftp-data/expectations.js';
 import { AddressTable } from '../detect/state/address-table.js';
 import { SluiceError } from '../errors.js';
 import { native } from '../native.js';
@@ -56,6 +57,7 @@ function makeThreads(run: Running, image: Uint8Array, ruleGeneration: number): v
   const { init, fused, turn } = run;
   const script = new URL(fused ? '../workers/fused.js' : '../capture/dispatch.js', import.meta.url);
   const addressState = AddressTable.create(fused ? init.config.thresholdEntries : 0, init.plan.threads.length > 1);
+  const expectations = Expectations.create(fused ? expectedEntries(init.config.appLayer?.ftp?.memcap) : 0, init.plan.threads.length > 1);
   const affinity = init.config.threading;
   for (let thread = 0; thread < init.plan.threads.length; thread++) {
     const { port, orders } = outbox.add();
@@ -75,6 +77,7 @@ function makeThreads(run: Running, image: Uint8Array, ruleGeneration: number): v
       turn,
       image,
       addressState,
+      expectations,
       datasets: rules.datasets,
       ruleGeneration,
       checksumValidation: init.checksumValidation,

@@ -1,4 +1,5 @@
 import { Piscina } from 'piscina';
+import { Expectations, expectedEntries } from '../app-layer/ftp-data/expectations.js';
 import { AddressTable } from '../detect/state/address-table.js';
 import type { DetectTask } from '../workers/detect-task.js';
 import { RuleOutbox } from '../workers/rule-inbox.js';
@@ -38,6 +39,7 @@ async function begin({ rules: loaded, ruleGeneration }: Begin): Promise<void> {
   const count = init.layout.workers;
   const image = rules.take(rulesFd(init.layout), loaded);
   const addressState = AddressTable.create(init.config.thresholdEntries, count > 1);
+  const expectations = Expectations.create(expectedEntries(init.config.appLayer?.ftp?.memcap), count > 1);
   const affinity = init.config.threading;
   const lives: Promise<void>[] = [];
   const ready: Promise<void>[] = [];
@@ -48,6 +50,7 @@ async function begin({ rules: loaded, ruleGeneration }: Begin): Promise<void> {
       config: init.config,
       image,
       addressState,
+      expectations,
       datasets: rules.datasets,
       ruleGeneration,
       checksumValidation: init.checksumValidation,

@@ -74,7 +74,9 @@ async function load(task: LoadTask): Promise<void> {
   const image = buildImage(set, context, task.actionOrder, threads, usable, phases);
   from = performance.now();
   // Files that were written to meanwhile are not those the key names.
-  if (usable !== undefined && task.key !== '' && contentsDigest(readRuleBytes(task.files)) === task.digest)
+  // Lists of digests are no part of the key either.
+  const isWhole = !set.rules.some(({ fileDigests }) => fileDigests !== undefined);
+  if (usable !== undefined && isWhole && task.key !== '' && contentsDigest(readRuleBytes(task.files)) === task.digest)
     storeImage(usable, task.key, image);
   lap('store');
   tell({ type: 'progress', done: 1 });

@@ -18,6 +18,8 @@ export interface DetectTask {
   image: Uint8Array;
   /** EngineSetup.addressState. */
   addressState: ArrayBuffer | SharedArrayBuffer;
+  /** EngineSetup.expectations. */
+  expectations: ArrayBuffer | SharedArrayBuffer;
   /** EngineSetup.datasets. */
   datasets: DatasetMemory[];
   ruleGeneration: number;
@@ -82,6 +84,7 @@ class DetectWorker {
       config: task.config,
       ...openImage(task.image),
       addressState: task.addressState,
+      expectations: task.expectations,
       datasets: task.datasets,
       ruleGeneration: task.ruleGeneration,
       checksumValidation: task.checksumValidation,

@@ -16,19 +16,21 @@ import type { DatasetMemory } from '../detect/state/datasets.js';
 import { StateStore } from '../detect/state/store.js';
 import { NewAction } from '../detect/threshold.js';
 import { TxRules } from '../detect/tx-rules.js';
-import { FlowFlag, NoFlow } from '../flow/codes.js';
+import { FlowFlag, NoFlow, TcpState } from '../flow/codes.js';
 import { type FlowEndSink, FlowTable } from '../flow/flow-table.js';
 import { isIcmpV4Error } from '../flow/icmp.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
-import { EventEncoder, EventVerdict } from '../output/event-record.js';
+import { EventEncoder, EventVerdict, encoderOptions } from '../output/event-record.js';
 import type { EventRing } from '../ring/event-ring.js';
 import { Mode, packAnswer, Reason, Side, Verdict } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
 import { TcpResult, TcpTracker } from '../stream/tcp-tracker.js';
+import { AlertQueue, QUEUE_ROOM } from './alert-queue.js';
 import { ghostPacket } from './ghost.js';
 import { Policy, policyCode } from './policy.js';
 import { canRewrite, fixChecksums } from './rewrite.js';
+import { StreamInspection } from './stream-inspection.js';
 
 /** What a detecting thread is made of, whichever run mode it lives in. */
 export interface EngineSetup {
@@ -44,6 +46,8 @@ export interface EngineSetup {
   events: EventRing;
   /** What rules remember of addresses: one for the detecting threads of a process (AddressTable.create). Absent: the thread's own. */
   addressState?: ArrayBuffer | SharedArrayBuffer;
+  /** Data connections that FTP announced, likewise (Expectations.create). */
+  expectations?: ArrayBuffer | SharedArrayBuffer;
   /** What the rules look values up in: one for the detecting threads of a process. */
   datasets?: DatasetMemory[];
 }
@@ -81,12 +85,32 @@ export class Engine {
   private readonly tcp: TcpTracker;
   private readonly app: AppLayer;
   private readonly txRules: TxRules;
+  private readonly streams: StreamInspection;
   /** For transactions that no packet at hand is about. */
   private readonly ghost = new Packet();
   /** A packet of the flow whose transactions end. */
   private about = this.packet;
+  /** Rules that match the packet at hand. */
+  private readonly queue = new AlertQueue();
+  /** A rule of the last queue passes the packet. */
+  private passes = false;
   private readonly onTransaction = (tx: number): void => {
-    this.events.transaction(this.about, this.flows, this.app.parserOf(tx), tx, this.app.txs.words[tx * Tx.Words + Tx.Id]);
+    const { app } = this;
+    this.events.transaction(this.about, this.flows, app.parserOf(tx), tx, app.txs.words[tx * Tx.Words + Tx.Id], app.files);
+  };
+  /** One record for each event of a transaction. */
+  private readonly onTxEvents = (tx: number): void => {
+    const { words } = this.app.txs;
+    const at = tx * Tx.Words;
+    const proto = words[at + Tx.Proto];
+    const { eventWord } = PROTOCOL_SPECS[proto]!;
+    if (eventWord < 0) return;
+    const low = words[at + eventWord] & ~words[at + Tx.Logged];
+    const high = words[at + eventWord + 1] & ~words[at + Tx.Logged + 1];
+    if ((low | high) === 0) return;
+    words[at + Tx.Logged] |= low;
+    words[at + Tx.Logged + 1] |= high;
+    this.events.txEvents(this.about, this.flows, proto, words[at + Tx.Id], low, high);
   };
   private readonly events: EventEncoder;
   private readonly counters: Float64Array;
@@ -113,7 +137,7 @@ export class Engine {
     const { config, counters } = setup;
     this.config = config;
     this.counters = counters;
-    this.events = new EventEncoder(setup.events, counters, EventEncoder.options(config));
+    this.events = new EventEncoder(setup.events, counters, encoderOptions(config));
     this.events.ruleGeneration = setup.ruleGeneration;
     this.decoder = new Decoder(
       {
@@ -129,12 +153,12 @@ export class Engine {
     const ended: FlowEndSink = {
       flowEnded: (flows, slot, reason) => {
         if (flows.proto(slot) === IpProto.Tcp) {
-          if (flows.appState[slot] !== 0) this.finishTransactions(slot);
+          if (flows.appState[slot] !== 0 || this.app.order.hasUnseen(slot)) this.finishTransactions(slot);
           else this.app.flowEnded(slot);
         }
-        this.store.flowEnded(slot);
         this.countEnd(flows, slot);
         this.events.flowEnded(flows, slot, reason);
+        this.store.flowEnded(slot);
       },
     };
     this.flows = new FlowTable(config.flow, counters, ended, { thread: setup.thread });
@@ -145,13 +169,16 @@ export class Engine {
       addresses: setup.addressState,
       counters,
     });
+    this.events.watchState(this.store.flowVars);
     this.store.datasets.use(setup.datasets ?? []);
     this.tcp = new TcpTracker(config.stream, this.flows, counters);
     this.app = new AppLayer(this.flows, counters, {
       protocols: chosenProtocols(config.appLayer),
+      expectations: setup.expectations,
       reassembly: { ...config.stream.reassembly, inline: config.stream.inline },
     });
     this.txRules = new TxRules(this.app.txs, counters);
+    this.streams = new StreamInspection(this.app.order, this.flows, counters);
     this.bypassMark = config.nfq.bypassMark;
     this.bypassMask = config.nfq.bypassMask;
     this.flowMemcapPolicy = policyCode(config.flow.memcapPolicy);
@@ -162,6 +189,7 @@ export class Engine {
     // The sender repeats what is dropped for lack of room: nothing is lost, and nothing missed.
     this.streamMemcapPolicy = config.stream.memcapPolicy === 'auto' ? Policy.DropPacket : policyCode(config.stream.memcapPolicy);
     this.detector = this.newDetector(setup.rules, setup.prepared);
+    this.streams.use(this.detector);
     this.actions = setup.prepared?.actions ?? new RuleActions(setup.rules);
   }
 
@@ -173,6 +201,7 @@ export class Engine {
     this.detector.close();
     this.txRules.clear();
     this.detector = detector;
+    this.streams.use(detector);
     this.actions = prepared?.actions ?? new RuleActions(rules);
     this.events.ruleGeneration = generation;
     forgetIpOnly(this.flows);
@@ -197,7 +226,7 @@ export class Engine {
     this.decoder.decode(p);
     this.countLayer(p);
     let verdict = this.inspectLayer(p);
-    if (p.eventCount !== 0 || p.streamEventCount !== 0) this.events.anomalies(p, this.flows);
+    if (p.eventCount !== 0 || p.streamEventCount !== 0 || p.protoEvents !== 0) this.events.anomalies(p, this.flows);
     while (verdict === Verdict.Pass && p.tunnelOff >= 0) {
       this.events.outer(p);
       const kind = tunnelCounter(p);
@@ -205,7 +234,7 @@ export class Engine {
       c[kind < Counter.IpInIpEnd && p.ipVersion === 6 ? kind + 1 : kind]++;
       this.countLayer(p);
       verdict = this.inspectLayer(p);
-      if (p.eventCount !== 0 || p.streamEventCount !== 0) this.events.anomalies(p, this.flows);
+      if (p.eventCount !== 0 || p.streamEventCount !== 0 || p.protoEvents !== 0) this.events.anomalies(p, this.flows);
     }
     if (p.mode !== Mode.Ips) return Verdict.Pass;
     if (verdict === Verdict.Drop) {
@@ -290,6 +319,8 @@ export class Engine {
     // A fragment has no flow: what is left of the packet before must not be taken for it.
     p.flow = -1;
     p.appProto = 0;
+    p.protoEvents = 0;
+    p.protoFound = 0;
     p.flowNew = 0;
     p.established = 0;
     p.direction = 0;
@@ -309,6 +340,7 @@ export class Engine {
       }
       return this.detect(p);
     }
+    if (p.payloadLen > 0 && p.direction === 0 && flows.appProto[flow] === 0 && this.isAnswer(p)) this.swapSides(p);
     if (this.events.macs !== null) this.events.macs.add(p);
     let flags = flows.flags[flow];
     // Out of fragments, without a session: its first fragment came late, or the session is another worker's.
@@ -318,6 +350,7 @@ export class Engine {
     // A segment with a wrong checksum is looked at, but moves no session: no host takes it.
     let transactions = 0;
     let spoiled = false;
+    this.detector.notes = null;
     if (p.proto === IpProto.Tcp && (flags & FlowFlag.Dropped) === 0 && p.csumInvalid === 0) {
       const result = this.tcp.update(p);
       // A new session on the same tuple has a flow of its own now.
@@ -338,30 +371,65 @@ export class Engine {
         (flags & (FlowFlag.Passed | FlowFlag.Dropped)) === 0
       ) {
         const verdict = this.byPolicy(p, this.midstreamPolicy, Reason.StreamMidstream);
-        if (verdict !== Verdict.None) return verdict;
+        flags = flows.flags[p.flow];
+        // What is passed is parsed and logged all the same.
+        if (verdict !== Verdict.None && (flags & FlowFlag.Passed) === 0) return verdict;
       }
       // Without payload too: acknowledgements deliver.
-      if (result !== TcpResult.Invalid && (flags & (FlowFlag.Passed | FlowFlag.Bypassed)) === 0) {
+      if (result !== TcpResult.Invalid && (flags & FlowFlag.Bypassed) === 0) {
+        const passed = (flags & FlowFlag.Passed) !== 0;
         transactions = this.app.update(p);
+        if (transactions === NO_ROOM && passed) transactions = this.app.force(p);
         if (transactions === NO_ROOM) {
           const verdict = this.byPolicy(p, this.streamMemcapPolicy, Reason.StreamMemcap);
           if (verdict === Verdict.Drop) return verdict;
           transactions = this.app.force(p);
         }
-        if (p.mode === Mode.Ips && (this.app.differs || this.app.unrepairable)) spoiled = !this.repair(p);
+        this.detector.notes = this.streams.note(p);
+        if (p.mode === Mode.Ips && !passed && (this.app.differs || this.app.unrepairable)) spoiled = !this.repair(p);
       }
-      p.appProto = this.app.protoOf(p);
-    } else if (p.proto === IpProto.Udp && (flags & (FlowFlag.Passed | FlowFlag.Bypassed | FlowFlag.Dropped)) === 0) {
+      this.noteProtocol(p);
+    } else if (p.proto === IpProto.Udp && (flags & (FlowFlag.Bypassed | FlowFlag.Dropped)) === 0) {
       // Whatever its checksum says: what no host takes does no harm here, and nothing is remembered of it.
       transactions = this.app.datagram(p);
-      p.appProto = flows.appProto[p.flow];
+      this.noteProtocol(p);
     }
     let verdict = this.inspectFlow(p, flags, transactions);
     // After inspection: what it brought is not brought again.
     if (spoiled && verdict !== Verdict.Drop) verdict = this.drop(p, Reason.StreamError, -1);
+    if (this.streams.more) this.streams.skip();
     this.about = p;
-    this.app.settle(this.onTransaction);
+    this.app.settle(this.onTransaction, this.events.appAnomalies ? this.onTxEvents : null);
     return verdict;
+  }
+
+  /** The first data that is seen of a flow comes from its server: of TCP, where the handshake was not seen. */
+  private isAnswer(p: Packet): boolean {
+    if (p.proto === IpProto.Udp) return p.flowNew === 1 && this.app.looksAnswered(p);
+    if (p.proto !== IpProto.Tcp || (p.tcpFlags & TcpFlag.Syn) !== 0 || p.csumInvalid !== 0) return false;
+    if (p.flowNew === 1) return (this.config.stream.midstream || p.selective === 1) && this.app.looksAnswered(p);
+    const { flows } = this;
+    return (flows.flags[p.flow] & FlowFlag.Midstream) !== 0 && flows.tcpState[p.flow] === TcpState.Established && this.app.looksAnswered(p);
+  }
+
+  /** Client and server change places. */
+  private swapSides(p: Packet): void {
+    this.flows.swap(p.flow);
+    this.tcp.turn(p.flow);
+    this.app.turn(p.flow);
+    if (p.flowNew === 0) this.events.macs?.swap(p.flow);
+    p.direction = 1;
+  }
+
+  /** What the packet's rules are told of its flow's protocol. */
+  private noteProtocol(p: Packet): void {
+    const { flags } = this.flows;
+    p.appProto = this.app.protoOf(p);
+    p.protoEvents = this.app.protoEvents;
+    const found = flags[p.flow] & (FlowFlag.ProtoFoundTs << p.direction);
+    if (found === 0) return;
+    flags[p.flow] &= ~found;
+    p.protoFound = 1;
   }
 
   /** A packet of a flow, which brings so many moments of transactions. */
@@ -371,12 +439,12 @@ export class Engine {
     if ((flags & FlowFlag.Dropped) !== 0 && p.mode === Mode.Ips) return this.drop(p, Reason.FlowDropped, -1);
     if ((flags & FlowFlag.Bypassed) !== 0) return this.bypassed();
     if ((flags & FlowFlag.Passed) !== 0) return Verdict.Pass;
-    const verdict = this.examine(p);
-    if (verdict === Verdict.None) return this.examineTransactions(p, transactions);
-    // Only the packet is dropped: its sender repeats it, perhaps cut differently, and what it brought does not come again.
-    if (verdict === Verdict.Drop && transactions > 0 && (flows.flags[p.flow] & FlowFlag.Dropped) === 0)
-      this.examineTransactions(p, transactions);
-    return verdict;
+    let verdict = this.examine(p);
+    if (this.streams.more) verdict = worse(verdict, this.examineStream(p.flow, p));
+    // Whatever becomes of the packet: what it brings does not come again.
+    if (transactions > 0) verdict = worse(verdict, this.examineTransactions(p, transactions));
+    verdict = worse(verdict, this.conclude(p));
+    return verdict === Verdict.None ? Verdict.Pass : verdict;
   }
 
   /**
@@ -437,23 +505,37 @@ export class Engine {
 
   /** A packet that has no flow, or none that decides about it. */
   private detect(p: Packet): Verdict {
-    return this.examine(p) === Verdict.Drop ? Verdict.Drop : Verdict.Pass;
+    return worse(this.examine(p), this.conclude(p)) === Verdict.Drop ? Verdict.Drop : Verdict.Pass;
   }
 
-  /** Rules on packets. None: nothing was decided. */
+  /** Rules on packets. None: what matches waits in the queue. */
   private examine(p: Packet): Verdict {
     if (this.store.tags.active !== 0 && this.store.tags.use(p, this.flows) === 1) {
       this.counters[Counter.TaggedPackets]++;
       this.events.tagged(p, this.flows);
     }
     const n = this.detector.inspect(p, this.flows);
-    return n === 0 ? Verdict.None : this.act(p, n);
+    return n === 0 ? Verdict.None : this.enqueue(p, n, -1, p.direction);
   }
 
-  /** Rules on what this packet brings to application layer transactions. */
+  /** Rules on what was delivered of streams. None: what matches waits in the queue. */
+  private examineStream(slot: number, p: Packet, atEnd = false): Verdict {
+    const { streams } = this;
+    const packet = atEnd ? null : p;
+    let verdict = Verdict.None;
+    for (let n = streams.next(slot, packet); n > 0; n = streams.next(slot, packet)) {
+      verdict = worse(verdict, this.enqueue(p, n, OF_STREAM, streams.direction));
+      // The next piece moves what the alerts show.
+      if (streams.more) verdict = worse(verdict, this.conclude(p));
+    }
+    return verdict;
+  }
+
+  /** Rules on what this packet brings to application layer transactions. None: what matches waits in the queue. */
   private examineTransactions(p: Packet, count: number): Verdict {
     const { app, flows } = this;
     const proto = p.appProto;
+    let verdict = Verdict.None;
     for (let i = 0; i < count; i++) {
       app.select(i);
       let packet = p;
@@ -463,13 +545,9 @@ export class Engine {
       }
       const n = this.inspectSelected(packet);
       p.appProto = proto;
-      if (n === 0) continue;
-      this.events.about(app.parserOf(app.tx), app.tx, app.txs.words[app.tx * Tx.Words + Tx.Id]);
-      const verdict = this.act(packet, n);
-      this.events.about(null, -1, -1);
-      if (verdict !== Verdict.None) return verdict;
+      if (n !== 0) verdict = worse(verdict, this.enqueue(p, n, app.tx, app.direction));
     }
-    return Verdict.Pass;
+    return verdict;
   }
 
   /** Rules on the moment that was selected; how many match. */
@@ -478,7 +556,7 @@ export class Engine {
     const { words } = app.txs;
     const proto = words[app.tx * Tx.Words + Tx.Proto];
     p.appProto = proto;
-    detector.about(app.tx, words, PROTOCOL_SPECS[proto]!.eventWord);
+    detector.about(app.tx, words, PROTOCOL_SPECS[proto]!.eventWord, app.files);
     return detector.inspectTransaction(p, this.flows, app.buffers, this.txRules, app.tx, app.isComplete());
   }
 
@@ -487,19 +565,27 @@ export class Engine {
     const { app, ghost, flows } = this;
     const count = app.finish(slot);
     const isInspected = (flows.flags[slot] & (FlowFlag.Passed | FlowFlag.Bypassed | FlowFlag.Dropped)) === 0;
+    this.events.atFlowEnd = true;
+    ghostPacket(ghost, flows, slot, 0, null);
+    if (isInspected) this.examineStream(slot, ghost, true);
+    else this.streams.skip();
     for (let i = 0; i < count && isInspected; i++) {
       app.select(i);
       ghostPacket(ghost, flows, slot, app.direction, null);
       const n = this.inspectSelected(ghost);
-      if (n === 0) continue;
-      this.events.about(app.parserOf(app.tx), app.tx, app.txs.words[app.tx * Tx.Words + Tx.Id]);
-      this.act(ghost, n);
-      this.events.about(null, -1, -1);
+      if (n !== 0) this.enqueue(ghost, n, app.tx, app.direction);
     }
     ghostPacket(ghost, flows, slot, 0, null);
+    this.conclude(ghost);
+    ghostPacket(ghost, flows, slot, 0, null);
     this.about = ghost;
-    app.settle(this.onTransaction);
+    // What a dropped flow had begun never arrived.
+    const isDropped = (flows.flags[slot] & FlowFlag.Dropped) !== 0;
+    app.settle(isDropped ? null : this.onTransaction, isDropped || !this.events.appAnomalies ? null : this.onTxEvents);
+    ghost.protoEvents = app.protoEvents;
+    if (ghost.protoEvents !== 0) this.events.anomalies(ghost, flows);
     app.flowEnded(slot);
+    this.events.atFlowEnd = false;
   }
 
   /** The bypass mark lets netfilter rules keep later packets of the flow out of the queue. */
@@ -511,23 +597,42 @@ export class Engine {
     return Verdict.Pass;
   }
 
-  /** Carries out what the matching rules ask for. None: the packet goes on to what else would look at it. */
-  private act(p: Packet, n: number): Verdict {
-    const { matches, silent, actions: changed } = this.detector;
-    const { flows, actions } = this;
+  /** Keeps the n matches of the last inspection, of transaction `tx` or (-1) the packet, for conclude. Not None: some are carried out. */
+  private enqueue(p: Packet, n: number, tx: number, direction: number): Verdict {
+    const { queue, detector } = this;
+    const { matches, ranks, silent, actions } = detector;
+    let verdict = Verdict.None;
+    for (let i = 0; i < n; i++) {
+      if (queue.count === QUEUE_ROOM) verdict = worse(verdict, this.conclude(p));
+      queue.push(matches[i], ranks[i], actions[i], silent[i], tx, direction);
+    }
+    // They are forgotten at the next inspection.
+    if (p.mode !== Mode.Ips || detector.replacements === 0) return verdict;
+    const outcome = this.conclude(p);
+    if (!this.passes && outcome !== Verdict.Drop) this.rewrite(p);
+    return worse(verdict, outcome);
+  }
+
+  /** Carries out what the rules in the queue ask for, in their order. None: nothing was decided. */
+  private conclude(p: Packet): Verdict {
+    const { queue, flows, actions } = this;
+    if (queue.count === 0) return Verdict.None;
     const ips = p.mode === Mode.Ips;
     let dropRule = -1;
+    let reason: Reason = Reason.Rule;
     let sides = 0;
     let room = this.config.packetAlertMax;
-    this.foresee(p, n);
+    queue.sort();
+    this.foresee(p);
     let passed = false;
-    for (let i = 0; i < n && !passed; i++) {
-      const rule = matches[i];
+    for (let i = 0; i < queue.count && !passed; i++) {
+      const rule = queue.rule[i];
+      const changed: NewAction = queue.changed[i];
       let action: Act = actions.action[rule];
       let ruleSides = actions.sides[rule];
-      if (changed[i] !== NewAction.None) {
-        action = CHANGED[changed[i]];
-        ruleSides = changed[i] === NewAction.Reject ? Side.Source : 0;
+      if (changed !== NewAction.None) {
+        action = CHANGED[changed];
+        ruleSides = changed === NewAction.Reject ? Side.Source : 0;
       }
       const mask = actions.markMask[rule];
       if (mask !== 0) {
@@ -535,13 +640,18 @@ export class Engine {
         this.markMask |= mask;
       }
       if (actions.bypass[rule] === 1 && p.flow >= 0) flows.bypass(p.flow);
-      passed = action === Act.Pass || action === Act.PassFlow;
-      if (action === Act.PassFlow && dropRule < 0 && p.flow >= 0) flows.flags[p.flow] |= FlowFlag.Passed;
+      passed = action === Act.Pass;
+      if (passed && dropRule < 0 && p.flow >= 0 && this.holdsForFlow(p, rule)) flows.flags[p.flow] |= FlowFlag.Passed;
       const drops = action >= Act.Drop;
       sides |= ruleSides;
-      if (drops && dropRule < 0) dropRule = rule;
-      // A pass rule is logged where it says `alert`, or where a rate filter made it of one that is.
-      if (silent[i] === 1 || (passed && actions.alerts[rule] === 0)) continue;
+      if (drops && dropRule < 0) {
+        dropRule = rule;
+        if (changed !== NewAction.None) reason = Reason.Threshold;
+      }
+      // Bytes of the stream: they would come again, cut differently, and nobody would see them as new.
+      if (drops && ips && p.flow >= 0 && (queue.tx[i] === OF_STREAM || this.holdsForFlow(p, rule))) flows.drop(p.flow, reason);
+      // A pass rule is logged where it says `alert`; what a rate filter passes is not.
+      if (queue.silent[i] === 1 || (passed && (changed !== NewAction.None || actions.alerts[rule] === 0))) continue;
       if (room === 0) {
         this.counters[Counter.AlertsOverflow]++;
         continue;
@@ -550,17 +660,36 @@ export class Engine {
       this.counters[Counter.Alerts]++;
       if (p.flow >= 0) flows.flags[p.flow] |= FlowFlag.Alerted;
       // A rejected packet counts as blocked even where it could only be answered (as in Suricata).
-      this.events.alert(p, flows, rule, drops && (ips || ruleSides !== 0) ? 1 : 0, drops ? (ips ? 1 : 2) : 0);
+      this.alert(p, i, rule, drops && (ips || ruleSides !== 0) ? 1 : 0, drops ? (ips ? 1 : 2) : 0);
     }
-    if (passed && dropRule < 0) return Verdict.Pass;
+    queue.clear();
+    this.passes = passed && dropRule < 0;
+    if (this.passes) return Verdict.Pass;
     if (sides !== 0) this.reject(p, sides);
-    if (dropRule >= 0 && ips) {
-      if (p.flow >= 0 && this.holdsForFlow(p, dropRule)) flows.drop(p.flow, Reason.Rule);
-      return this.drop(p, Reason.Rule, dropRule);
-    }
-    if (ips && this.detector.replacements > 0) this.rewrite(p);
+    if (dropRule >= 0 && ips) return this.drop(p, reason, dropRule);
     if (p.flow >= 0 && (flows.flags[p.flow] & FlowFlag.Bypassed) !== 0) return this.bypassed();
     return Verdict.None;
+  }
+
+  /** The alert of a row of the queue: about the packet, or a transaction it brings something to. */
+  private alert(p: Packet, row: number, rule: number, action: number, dropFlag: number): void {
+    const { queue, app, events, flows } = this;
+    const direction = queue.direction[row];
+    const tx = queue.tx[row];
+    let packet = p;
+    if (direction !== p.direction) {
+      packet = this.ghost;
+      ghostPacket(packet, flows, p.flow, direction, p === packet ? null : p);
+    }
+    if (tx < 0) {
+      if (tx === OF_STREAM) events.ofStream(this.streams.mem, this.streams.off, this.streams.len);
+      events.alert(packet, flows, rule, action, dropFlag);
+      events.ofStream(null, 0, 0);
+      return;
+    }
+    events.about(app.parserOf(tx), tx, app.txs.words[tx * Tx.Words + Tx.Id]);
+    events.alert(packet, flows, rule, action, dropFlag);
+    events.about(null, -1, -1);
   }
 
   private holdsForFlow(p: Packet, rule: number): boolean {
@@ -569,16 +698,18 @@ export class Engine {
   }
 
   /** Says in the alerts of a packet what becomes of it: known before they are written, decided after. */
-  private foresee(p: Packet, n: number): void {
-    const { matches, actions: changed } = this.detector;
+  private foresee(p: Packet): void {
+    const { queue } = this;
     let sides = 0;
     let verdict: EventVerdict = EventVerdict.Alert;
-    for (let i = 0; i < n && verdict === EventVerdict.Alert; i++) {
-      const action: Act = changed[i] === NewAction.None ? this.actions.action[matches[i]] : CHANGED[changed[i]];
+    for (let i = 0; i < queue.count && verdict === EventVerdict.Alert; i++) {
+      const changed: NewAction = queue.changed[i];
+      const rule = queue.rule[i];
+      const action: Act = changed === NewAction.None ? this.actions.action[rule] : CHANGED[changed];
       if (action >= Act.Drop) {
-        sides |= changed[i] === NewAction.Reject ? Side.Source : changed[i] === NewAction.None ? this.actions.sides[matches[i]] : 0;
+        sides |= changed === NewAction.Reject ? Side.Source : changed === NewAction.None ? this.actions.sides[rule] : 0;
         if (p.mode === Mode.Ips) verdict = EventVerdict.Drop;
-      } else if (action === Act.Pass || action === Act.PassFlow) verdict = EventVerdict.Pass;
+      } else if (action === Act.Pass) verdict = EventVerdict.Pass;
     }
     this.events.verdict = verdict;
     this.events.rejectSides = sides;
@@ -649,7 +780,7 @@ export class Engine {
 
   private newDetector(rules: Rule[], prepared?: Prepared): Detector {
     const { config } = this;
-    return new Detector(
+    const detector = new Detector(
       rules,
       {
         pcreMatchLimit: config.pcre.matchLimit,
@@ -662,6 +793,9 @@ export class Engine {
       this.store,
       prepared,
     );
+    const { hashes, magic } = config.appLayer?.files ?? { hashes: 0, magic: false };
+    this.app.files.want({ hashes: detector.files.hashes | hashes, magic: detector.files.magic || magic });
+    return detector;
   }
 }
 
@@ -672,9 +806,17 @@ function tunnelCounter(p: Packet): number {
   return p.ipVersion === 6 ? Counter.IpInIp + 2 : Counter.IpInIp;
 }
 
+/** In the place of a transaction's number: what matches is the stream. */
+const OF_STREAM = -2;
+
 /** NewAction as Act. */
 const CHANGED: readonly Act[] = [Act.Alert, Act.Alert, Act.Drop, Act.Pass, Act.Drop];
 
 function mirrored(sides: number): number {
   return ((sides & Side.Source) << 1) | ((sides & Side.Destination) >> 1);
+}
+
+/** Of two verdicts on a packet: Drop before Pass before None. */
+function worse(a: Verdict, b: Verdict): Verdict {
+  return a === Verdict.Drop || b === Verdict.Drop ? Verdict.Drop : a === Verdict.None ? b : a;
 }

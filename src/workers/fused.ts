@@ -16,6 +16,8 @@ export interface FusedThreadData extends CaptureThreadData {
   image: Uint8Array;
   /** EngineSetup.addressState. */
   addressState: ArrayBuffer | SharedArrayBuffer;
+  /** EngineSetup.expectations. */
+  expectations: ArrayBuffer | SharedArrayBuffer;
   /** EngineSetup.datasets. */
   datasets: DatasetMemory[];
   ruleGeneration: number;
@@ -44,6 +46,7 @@ class FusedLoop {
       config: data.config,
       ...openImage(data.image),
       addressState: data.addressState,
+      expectations: data.expectations,
       datasets: data.datasets,
       ruleGeneration: data.ruleGeneration,
       checksumValidation: data.checksumValidation,

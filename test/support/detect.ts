@@ -3,6 +3,7 @@ import { BUFFERS } from '../../src/app-layer/catalogue.js';
 import { IpProto, Packet } from '../../src/decode/packet.js';
 import { Detector } from '../../src/detect/detector.js';
 import type { Flows } from '../../src/detect/flows.js';
+import { FlowProto } from '../../src/flow/codes.js';
 import { Key, L4 } from '../../src/flow/flow-table.js';
 import { Counter } from '../../src/metrics/counters.js';
 import { native } from '../../src/native.js';
@@ -137,6 +138,7 @@ export function flows(slots = 4): Flows {
     pktsTc: new Uint32Array(slots),
     bytesTs: new Float64Array(slots),
     bytesTc: new Float64Array(slots),
+    appProtos: new Uint8Array(slots * FlowProto.Count),
   };
 }
 

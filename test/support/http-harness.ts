@@ -1,4 +1,7 @@
+import assert from 'node:assert/strict';
 import { BUFFER_NAMES, type BufferId, Buffers } from '../../src/app-layer/buffers.js';
+import { Files } from '../../src/app-layer/files/files.js';
+import { FILE_NAMES, writeFile } from '../../src/app-layer/files/record.js';
 import { HTTP_EVENTS } from '../../src/app-layer/http/events.js';
 import { Own } from '../../src/app-layer/http/flow.js';
 import { type HttpLimits, HttpProtocol } from '../../src/app-layer/http/http.js';
@@ -19,6 +22,13 @@ export interface Seen {
   record: Record<string, unknown> | null;
 }
 
+export interface SeenFile {
+  name: string;
+  data: string;
+  state: string;
+  size: number;
+}
+
 const HEAP = 64 << 20;
 
 /** One HttpProtocol with one session, and memory that packets lie in. */
@@ -29,13 +39,16 @@ export class HttpHarness {
   readonly http: HttpProtocol;
   readonly buffers = new Buffers();
   readonly seen: Seen[] = [];
+  /** Of transactions that ended: their files, with what was shown of each. */
+  readonly files: SeenFile[] = [];
+  private readonly shown = new Map<number, string>();
   parsed: Parsed = Parsed.Go;
   session: number;
   private readonly byTx = new Map<number, Seen>();
 
   constructor(limits: HttpLimits = {}, heap = HEAP) {
     this.txs = new Transactions(2048, heap, 4096, 4);
-    this.http = new HttpProtocol(this.sessions, this.txs, this.counters, limits);
+    this.http = new HttpProtocol(this.sessions, this.txs, this.counters, limits, new Files(this.txs, this.counters, 1024));
     this.session = this.sessions.take();
     this.http.open(this.session);
   }
@@ -73,10 +86,13 @@ export class HttpHarness {
   private begin(): void {
     this.txs.begin();
     this.http.begin();
+    this.http.files.begin();
   }
 
   private settle(): void {
     const { txs } = this;
+    this.http.files.keep();
+    this.lookAtFiles();
     for (let i = 0; i < txs.count; i++) this.look(txs.moments[2 * i], txs.moments[2 * i + 1]);
     for (let i = 0; i < txs.count; i++) if (txs.isDone(txs.moments[2 * i])) txs.close(txs.moments[2 * i]);
     for (let i = 0; i < txs.endedCount; i++) this.ended(txs.ended[i]);
@@ -107,7 +123,38 @@ export class HttpHarness {
     }
   }
 
+  /** Windows of the files that got bytes: what is new stands behind what was shown before. */
+  private lookAtFiles(): void {
+    const { txs, buffers } = this;
+    const { files } = this.http;
+    for (let tx = txs.first(this.session); tx >= 0; tx = txs.behind(tx)) {
+      for (let file = files.first(tx); file >= 0; file = files.behind(file)) {
+        const had = this.shown.get(file) ?? '';
+        const fresh = files.size[file] - had.length;
+        if (fresh <= 0) continue;
+        buffers.clear();
+        if (!files.selectFile(file, buffers)) continue;
+        const id = BUFFER_NAMES.indexOf('file.data');
+        const all = latin1(buffers.mem[id], buffers.off[id], buffers.len[id]);
+        assert.ok(all.length >= fresh);
+        this.shown.set(file, had + all.slice(all.length - fresh));
+      }
+    }
+  }
+
+  private filesEnded(tx: number): void {
+    const { files } = this.http;
+    for (let file = files.first(tx); file >= 0; file = files.behind(file)) {
+      const writer = new ObjectWriter(FILE_NAMES);
+      writeFile(files, file, 0, writer);
+      const { filename, state, size } = writer.root as { filename?: string; state: string; size: number };
+      this.files.push({ name: filename ?? '', data: this.shown.get(file) ?? '', state, size });
+      this.shown.delete(file);
+    }
+  }
+
   private ended(tx: number): void {
+    this.filesEnded(tx);
     const seen = this.of(tx);
     const { words } = this.txs;
     const at = tx * Tx.Words + Tx.Parser + Own.Events;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AppProto } from '../../src/app-layer/buffers.js';
+import { PROTOCOLS } from '../../src/app-layer/protocols.js';
 import { Counter } from '../../src/metrics/counters.js';
 import { Talk } from './app-layer-fixture.js';
 import { A, F, R, S } from './flow-fixture.js';
@@ -140,18 +141,22 @@ test('a client that begins with what is no pattern', () => {
   assert.deepEqual(early.commands, ['USER|anonymous'], 'on any other the greeting tells');
 });
 
-test('AUTH TLS: the end when the server grants it and the client begins to encrypt', () => {
-  const t = opened();
-  t.server(0, '220 hello\r\n');
+test('AUTH TLS: when the server grants it and the client begins to encrypt, the flow is TLS', () => {
+  const t = new Talk({ port: 2121, app: { protocols: PROTOCOLS } });
+  t.open();
+  t.server(0, '220 (hello)\r\n');
   t.client(0, 'USER x\r\n');
-  t.server(11, '331 ok\r\n', 1009);
+  t.server(13, '331 ok\r\n', 1009);
   t.client(8, 'AUTH TLS\r\n');
-  t.server(19, '234 proceed\r\n', 1019);
-  t.client(18, '\x16\x03\x01\x02\x00\x01USER y\r\n');
-  assert.deepEqual([t.appProto, t.app.active], [AppProto.Ftp, 0]);
-  t.client(32, 'USER z\r\n');
-  t.server(32, 'x');
-  assert.deepEqual(t.commands, ['USER|x', 'AUTH TLS']);
+  t.server(21, '234 proceed\r\n', 1019);
+  assert.equal(t.appProto, AppProto.Ftp);
+  const hello = ` ${'\x16\x03\x01\x00\x31\x01\x00\x00\x2d\x03\x03'}${'r'.repeat(32)}\0\0\x02\x13\x01\x01\0\0\0`.slice(1);
+  t.client(18, hello.slice(0, 3));
+  assert.equal(t.appProto, AppProto.Unknown);
+  t.client(21, hello.slice(3));
+  assert.equal(t.appProto, AppProto.Tls);
+  assert.deepEqual(t.commands.slice(0, 2), ['USER|x', 'AUTH TLS']);
+  assert.deepEqual([t.counters[Counter.AppFlows + AppProto.Ftp], t.counters[Counter.AppFlows + AppProto.Tls]], [1, 1]);
 });
 
 test('AUTH TLS refused, or said to be granted inside another answer: nothing ends', () => {

@@ -20,7 +20,7 @@ test('what is asked once per flow and direction drops the flow, or its second pa
     'reject ip any any -> $HOME_NET any (iprep:any,Bad,isset;)',
   ])
     assert.deepEqual(of(text), { ipOnly: true, action: Act.Drop, scope: Scope.Flow }, text);
-  assert.equal(of('pass ip any any -> any any (iprep:dst,Good,>,10;)').action, Act.PassFlow);
+  assert.deepEqual(of('pass ip any any -> any any (iprep:dst,Good,>,10;)'), { ipOnly: true, action: Act.Pass, scope: Scope.Flow });
 });
 
 test('what a drop holds for: the flow for addresses, ports and application layers, the stream, or the packet', () => {
@@ -32,6 +32,9 @@ test('what a drop holds for: the flow for addresses, ports and application layer
     ['drop tcp-pkt any any -> any any (content:"X";)', Scope.Packet],
     ['drop tcp any any -> any any (flags:S;)', Scope.Packet],
     ['drop tcp any any -> any 80 (iprep:src,Bad,>,50; ttl:3;)', Scope.Packet],
+    ['drop http any any -> any any (flow:established;)', Scope.Flow],
+    ['drop http any any -> any any (dsize:0;)', Scope.Packet],
+    ['drop tcp any any -> any any (app-layer-protocol:http;)', Scope.Flow],
   ];
   for (const [text, scope] of scopes) assert.equal(of(text).scope, scope, text);
 });

@@ -121,7 +121,7 @@ describe('transactions through an engine', () => {
     assert.deepEqual([http.event_type, up.event_type, down.event_type], ['http', 'fileinfo', 'fileinfo']);
     assert.deepEqual([up.src_port, down.src_port], [40000, 80]);
     assert.deepEqual(up.http, http.http);
-    const file = { sid: [], gaps: false, stored: false, tx_id: 0 };
+    const file = { gaps: false, stored: false, tx_id: 0 };
     assert.deepEqual(up.fileinfo, { ...file, filename: '/up/a.txt', state: 'CLOSED', size: 5 });
     assert.deepEqual(down.fileinfo, { ...file, filename: 'b.txt', state: 'TRUNCATED', size: 2 });
     c.bench.close();

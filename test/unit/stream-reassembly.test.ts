@@ -5,7 +5,9 @@ import { Counter } from '../../src/metrics/counters.js';
 import { Mode } from '../../src/ring/verdict.js';
 import { StreamEvent } from '../../src/stream/events.js';
 import { HostPolicies, parseHostPolicy } from '../../src/stream/reassembly/host-policies.js';
+import { Line } from '../../src/stream/reassembly/layout.js';
 import { Overlap } from '../../src/stream/reassembly/overlap.js';
+import { GAP, Piece } from '../../src/stream/reassembly/pieces.js';
 import { A, F, R, S } from './flow-fixture.js';
 import { type FlowOptions, Stream } from './stream-reassembly-fixture.js';
 
@@ -260,24 +262,39 @@ test('the sink has no room: refused, and taken when it is sent again', () => {
 });
 
 test('a window slides over what was delivered, and begins anew behind a gap', () => {
-  const t = opened({ chunkSizes: [100, 100] });
+  const t = opened({ chunkSizes: [300, 300] });
   t.r.watch(t.p.flow, 0, true);
+  const at = t.p.flow * 2 * Line.Words;
+  /** What the packet brought, put into the window: older and new bytes of the last piece. */
   const shown = () => {
-    const { bytes, from, fresh, to } = t.r.windows;
-    const text = (a: number, b: number) => String.fromCharCode(...bytes.subarray(a, b));
-    return [text(from[0], fresh[0]), text(fresh[0], to[0])];
+    const { windows, pieces, pages } = t.r;
+    const text = (a: number, b: number) => String.fromCharCode(...windows.bytes.subarray(a, b));
+    let last = ['', ''];
+    for (let i = 0; i < pieces.count; i++) {
+      const [, off, length, , inPacket] = pieces.words.subarray(i * Piece.Words);
+      if (length === GAP) windows.restart(at, false);
+      for (let done = 0; done < length; ) {
+        done += windows.add(at, 0, inPacket === 1 ? t.p.mem : pages.bytes, -1, off + done, length - done);
+        last = [text(windows.from, windows.fresh), text(windows.fresh, windows.to)];
+      }
+    }
+    return last;
   };
   t.client(0, 'abc');
   assert.deepEqual(shown(), ['', 'abc']);
+  assert.equal(t.r.windows.begins, 1);
   t.client(3, 'def');
   assert.deepEqual(shown(), ['abc', 'def']);
   t.ack(6);
   assert.deepEqual(shown(), ['', '']);
-  t.client(6, 'x'.repeat(99));
-  t.client(105, 'yz');
-  assert.deepEqual(shown(), [`f${'x'.repeat(99)}`, 'yz']);
-  t.client(110, 'after');
-  t.ack(115);
+  t.client(6, 'x'.repeat(299));
+  shown();
+  t.client(305, 'y'.repeat(300));
+  assert.deepEqual(shown(), [`f${'x'.repeat(299)}`, 'y'.repeat(300)], 'a large window keeps what it is told to');
+  assert.equal(t.r.windows.begins, 0);
+  t.client(700, 'after');
+  assert.deepEqual(shown(), ['', '']);
+  t.ack(705);
   assert.deepEqual(shown(), ['', 'after']);
   t.end();
   assert.ok(t.clean);

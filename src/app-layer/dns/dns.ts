@@ -7,12 +7,14 @@ import { STATE_DONE, type Transactions, Tx, TxFlag } from '../transactions.js';
 import { DnsEvent, Flag, HEADER_BYTES, opcodeOf, RrType, rcodeOf, Section, u16 } from './codes.js';
 import { Message, MOST_ROWS, Rr } from './message.js';
 import { DNS_EVE_DEFAULTS, type DnsEveOptions, wanted } from './options.js';
-import { PREFIX_BYTES, probeDatagram, probeStream } from './probe.js';
+import { DNS_PORT, type DnsPorts, isResponse, PREFIX_BYTES, probeDatagram, probeStream } from './probe.js';
 import { recordCount, writeRecord } from './record.js';
 
 export interface DnsLimits {
-  /** Recognise DNS on any port, by stricter tests than on port 53. Default true. */
+  /** Recognise DNS on any other port too, by stricter tests. Default true. */
   anyPort?: boolean;
+  /** Server ports of DNS. Default 53. */
+  ports?: readonly number[];
   /** Bad messages of a stream in a row, after which it is no longer taken for DNS. Default 16, at most 255. */
   badMessages?: number;
   eve?: DnsEveOptions;
@@ -52,6 +54,7 @@ export const enum DnsTx {
 const MOST_REGIONS = 1 << 16;
 /** Collected messages of one packet that live until the next one. */
 const MOST_SPENT = 4096;
+const ANY_PORT: DnsPorts = { own: [], any: true };
 /** The first piece that a message is collected in. */
 const LEAST_PIECE = 512;
 
@@ -76,7 +79,7 @@ export class DnsProtocol implements Protocol {
   /** Pairs: a piece of the heap and its size. */
   private readonly spent = new Int32Array(2 * MOST_SPENT);
   private spentCount = 0;
-  private readonly anyPort: boolean;
+  private readonly ports: DnsPorts;
   private readonly badMessages: number;
   private readonly eve: DnsEveOptions;
 
@@ -86,7 +89,7 @@ export class DnsProtocol implements Protocol {
     private readonly counters: Float64Array,
     limits: DnsLimits = {},
   ) {
-    this.anyPort = limits.anyPort ?? true;
+    this.ports = { own: limits.ports ?? [DNS_PORT], any: limits.anyPort ?? true };
     this.badMessages = Math.min(limits.badMessages ?? 16, 255);
     this.eve = limits.eve ?? DNS_EVE_DEFAULTS;
   }
@@ -98,12 +101,16 @@ export class DnsProtocol implements Protocol {
   }
 
   probeDatagram(_direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Likeness {
-    return probeDatagram(mem, off, len, serverPort, this.anyPort, PROBE_BYTES);
+    return probeDatagram(mem, off, len, serverPort, this.ports, PROBE_BYTES);
   }
 
   probeStream(_direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Likeness {
-    const answer = probeStream(mem, off, len, serverPort, this.anyPort);
+    const answer = probeStream(mem, off, len, serverPort, this.ports);
     return answer === Likeness.More && len >= PROBE_BYTES ? Likeness.Yes : answer;
+  }
+
+  isAnswer(mem: Uint8Array, off: number, len: number, isStream: boolean): boolean {
+    return isStream ? isResponse(mem, off + PREFIX_BYTES, len - PREFIX_BYTES) : isResponse(mem, off, len);
   }
 
   begin(): void {
@@ -274,7 +281,7 @@ export class DnsProtocol implements Protocol {
     const end = off + len;
     const lost = StreamFlag.Lost << direction;
     if ((words[at + Word.Flags] & lost) !== 0) {
-      if (probeStream(mem, off, len, 0, true) !== Likeness.Yes) return Parsed.Go;
+      if (probeStream(mem, off, len, 0, ANY_PORT) !== Likeness.Yes) return Parsed.Go;
       words[at + Word.Flags] &= ~lost;
     }
     for (let pos = off; pos < end; ) {

@@ -2,6 +2,15 @@ import { Likeness } from '../protocol.js';
 import { Flag, HEADER_BYTES, opcodeOf, u16 } from './codes.js';
 
 export const DNS_PORT = 53;
+
+/** Server ports on which DNS is looked for. */
+export interface DnsPorts {
+  /** Here a message is taken for one by Suricata's tests. */
+  own: readonly number[];
+  /** And on every other port, by stricter tests. */
+  any: boolean;
+}
+
 /** Length before each message of a stream (RFC 1035, 4.2.2). */
 export const PREFIX_BYTES = 2;
 /** Ports whose protocols share DNS' format but are not DNS: NetBIOS names, multicast DNS, LLMNR. */
@@ -40,19 +49,21 @@ export function probeMessage(mem: Uint8Array, off: number, there: number, length
 }
 
 /** One whole datagram, or its first bytes. */
-export function probeDatagram(mem: Uint8Array, off: number, len: number, serverPort: number, anyPort: boolean, most: number): Likeness {
-  if (serverPort !== DNS_PORT && (!anyPort || OTHERS.includes(serverPort))) return Likeness.No;
-  const answer = probeMessage(mem, off, len, len < most ? len : 0xffff, serverPort !== DNS_PORT);
+export function probeDatagram(mem: Uint8Array, off: number, len: number, serverPort: number, ports: DnsPorts, most: number): Likeness {
+  const own = ports.own.includes(serverPort);
+  if (!own && (!ports.any || OTHERS.includes(serverPort))) return Likeness.No;
+  const answer = probeMessage(mem, off, len, len < most ? len : 0xffff, !own);
   return answer === Likeness.More && len >= most ? Likeness.Yes : answer === Likeness.Yes ? Likeness.Yes : Likeness.No;
 }
 
 /** The first bytes of a direction of a stream. */
-export function probeStream(mem: Uint8Array, off: number, len: number, serverPort: number, anyPort: boolean): Likeness {
-  if (serverPort !== DNS_PORT && (!anyPort || OTHERS.includes(serverPort))) return Likeness.No;
+export function probeStream(mem: Uint8Array, off: number, len: number, serverPort: number, ports: DnsPorts): Likeness {
+  const own = ports.own.includes(serverPort);
+  if (!own && (!ports.any || OTHERS.includes(serverPort))) return Likeness.No;
   if (len < PREFIX_BYTES) return Likeness.More;
   const length = u16(mem, off);
   const there = len - PREFIX_BYTES;
-  return probeMessage(mem, off + PREFIX_BYTES, there < length ? there : length, length, serverPort !== DNS_PORT);
+  return probeMessage(mem, off + PREFIX_BYTES, there < length ? there : length, length, !own);
 }
 
 /** A response, by its header: a flow whose first datagram is one runs the other way round. */

@@ -1,86 +1,48 @@
 import { Counter } from '../../metrics/counters.js';
 import { AppProto, BufferId, type Buffers } from '../buffers.js';
+import type { Expectations } from '../ftp-data/expectations.js';
 import { type LineSink, Lines } from '../lines.js';
 import { type AppMemory, LINE_BYTES } from '../memory.js';
 import { Likeness, Parsed, type Protocol } from '../protocol.js';
 import { recognise, upper } from '../recognise.js';
-import type { RecordNames, RecordWriter } from '../record.js';
+import type { RecordWriter } from '../record.js';
 import { Session, type Sessions } from '../sessions.js';
 import { STATE_DONE, type Transactions, Tx, TxFlag } from '../transactions.js';
+import { FtpCommand, ftpCommand, replyCode, startsWith } from './commands.js';
+import { ftpRecord } from './eve.js';
+import { FtpBit, FtpEvent, FtpSession, FtpTls, FtpTx, Place } from './layout.js';
+import { portOfExtended, portOfExtendedPassive, portOfHostPort, portOfPassive } from './ports.js';
+import { FtpReplies } from './replies.js';
 import { withoutTelnet } from './telnet.js';
 
-/** Words of the session after those of src/app-layer/lines.ts. */
-const enum Word {
-  /** Code of the reply whose last line is still to come; 0: none. RFC 959, 4.2. */
-  Reply = 6,
-  Tls = 7,
-  /** Transactions so far; the oldest that waits for its reply, + 1. */
-  Count = 8,
-  Oldest = 9,
+export { FTP_NAMES } from './eve.js';
+
+/** `app-layer.protocols.ftp` of a configuration (user guide, "Suricata.yaml"). Plain data. */
+export interface FtpOptions {
+  /** Longest line that is read, bytes; the rest is skipped. */
+  maxLine?: number;
+  /** Most transactions of a flow before FtpEvent.TooManyTransactions. */
+  maxTx?: number;
+  /** Bytes for data connections that are expected, of a process. */
+  memcap?: number;
 }
 
-/** Word.Tls: how far the change to TLS is (RFC 4217). */
-const enum Tls {
-  No = 0,
-  Asked = 1,
-  /** 234: the next bytes of the client are its first record. */
-  Granted = 2,
+/** Replies (RFC 959, 4.2.2; RFC 2428; RFC 4217). */
+const enum Code {
+  Ready = 220,
+  Passive = 227,
+  ExtendedPassive = 229,
+  AuthGranted = 234,
 }
-const AUTH_GRANTED = 234;
 const TLS_HANDSHAKE = 0x16;
-
-/** The parser's words of a transaction: the command, its data (length -1: none), where they lie, what was kept of both, the replies. */
-const enum Own {
-  // Tx.Parser
-  CommandOff = 10,
-  CommandLen,
-  DataOff,
-  DataLen,
-  /** Place bits */
-  Place,
-  /** Number of the packet that brought it: in later ones only what was kept is there. */
-  Packet,
-  /** + 1 in the heap: the command, then its data; 0: not kept. */
-  Kept,
-  /** + 1 in the heap: the first and the last line of replies; how many. */
-  Replies,
-  LastReply,
-  ReplyCount,
-}
-const enum Place {
-  CommandOwn = 1,
-  DataOwn = 2,
-}
-
-/** A line of a reply in the heap: the next one + 1, its code (0: none) and length, then the text. */
-const REPLY_HEAD = 12;
-/** Lines of replies that a transaction keeps, and transactions of a session that keep anything for their record. */
-const MOST_REPLIES = 32;
-const MOST_KEPT = 64;
+/** Most bytes that a session's transactions keep for rules and records; behind them only commands are inspected. */
+const MOST_KEPT = 1 << 20;
+const MOST_TXS = 1024;
 
 const SP = 0x20;
 const HT = 0x09;
 const CR = 0x0d;
 const IAC = 0xff;
-
-const enum Field {
-  Command = 0,
-  CommandData,
-  CommandTruncated,
-  CompletionCode,
-  Reply,
-  ReplyReceived,
-  ReplyTruncated,
-}
-const enum FtpWord {
-  Yes = 0,
-  No = 1,
-}
-export const FTP_NAMES: RecordNames = {
-  type: 'ftp',
-  fields: ['command', 'command_data', 'command_truncated', 'completion_code', 'reply', 'reply_received', 'reply_truncated'],
-  words: ['yes', 'no'],
-};
 
 /**
  * FTP commands (RFC 959). A transaction is a command line: its first word in upper case (or `AUTH TLS`, as Suricata
@@ -88,9 +50,9 @@ export const FTP_NAMES: RecordNames = {
  */
 export class FtpProtocol implements Protocol, LineSink {
   readonly proto = AppProto.Ftp;
+  readonly mostTransactions: number;
   private readonly lines: Lines;
-  private readonly heapWords: Int32Array;
-  private readonly digits = new Uint8Array(3);
+  private readonly replies: FtpReplies;
   private packet = 0;
   /** The packet's memory, as far as transactions lie there. */
   private mem: Uint8Array;
@@ -100,11 +62,14 @@ export class FtpProtocol implements Protocol, LineSink {
     private readonly sessions: Sessions,
     private readonly txs: Transactions,
     private readonly memory: AppMemory,
+    private readonly expectations: Expectations,
     private readonly counters: Float64Array,
+    options: FtpOptions = {},
   ) {
-    this.lines = new Lines(sessions, memory, counters, this);
+    this.lines = new Lines(sessions, memory, counters, this, options.maxLine ?? LINE_BYTES);
+    this.mostTransactions = options.maxTx ?? MOST_TXS;
+    this.replies = new FtpReplies(txs);
     this.mem = memory.bytes;
-    this.heapWords = new Int32Array(txs.heap.bytes.buffer);
   }
 
   probe(direction: number, mem: Uint8Array, off: number, len: number, serverPort: number): Likeness {
@@ -124,17 +89,20 @@ export class FtpProtocol implements Protocol, LineSink {
   }
 
   forget(session: number, tx: number): void {
-    const at = session * Session.Words + Session.Parser + Word.Oldest;
-    if (this.sessions.words[at] === tx + 1) this.sessions.words[at] = this.waiting(this.txs.behind(tx)) + 1;
+    const { words } = this.sessions;
+    const at = session * Session.Words + Session.Parser;
+    if (words[at + FtpSession.Oldest] === tx + 1) words[at + FtpSession.Oldest] = this.waiting(this.txs.behind(tx)) + 1;
+    if (words[at + FtpSession.Current] === tx + 1) words[at + FtpSession.Current] = 0;
+    if (words[at + FtpSession.Last] === tx + 1) words[at + FtpSession.Last] = 0;
   }
 
   data(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed {
     if (direction === 0 && len > 0) {
-      const tls = session * Session.Words + Session.Parser + Word.Tls;
+      const tls = session * Session.Words + Session.Parser + FtpSession.Tls;
       const { words } = this.sessions;
-      if (words[tls] === Tls.Granted && this.lines.atStart(session, 0)) {
-        if (mem[off] === TLS_HANDSHAKE) return Parsed.Done;
-        words[tls] = Tls.No;
+      if (words[tls] === FtpTls.Granted && this.lines.atStart(session, 0)) {
+        if (mem[off] === TLS_HANDSHAKE) return Parsed.Anew;
+        words[tls] = FtpTls.No;
       }
     }
     return this.lines.data(session, direction, mem, region, off, len);
@@ -159,35 +127,38 @@ export class FtpProtocol implements Protocol, LineSink {
     for (let from = off; from < end; ) {
       let lf = from;
       while (lf < end && mem[lf] !== 10) lf++;
-      this.command(-1, mem, region, from, lf);
+      this.command(-1, mem, region, from, lf, false);
       from = lf + 1;
     }
   }
 
-  line(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed {
-    if (direction === 0) this.command(session, mem, region, off, off + len);
-    else this.reply(session, mem, off, len);
+  line(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number, isCut: boolean): Parsed {
+    if (direction === 0) this.command(session, mem, region, off, off + len, isCut);
+    else this.reply(session, mem, off, len, isCut);
     return Parsed.Go;
   }
 
   select(tx: number, direction: number, buffers: Buffers): void {
-    if (direction !== 0) return;
+    if (direction !== 0) {
+      this.replies.select(tx, buffers);
+      return;
+    }
     const { words } = this.txs;
     const at = tx * Tx.Words;
-    const commandLen = words[at + Own.CommandLen];
-    const dataLen = words[at + Own.DataLen];
+    const commandLen = words[at + FtpTx.CommandLen];
+    const dataLen = words[at + FtpTx.DataLen];
     if (commandLen <= 0) return;
-    if (words[at + Own.Packet] !== this.packet) {
-      const kept = words[at + Own.Kept] - 1;
+    if (words[at + FtpTx.Packet] !== this.packet) {
+      const kept = words[at + FtpTx.Kept] - 1;
       if (kept < 0) return;
       const { bytes, region } = this.txs.heap;
       buffers.set(BufferId.FtpCommand, bytes, region, kept, commandLen, 0);
       if (dataLen >= 0) buffers.set(BufferId.FtpCommandData, bytes, region, kept + commandLen, dataLen, 0);
       return;
     }
-    const place = words[at + Own.Place];
-    this.publish(buffers, BufferId.FtpCommand, (place & Place.CommandOwn) !== 0, words[at + Own.CommandOff], commandLen);
-    if (dataLen >= 0) this.publish(buffers, BufferId.FtpCommandData, (place & Place.DataOwn) !== 0, words[at + Own.DataOff], dataLen);
+    const place = words[at + FtpTx.Place];
+    this.publish(buffers, BufferId.FtpCommand, (place & Place.CommandOwn) !== 0, words[at + FtpTx.CommandOff], commandLen);
+    if (dataLen >= 0) this.publish(buffers, BufferId.FtpCommandData, (place & Place.DataOwn) !== 0, words[at + FtpTx.DataOff], dataLen);
   }
 
   private publish(buffers: Buffers, id: BufferId, own: boolean, off: number, len: number): void {
@@ -197,58 +168,27 @@ export class FtpProtocol implements Protocol, LineSink {
   }
 
   record(tx: number, writer: RecordWriter): void {
-    const { words, heap } = this.txs;
-    const at = tx * Tx.Words;
-    const commandLen = words[at + Own.CommandLen];
-    const kept = words[at + Own.Kept] - 1;
-    if (commandLen > 0 && kept >= 0) {
-      writer.text(Field.Command, heap.bytes, kept, commandLen);
-      if (words[at + Own.DataLen] > 0) writer.text(Field.CommandData, heap.bytes, kept + commandLen, words[at + Own.DataLen]);
-      writer.flag(Field.CommandTruncated, commandLen + words[at + Own.DataLen] >= LINE_BYTES - 1);
-    }
-    const first = words[at + Own.Replies] - 1;
-    const heapWords = this.heapWords;
-    let codes = 0;
-    for (let line = first; line >= 0; line = heapWords[line >> 2] - 1) {
-      const code = heapWords[(line >> 2) + 1];
-      if (code === 0) continue;
-      if (codes++ === 0) writer.array(Field.CompletionCode);
-      this.digits[0] = 0x30 + ((code / 100) | 0);
-      this.digits[1] = 0x30 + (((code / 10) | 0) % 10);
-      this.digits[2] = 0x30 + (code % 10);
-      writer.text(-1, this.digits, 0, 3);
-    }
-    if (codes > 0) writer.end();
-    if (first >= 0) {
-      writer.array(Field.Reply);
-      for (let line = first; line >= 0; line = heapWords[line >> 2] - 1) {
-        const length = heapWords[(line >> 2) + 2];
-        if (length > 0) writer.text(-1, heap.bytes, line + REPLY_HEAD, length);
-      }
-      writer.end();
-    }
-    writer.word(Field.ReplyReceived, first >= 0 ? FtpWord.Yes : FtpWord.No);
-    writer.flag(Field.ReplyTruncated, words[at + Own.ReplyCount] > MOST_REPLIES);
+    ftpRecord(this.txs, this.replies, tx, writer);
   }
 
   /** One line of the client, mem[from, end). Servers that read Telnet see another line than those that do not: both count. */
-  private command(session: number, mem: Uint8Array, region: number, from: number, end: number): void {
+  private command(session: number, mem: Uint8Array, region: number, from: number, end: number, isCut: boolean): void {
     if (mem !== this.memory.bytes) {
       this.mem = mem;
       this.region = region;
     }
-    this.transaction(session, mem, from, end, false);
+    this.transaction(session, mem, from, end, isCut, false);
     let iac = from;
     while (iac < end && mem[iac] !== IAC) iac++;
     if (iac === end) return;
     const to = this.memory.scratch(end - from);
     if (to < 0) return;
     const length = withoutTelnet(mem, from, end, this.memory.bytes, to);
-    this.transaction(session, this.memory.bytes, to, to + length, true);
+    this.transaction(session, this.memory.bytes, to, to + length, isCut, true);
   }
 
   /** `again`: another reading of a line that is a transaction already: for detection only, as are loose bytes. */
-  private transaction(session: number, mem: Uint8Array, from: number, to: number, again: boolean): void {
+  private transaction(session: number, mem: Uint8Array, from: number, to: number, isCut: boolean, again: boolean): void {
     let at = from;
     let end = to;
     while (end > at && mem[end - 1] === CR) end--;
@@ -263,12 +203,14 @@ export class FtpProtocol implements Protocol, LineSink {
       if (byte >= 0x61 && byte <= 0x7a) lower = 1;
     }
     if (word === at) return;
+    let command = ftpCommand(mem, at, word);
     if (word - at === 4 && startsWith(mem, at, word, 'AUTH')) {
       this.auth(session, mem, word, end);
       // "AUTH TLS" is one command.
       if (word + 4 <= end && (word + 4 === end || mem[word + 4] === SP) && startsWith(mem, word, end, ' TLS')) {
         for (let i = word; i < word + 4; i++) if (mem[i] !== upper(mem[i])) lower = 1;
         word += 4;
+        command = FtpCommand.AuthTls;
       }
     }
     const tx = this.openTx(session);
@@ -288,49 +230,99 @@ export class FtpProtocol implements Protocol, LineSink {
     }
     const line = tx * Tx.Words;
     const dataLen = end - word - 1 > 0 ? end - word - 1 : -1;
-    words[line + Own.CommandOff] = commandAt;
-    words[line + Own.CommandLen] = word - at;
-    words[line + Own.DataOff] = word + 1;
-    words[line + Own.DataLen] = dataLen;
-    words[line + Own.Place] = (commandOwn ? Place.CommandOwn : 0) | (own ? Place.DataOwn : 0);
-    words[line + Own.Packet] = this.packet;
+    words[line + FtpTx.CommandOff] = commandAt;
+    words[line + FtpTx.CommandLen] = word - at;
+    words[line + FtpTx.DataOff] = word + 1;
+    words[line + FtpTx.DataLen] = dataLen;
+    words[line + FtpTx.Place] = (commandOwn ? Place.CommandOwn : 0) | (own ? Place.DataOwn : 0);
+    words[line + FtpTx.Packet] = this.packet;
+    words[line + FtpTx.Command] = command;
     words[line + Tx.State] = STATE_DONE;
+    if (isCut) {
+      words[line + FtpTx.Bits] |= FtpBit.CommandCut;
+      this.event(tx, FtpEvent.RequestCommandTooLong);
+    }
     if (session < 0 || again) {
       words[line + Tx.State + 1] = STATE_DONE;
       words[line + Tx.Flags] |= TxFlag.Logged;
     } else {
+      // Suricata makes no transaction of a command that it does not know; here it is one, and logged when the server answers.
+      if (command === FtpCommand.Unknown) words[line + Tx.Flags] |= TxFlag.Logged;
+      // Rules may ask for the port, which the reply brings.
+      if (command >= FtpCommand.Port && command <= FtpCommand.Epsv) words[line + Tx.State] = 1;
+      if (command === FtpCommand.Retr || command === FtpCommand.Stor) this.transfer(tx, session, command, mem, word + 1, dataLen);
       this.wait(session, tx);
       this.keep(tx, session, mem, at, word - at, word + 1, dataLen);
     }
     txs.moment(tx, 0);
   }
 
+  /** A file will go through the data connection that was agreed on. */
+  private transfer(tx: number, session: number, command: FtpCommand, mem: Uint8Array, name: number, nameLen: number): void {
+    const { words } = this.sessions;
+    const at = session * Session.Words + Session.Parser;
+    const port = words[at + FtpSession.Port];
+    if (port === 0) {
+      this.event(tx, FtpEvent.FileBeforePort);
+      return;
+    }
+    words[at + FtpSession.Port] = 0;
+    this.expectations.expect(words[at + FtpSession.Active] === 1, port, command, mem, name, nameLen > 0 ? nameLen : 0);
+  }
+
+  private event(tx: number, event: FtpEvent): void {
+    this.txs.words[tx * Tx.Words + FtpTx.Events] |= 1 << event;
+  }
+
   /** A transaction, the last of the session. */
   private openTx(session: number): number {
     const { words } = this.sessions;
+    const { txs } = this;
     const at = session * Session.Words + Session.Parser;
-    const tx = this.txs.open(session, AppProto.Ftp, session < 0 ? 0 : words[at + Word.Count]);
-    if (tx < 0) this.counters[Counter.AppNoRoom]++;
-    else if (session >= 0) words[at + Word.Count]++;
+    const tx = txs.open(session, AppProto.Ftp, session < 0 ? 0 : words[at + FtpSession.Count]);
+    if (tx < 0) {
+      this.counters[Counter.AppNoRoom]++;
+      return -1;
+    }
+    if (session < 0) return tx;
+    words[at + FtpSession.Count]++;
+    const oldest = words[at + FtpSession.Oldest] - 1;
+    if (oldest >= 0 && txs.length(session) > this.mostTransactions && words[at + FtpSession.Flooded] === 0) {
+      words[at + FtpSession.Flooded] = 1;
+      this.event(oldest, FtpEvent.TooManyTransactions);
+      txs.moment(oldest, 0);
+    }
     return tx;
   }
 
   /** The transaction waits for its reply. */
   private wait(session: number, tx: number): void {
-    const at = session * Session.Words + Session.Parser + Word.Oldest;
+    const at = session * Session.Words + Session.Parser + FtpSession.Oldest;
     if (this.sessions.words[at] === 0) this.sessions.words[at] = tx + 1;
+  }
+
+  /** The session's transactions may keep so many bytes more. */
+  private mayKeep(session: number, bytes: number): boolean {
+    const at = session * Session.Words + Session.Parser + FtpSession.Kept;
+    const { words } = this.sessions;
+    // Only one is left: all that was kept before is gone.
+    if (this.txs.length(session) <= 1) words[at] = 0;
+    if (words[at] + bytes > MOST_KEPT) return false;
+    words[at] += bytes;
+    return true;
   }
 
   /** What the record will need when the packet is gone. */
   private keep(tx: number, session: number, mem: Uint8Array, command: number, commandLen: number, data: number, dataLen: number): void {
     const { txs } = this;
-    if (txs.length(session) > MOST_KEPT) return;
-    const to = txs.reserve(tx, commandLen + (dataLen > 0 ? dataLen : 0));
+    const bytes = commandLen + (dataLen > 0 ? dataLen : 0);
+    if (!this.mayKeep(session, bytes)) return;
+    const to = txs.reserve(tx, bytes);
     if (to < 0) return;
-    const { bytes } = txs.heap;
-    for (let i = 0; i < commandLen; i++) bytes[to + i] = upper(mem[command + i]);
-    for (let i = 0; i < dataLen; i++) bytes[to + commandLen + i] = mem[data + i];
-    txs.words[tx * Tx.Words + Own.Kept] = to + 1;
+    const heap = txs.heap.bytes;
+    for (let i = 0; i < commandLen; i++) heap[to + i] = upper(mem[command + i]);
+    for (let i = 0; i < dataLen; i++) heap[to + commandLen + i] = mem[data + i];
+    txs.words[tx * Tx.Words + FtpTx.Kept] = to + 1;
   }
 
   private auth(session: number, mem: Uint8Array, word: number, end: number): void {
@@ -338,37 +330,98 @@ export class FtpProtocol implements Protocol, LineSink {
     let at = word;
     while (at < end && mem[at] === SP) at++;
     if (startsWith(mem, at, end, 'TLS') || startsWith(mem, at, end, 'SSL'))
-      this.sessions.words[session * Session.Words + Session.Parser + Word.Tls] = Tls.Asked;
+      this.sessions.words[session * Session.Words + Session.Parser + FtpSession.Tls] = FtpTls.Asked;
   }
 
-  private reply(session: number, mem: Uint8Array, off: number, len: number): void {
-    const code = len < 3 ? -1 : replyCode(mem, off);
+  /** One line of the server. */
+  private reply(session: number, mem: Uint8Array, off: number, len: number, isCut: boolean): void {
+    const code = replyCode(mem, off, len);
+    const continues = len > 3 && mem[off + 3] === 0x2d;
+    let end = off + len;
+    while (end > off && mem[end - 1] === CR) end--;
     const { words } = this.sessions;
     const at = session * Session.Words + Session.Parser;
-    const begun = words[at + Word.Reply];
-    const continues = len > 3 && mem[off + 3] === 0x2d;
-    this.keepReply(session, mem, off, len, code);
-    if (begun !== 0) {
-      if (code !== begun || continues) return;
-      words[at + Word.Reply] = 0;
-    } else if (code < 0) return;
-    else if (continues) {
-      words[at + Word.Reply] = code;
-      return;
+    const begun = words[at + FtpSession.Reply];
+    const tx = this.replied(session, code, end > off);
+    words[at + FtpSession.Greeted] = 1;
+    if (tx < 0) return;
+    const line = tx * Tx.Words;
+    this.txs.words[line + Tx.Flags] &= ~TxFlag.Logged;
+    if (isCut) {
+      this.txs.words[line + FtpTx.Bits] |= FtpBit.ReplyCut;
+      this.event(tx, FtpEvent.ResponseCommandTooLong);
     }
-    // 1xx: more to come. Any other answer to AUTH leaves the connection as it was.
-    if (words[at + Word.Tls] === Tls.Asked && code >= 200) words[at + Word.Tls] = code === AUTH_GRANTED ? Tls.Granted : Tls.No;
-    if (code >= 200) this.answered(session);
+    if (end > off && this.mayKeep(session, end - off)) this.replies.add(tx, mem, off, end);
+    this.txs.moment(tx, 1);
+    words[at + FtpSession.Last] = tx + 1;
+    words[at + FtpSession.LastPacket] = this.packet;
+    words[at + FtpSession.Current] = 0;
+    words[at + FtpSession.Reply] = 0;
+    if (begun !== 0 ? code !== begun || continues : code > 0 && continues) {
+      words[at + FtpSession.Reply] = begun !== 0 ? begun : code;
+      words[at + FtpSession.Current] = tx + 1;
+    } else if (code < 0 || code >= 200) this.answered(session, tx, code, mem, off, end);
   }
 
-  /** The oldest transaction has its reply. */
-  private answered(session: number): void {
+  /** Whose reply a line with this code (-1: none) is; -1: nobody's. */
+  private replied(session: number, code: number, hasText: boolean): number {
     const { words } = this.sessions;
-    const oldest = session * Session.Words + Session.Parser + Word.Oldest;
-    const tx = words[oldest] - 1;
-    if (tx < 0) return;
-    this.txs.words[tx * Tx.Words + Tx.State + 1] = STATE_DONE;
-    words[oldest] = this.waiting(this.txs.behind(tx)) + 1;
+    const at = session * Session.Words + Session.Parser;
+    const oldest = words[at + FtpSession.Oldest] - 1;
+    if (words[at + FtpSession.Reply] !== 0 && words[at + FtpSession.Current] !== 0) return words[at + FtpSession.Current] - 1;
+    // The greeting answers no command, even one that came before it.
+    const greets = code === Code.Ready && words[at + FtpSession.Greeted] === 0;
+    if (oldest >= 0 && !greets) return oldest;
+    // Text that is no reply goes on where the last line of the packet went.
+    if (code < 0 && words[at + FtpSession.Last] !== 0 && words[at + FtpSession.LastPacket] === this.packet)
+      return words[at + FtpSession.Last] - 1;
+    if (!hasText) return -1;
+    const tx = this.openTx(session);
+    if (tx < 0) return -1;
+    this.txs.words[tx * Tx.Words + Tx.State] = STATE_DONE;
+    this.txs.words[tx * Tx.Words + FtpTx.Command] = FtpCommand.Unknown;
+    if (!greets) this.wait(session, tx);
+    return tx;
+  }
+
+  /** The transaction has its reply, which ends with the line mem[off, end). */
+  private answered(session: number, tx: number, code: number, mem: Uint8Array, off: number, end: number): void {
+    const { words } = this.sessions;
+    const txWords = this.txs.words;
+    const at = session * Session.Words + Session.Parser;
+    const line = tx * Tx.Words;
+    // Any other answer to AUTH leaves the connection as it was.
+    if (words[at + FtpSession.Tls] === FtpTls.Asked) words[at + FtpSession.Tls] = code === Code.AuthGranted ? FtpTls.Granted : FtpTls.No;
+    const command: FtpCommand = txWords[line + FtpTx.Command];
+    if (command >= FtpCommand.Port && command <= FtpCommand.Epsv) {
+      const port = this.agreed(tx, command, code, mem, off + 4, end);
+      if (port > 0) {
+        const active = command === FtpCommand.Port || command === FtpCommand.Eprt;
+        txWords[line + FtpTx.Port] = port;
+        if (active) txWords[line + FtpTx.Bits] |= FtpBit.Active;
+        words[at + FtpSession.Port] = port;
+        words[at + FtpSession.Active] = active ? 1 : 0;
+      }
+      txWords[line + Tx.State] = STATE_DONE;
+      this.txs.moment(tx, 0);
+      this.txs.moment(tx, 1);
+    }
+    txWords[line + Tx.State + 1] = STATE_DONE;
+    if (words[at + FtpSession.Oldest] === tx + 1) words[at + FtpSession.Oldest] = this.waiting(this.txs.behind(tx)) + 1;
+  }
+
+  /** The port that a command and its reply, mem[text, end), agree on; 0: none. */
+  private agreed(tx: number, command: FtpCommand, code: number, mem: Uint8Array, text: number, end: number): number {
+    if (command === FtpCommand.Pasv) return code === Code.Passive ? portOfPassive(mem, text, end) : 0;
+    if (command === FtpCommand.Epsv) return code === Code.ExtendedPassive ? portOfExtendedPassive(mem, text, end) : 0;
+    if (code < 200 || code > 299) return 0;
+    const { words, heap } = this.txs;
+    const at = tx * Tx.Words;
+    const kept = words[at + FtpTx.Kept] - 1;
+    if (kept < 0) return 0;
+    const from = kept + words[at + FtpTx.CommandLen];
+    const to = from + (words[at + FtpTx.DataLen] > 0 ? words[at + FtpTx.DataLen] : 0);
+    return command === FtpCommand.Port ? portOfHostPort(heap.bytes, from, to) : portOfExtended(heap.bytes, from, to);
   }
 
   /** `tx` or the first behind it that waits for its reply. */
@@ -377,51 +430,4 @@ export class FtpProtocol implements Protocol, LineSink {
     while (next >= 0 && this.txs.words[next * Tx.Words + Tx.State + 1] === STATE_DONE) next = this.txs.behind(next);
     return next;
   }
-
-  private keepReply(session: number, mem: Uint8Array, off: number, len: number, code: number): void {
-    const { txs } = this;
-    const oldest = session * Session.Words + Session.Parser + Word.Oldest;
-    let tx = this.sessions.words[oldest] - 1;
-    if (tx < 0) {
-      if (txs.length(session) >= MOST_KEPT) return;
-      tx = this.openTx(session);
-      if (tx < 0) return;
-      txs.words[tx * Tx.Words + Tx.State] = STATE_DONE;
-      this.wait(session, tx);
-    }
-    const at = tx * Tx.Words;
-    if (txs.words[at + Own.ReplyCount]++ >= MOST_REPLIES) return;
-    let end = off + len;
-    while (end > off && mem[end - 1] === CR) end--;
-    const from = code > 0 ? Math.min(off + 4, end) : off;
-    const line = txs.reserve(tx, REPLY_HEAD + end - from);
-    if (line < 0) return;
-    const { heapWords } = this;
-    heapWords[line >> 2] = 0;
-    heapWords[(line >> 2) + 1] = code > 0 ? code : 0;
-    heapWords[(line >> 2) + 2] = end - from;
-    for (let i = from; i < end; i++) txs.heap.bytes[line + REPLY_HEAD + i - from] = mem[i];
-    const last = txs.words[at + Own.LastReply] - 1;
-    if (last < 0) txs.words[at + Own.Replies] = line + 1;
-    else heapWords[last >> 2] = line + 1;
-    txs.words[at + Own.LastReply] = line + 1;
-  }
-}
-
-/** Three digits, or -1. */
-function replyCode(mem: Uint8Array, off: number): number {
-  let code = 0;
-  for (let i = 0; i < 3; i++) {
-    const digit = mem[off + i] - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    code = code * 10 + digit;
-  }
-  return code > 0 ? code : -1;
-}
-
-/** `text` in upper case; letters of the memory in either. */
-function startsWith(mem: Uint8Array, at: number, end: number, text: string): boolean {
-  if (at + text.length > end) return false;
-  for (let i = 0; i < text.length; i++) if (upper(mem[at + i]) !== text.charCodeAt(i)) return false;
-  return true;
 }

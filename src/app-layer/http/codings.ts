@@ -18,7 +18,9 @@ const STEP_BYTES = 16384;
 /** A brotli body is decoded when it has so many bytes, then at each doubling, and at its end; what is longer is not. */
 const BROTLI_FIRST = 2048;
 const BROTLI_HEAD = 8;
-const BROTLI_OUT = 1 << 20;
+const BROTLI_OUT = PACKET_BUDGET;
+/** What a call costs beside what comes out of it, in bytes. */
+const BROTLI_WORK = 16384;
 const BROTLI = { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength: BROTLI_OUT };
 
 const GZIP = ascii('gzip');
@@ -147,8 +149,10 @@ export class Codings {
     inflate.load(this.heap.bytes, piece, mem, off, len);
     let n: number;
     do {
+      inflate.work = 0;
+      inflate.mostWork = this.budget;
       n = inflate.pull(out, 0, STEP_BYTES);
-      this.budget -= n;
+      this.budget -= n + inflate.work;
       if (n > 0 && !this.push(f, level + 1, out, -1, 0, n)) return false;
       if (this.budget <= 0) {
         this.sink.bomb(f);
@@ -185,10 +189,20 @@ export class Codings {
     const words = this.heapWords;
     const n = words[piece >> 2];
     const at = piece + BROTLI_HEAD;
+    if (this.budget <= 0) {
+      this.sink.bomb(f);
+      return false;
+    }
+    this.budget -= BROTLI_WORK;
     let out: Uint8Array;
     try {
       out = brotliDecompressSync(this.heap.bytes.subarray(at, at + n), BROTLI);
-    } catch {
+    } catch (error) {
+      if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') {
+        this.budget -= BROTLI_OUT;
+        this.sink.bomb(f);
+        return false;
+      }
       this.sink.undecoded(f);
       this.plain(f, level);
       return words[(piece >> 2) + 1] > 0 || this.push(f, level + 1, this.heap.bytes, -1, at, n);

@@ -26,7 +26,9 @@ export const enum F {
   Coding,
   Piece,
   PieceEnd = Piece + 3, // MOST_CODINGS = 4
-  Words = PieceEnd + 1,
+  /** The parts of a body that is several: piece (multipart.ts). */
+  Multipart = PieceEnd + 1,
+  Words,
 }
 
 export const enum FlowState {
@@ -123,4 +125,6 @@ export const enum TxFlags {
   /** + direction bits: it has a body. */
   BodyTs = 2,
   BodyTc = 4,
+  /** The body of the request is several: its parts are the files. */
+  Parts = 8,
 }

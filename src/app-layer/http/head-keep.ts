@@ -1,10 +1,9 @@
 import type { Transactions } from '../transactions.js';
-import { ascii, find, isSpace } from './bytes.js';
+import { FileName } from './disposition.js';
 import { HttpEvent } from './events.js';
 import { Head, HeadFlag, type HeadReader, LONGEST_HEAD, Part } from './head.js';
 import { hostLength, plainHost, portBehind, UriReader } from './uri.js';
 
-const FILENAME = ascii('filename');
 /** Longest host that is made plain. */
 const LONGEST_HOST = 1024;
 
@@ -12,6 +11,7 @@ const LONGEST_HOST = 1024;
 export class HeadKeeper {
   private readonly uri = new UriReader(LONGEST_HEAD);
   private readonly host = new Uint8Array(LONGEST_HOST);
+  private readonly name = new FileName();
   private readonly heapWords: Int32Array;
 
   constructor(
@@ -226,25 +226,12 @@ export class HeadKeeper {
     if (to >= 0) this.reader.put(part, to, to + len);
   }
 
-  /** `filename=` of Content-Disposition, in quotes or not. */
+  /** `filename=` of Content-Disposition. */
   private fileName(): void {
     const { parts } = this.reader;
     const at = parts[2 * Part.Disposition];
     const len = parts[2 * Part.Disposition + 1];
-    if (len <= 0) return;
-    const { bytes } = this.txs.heap;
-    const end = at + len;
-    let p = find(bytes, at, len, FILENAME);
-    if (p < 0) return;
-    p += FILENAME.length;
-    while (p < end && (isSpace(bytes[p]) || bytes[p] === 42)) p++;
-    if (p >= end || bytes[p] !== 61) return;
-    p++;
-    while (p < end && isSpace(bytes[p])) p++;
-    const quote = p < end && (bytes[p] === 34 || bytes[p] === 39) ? bytes[p++] : 59;
-    let stop = p;
-    while (stop < end && bytes[stop] !== quote) stop++;
-    if (stop > p) this.reader.put(Part.FileName, p, stop);
+    if (len > 0 && this.name.find(this.txs.heap.bytes, at, at + len)) this.reader.put(Part.FileName, this.name.from, this.name.to);
   }
 }
 

@@ -1,6 +1,6 @@
 import { Counter } from '../../metrics/counters.js';
 import { AppProto, type Buffers } from '../buffers.js';
-import { FileField, FileState } from '../files.js';
+import { FileState, Files } from '../files/files.js';
 import { Likeness, Parsed, type Protocol } from '../protocol.js';
 import type { RecordWriter } from '../record.js';
 import type { Sessions } from '../sessions.js';
@@ -13,6 +13,7 @@ import { Framing, FramingKind } from './framing.js';
 import { Head, HeadReader, LONGEST_HEAD, Part } from './head.js';
 import { HeadKeeper } from './head-keep.js';
 import { firstWord, HeadScan, isHttp, Scan } from './head-scan.js';
+import { isMultipart, Multipart } from './multipart.js';
 import { probeRequest, probeResponse, startsRequest } from './probe.js';
 import { HttpView } from './view.js';
 
@@ -31,15 +32,11 @@ export const enum HttpState {
   Body = 2,
 }
 
-const enum FileFlag {
-  /** Not all of it was inspected. */
-  Cut = 1,
-  /** Bytes of it are missing. */
-  Gap = 2,
-}
-
 /** Requests of a flow that wait for their responses; then the oldest ends without one. */
 const MOST_WAITING = 2048;
+
+/** Bytes that a head which began before is given first; then twice as many, and so on. */
+const GATHER_STEP = 512;
 
 /** HTTP/0.9 to 1.1 (RFC 9110, 9112), both directions; see README.md. */
 export class HttpProtocol implements Protocol, DecodedSink {
@@ -54,21 +51,25 @@ export class HttpProtocol implements Protocol, DecodedSink {
   private readonly view: HttpView;
   /** By 2 * transaction + direction: bytes of the body as they came. */
   private readonly bodyLength: Float64Array;
-  /** The same: bytes of it that were inspected, and what else its file's record says (FileFlag). */
-  private readonly fileSize: Float64Array;
-  private readonly fileFlags: Uint8Array;
+  /** The same: the file that the body is, + 1; 0: none. */
+  private readonly fileOf: Int32Array;
+  private readonly multipart: Multipart;
   private readonly limits: Float64Array;
   private readonly layers: number;
   /** Of the call at hand. */
   private session = 0;
   private direction = 0;
   private consumed = 0;
+  /** Of Protocol. */
+  taken = 0;
+  mayChange = true;
 
   constructor(
     sessions: Sessions,
     private readonly txs: Transactions,
     private readonly counters: Float64Array,
     limits: HttpLimits = {},
+    readonly files: Files = new Files(txs, counters),
   ) {
     this.flows = new FlowWords(sessions.capacity);
     this.body = new BodyBytes(txs, this.flows);
@@ -77,9 +78,9 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.codings = new Codings(txs.heap, this.flows, this);
     this.framing = new Framing(this.reader);
     this.bodyLength = new Float64Array(2 * txs.capacity);
-    this.fileSize = new Float64Array(2 * txs.capacity);
-    this.fileFlags = new Uint8Array(2 * txs.capacity);
-    this.view = new HttpView(txs, this.flows, this.body, this.bodyLength);
+    this.fileOf = new Int32Array(2 * txs.capacity);
+    this.multipart = new Multipart(txs.heap, files, this);
+    this.view = new HttpView(txs, this.flows, this.body, files, this.bodyLength);
     this.limits = Float64Array.of(limits.requestBody ?? 102400, limits.responseBody ?? 102400);
     this.layers = limits.layers ?? 2;
   }
@@ -103,6 +104,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
       this.dropPending(f);
       this.body.drop(f);
       this.codings.release(f);
+      this.endFile(f, this.flows.words[f + F.Tx] - 1, FileState.Truncated);
     }
     this.flows.clear(session);
   }
@@ -111,6 +113,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
     const { words } = this.flows;
     for (let f = 2 * session * F.Words; f < 2 * (session + 1) * F.Words; f += F.Words) {
       if (words[f + F.Tx] !== tx + 1) continue;
+      this.endFile(f, tx, FileState.Truncated);
       words[f + F.Tx] = 0;
       this.body.drop(f);
       this.codings.release(f);
@@ -135,7 +138,9 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.codings.release(f);
     if (tx >= 0) {
       this.bodyLength[2 * tx + direction] += length;
-      this.fileFlags[2 * tx + direction] |= FileFlag.Gap | FileFlag.Cut;
+      if (length > 0 && inBody(state)) this.openFile(f, tx, direction);
+      this.files.gap(this.fileOf[2 * tx + direction] - 1, length);
+      if (flow[f + F.Multipart] !== 0) this.multipart.gap(flow[f + F.Multipart] - 1, length);
     }
     const inChunk = state === FlowState.Chunked && flow[f + F.Chunk] === ChunkPhase.Data;
     if (length > 0 && (state === FlowState.Length || inChunk) && length <= this.flows.left[side]) {
@@ -163,8 +168,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
     }
     const tx = flow[f + F.Tx] - 1;
     if (tx >= 0 && flow[f + F.State] !== FlowState.Tunnel) {
-      if (flow[f + F.State] === FlowState.Length || flow[f + F.State] === FlowState.Chunked)
-        this.fileFlags[2 * tx + direction] |= FileFlag.Cut;
+      if (flow[f + F.State] === FlowState.Length || flow[f + F.State] === FlowState.Chunked) this.endFile(f, tx, FileState.Truncated);
       this.messageDone(f, tx);
     }
     this.dropPending(f);
@@ -186,19 +190,6 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.view.record(tx, writer);
   }
 
-  file(tx: number, direction: number, writer: RecordWriter): void {
-    const i = 2 * tx + direction;
-    if (this.fileSize[i] === 0 || !this.view.fileName(tx, direction, writer)) return;
-    const flags = this.fileFlags[i];
-    writer.array(FileField.Sid);
-    writer.end();
-    writer.flag(FileField.Gaps, (flags & FileFlag.Gap) !== 0);
-    writer.word(FileField.State, (flags & FileFlag.Cut) !== 0 ? FileState.Truncated : FileState.Closed);
-    writer.flag(FileField.Stored, false);
-    writer.number(FileField.Size, this.fileSize[i]);
-    writer.number(FileField.TxId, this.txs.words[tx * Tx.Words + Tx.Id]);
-  }
-
   // Codings calls these.
 
   decoded(f: number, mem: Uint8Array, region: number, off: number, len: number): boolean {
@@ -207,10 +198,13 @@ export class HttpProtocol implements Protocol, DecodedSink {
     const room = this.limits[direction] - this.flows.seen[side];
     const n = len < room ? len : room;
     const tx = this.flows.words[f + F.Tx] - 1;
-    if (n < len) this.fileFlags[2 * tx + direction] |= FileFlag.Cut;
+    if (n < len) this.cutFile(f, tx, direction);
     if (n <= 0) return false;
+    this.openFile(f, tx, direction);
     this.flows.seen[side] += n;
-    this.fileSize[2 * tx + direction] += n;
+    const parts = this.flows.words[f + F.Multipart];
+    if (parts !== 0) this.multipart.data(parts - 1, tx, mem, region, off, n);
+    else this.files.data(this.fileOf[2 * tx + direction] - 1, mem, region, off, n);
     if (!this.body.add(f, tx, direction, mem, region, off, n)) {
       this.counters[Counter.AppNoRoom]++;
       return false;
@@ -225,6 +219,44 @@ export class HttpProtocol implements Protocol, DecodedSink {
 
   bomb(f: number): void {
     this.event(this.flows.words[f + F.Tx] - 1, HttpEvent.CompressionBomb);
+  }
+
+  // Files.
+
+  /** The first byte of a body is there, or known to be missing: it is a file, or several. */
+  private openFile(f: number, tx: number, direction: number): void {
+    const { view } = this;
+    if (this.fileOf[2 * tx + direction] !== 0 || this.flows.words[f + F.Multipart] !== 0) return;
+    const { bytes } = this.txs.heap;
+    if (direction === 0) {
+      const type = view.typeOf(tx);
+      if (type > 0 && isMultipart(bytes, view.words[type], view.words[type + 1])) {
+        const parts = this.multipart.begin(bytes, view.words[type], view.words[type + 1]);
+        this.flows.words[f + F.Multipart] = parts;
+        if (parts !== 0) {
+          this.txs.words[tx * Tx.Words + Tx.Parser + Own.Flags] |= TxFlags.Parts;
+          return;
+        }
+        this.event(tx, HttpEvent.MultipartGeneric);
+      }
+    }
+    const name = view.nameOf(tx, direction);
+    const file = this.files.open(tx, direction, bytes, name > 0 ? view.words[name] : 0, name > 0 ? view.words[name + 1] : 0, true);
+    this.fileOf[2 * tx + direction] = file + 1;
+    if (direction === 1 && view.range(tx)) this.files.range(file, view.rangeFrom, view.rangeTo);
+  }
+
+  private cutFile(f: number, tx: number, direction: number): void {
+    this.files.cut(this.fileOf[2 * tx + direction] - 1);
+    if (this.flows.words[f + F.Multipart] !== 0) this.multipart.cut(this.flows.words[f + F.Multipart] - 1);
+  }
+
+  /** The body has ended; may be called again. */
+  private endFile(f: number, tx: number, state: FileState): void {
+    const flow = this.flows.words;
+    if (flow[f + F.Multipart] !== 0) this.multipart.finish(flow[f + F.Multipart] - 1, tx, state === FileState.Closed);
+    flow[f + F.Multipart] = 0;
+    if (tx >= 0) this.files.close(this.fileOf[2 * tx + (((f / F.Words) | 0) & 1)] - 1, state);
   }
 
   // The stream of one direction.
@@ -244,7 +276,10 @@ export class HttpProtocol implements Protocol, DecodedSink {
       switch (flow[f + F.State]) {
         case FlowState.Head: {
           const parsed = this.headBytes(f, mem, region, at, end);
-          if (parsed !== Parsed.Go) return parsed;
+          if (parsed !== Parsed.Go) {
+            this.taken = this.consumed - off;
+            return parsed;
+          }
           at = this.consumed;
           break;
         }
@@ -291,21 +326,37 @@ export class HttpProtocol implements Protocol, DecodedSink {
       this.consumed = end;
       return this.gather(f, mem, at, end);
     }
-    const parsed = this.gather(f, mem, at, end);
-    if (parsed !== Parsed.Go) return parsed;
-    const { bytes } = this.txs.heap;
-    const total = flow[f + F.PendingLen];
-    const done = this.head(f, bytes, this.txs.heap.region, flow[f + F.Pending] - 1, total, false);
-    if (done !== Parsed.Go) return done;
-    if (this.consumed === 0) {
-      this.consumed = end;
-      return Parsed.Go;
+    return this.goOn(f, mem, at, end);
+  }
+
+  /** The head began before: some bytes more at a time, since most of these may belong to other requests. */
+  private goOn(f: number, mem: Uint8Array, at: number, end: number): Parsed {
+    const flow = this.flows.words;
+    const { bytes, region } = this.txs.heap;
+    let from = at;
+    for (let step = GATHER_STEP; ; step *= 2) {
+      const had = flow[f + F.PendingLen];
+      const to = end - from < step ? end : from + step;
+      const parsed = this.gather(f, mem, from, to);
+      if (parsed !== Parsed.Go) return parsed;
+      const done = this.head(f, bytes, region, flow[f + F.Pending] - 1, flow[f + F.PendingLen], false);
+      if (done !== Parsed.Go) {
+        this.consumed = from + Math.max(0, this.consumed - had);
+        return done;
+      }
+      if (this.consumed > 0) {
+        // The body begins within the new bytes; a head cannot end before them, but for what may follow its end.
+        const used = this.consumed - had;
+        this.dropPending(f);
+        this.consumed = from + (used > 0 ? used : 0);
+        return Parsed.Go;
+      }
+      if (to === end) {
+        this.consumed = end;
+        return Parsed.Go;
+      }
+      from = to;
     }
-    // The body begins within the new bytes; a head cannot end before them, but for what may follow its end.
-    const used = this.consumed - had;
-    this.dropPending(f);
-    this.consumed = at + (used > 0 ? used : 0);
-    return Parsed.Go;
   }
 
   private gather(f: number, mem: Uint8Array, at: number, end: number): Parsed {
@@ -442,6 +493,10 @@ export class HttpProtocol implements Protocol, DecodedSink {
       this.setDone(tx, 0);
     }
     if (kind === FramingKind.Upgrade) {
+      if (!this.mayChange) {
+        this.event(tx, HttpEvent.FailedProtocolChange);
+        return this.beginBody(f, tx, FramingKind.UntilClose);
+      }
       this.handOver(f, tx);
       return Parsed.Changed;
     }
@@ -643,10 +698,8 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.flows.ids[session]++;
     this.bodyLength[2 * tx] = 0;
     this.bodyLength[2 * tx + 1] = 0;
-    for (let i = 2 * tx; i < 2 * tx + 2; i++) {
-      this.fileSize[i] = 0;
-      this.fileFlags[i] = 0;
-    }
+    this.fileOf[2 * tx] = 0;
+    this.fileOf[2 * tx + 1] = 0;
     return tx;
   }
 
@@ -668,6 +721,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
     flow[f + F.State] = FlowState.Head;
     if (tx >= 0) {
       if (flow[f + F.Codings] !== 0 && (flow[f + F.Flags] & FlowFlag.Dead) === 0) this.codings.finish(f);
+      this.endFile(f, tx, FileState.Closed);
       this.setDone(tx, direction);
       this.moment(tx, direction);
       if (direction === 1) this.flows.due[this.session] = this.txs.behind(tx) + 1;
@@ -701,7 +755,12 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.txs.words[tx * Tx.Words + Tx.State + direction] = STATE_DONE;
   }
 
-  private event(tx: number, event: HttpEvent): void {
+  /** Multipart calls this, too. */
+  event(tx: number, event: HttpEvent): void {
     if (tx >= 0) this.txs.words[tx * Tx.Words + Tx.Parser + Own.Events + (event >> 5)] |= 1 << (event & 31);
   }
+}
+
+function inBody(state: FlowState): boolean {
+  return state === FlowState.Length || state === FlowState.Chunked || state === FlowState.UntilClose;
 }

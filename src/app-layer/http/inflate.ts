@@ -64,18 +64,37 @@ export const enum Inflated {
   Damaged = 2,
 }
 
-const FAST = 10;
-/** Codes of one alphabet. fast: by the next FAST bits, symbol << 4 | bits; 0: longer than that. */
+/** Bits of a code that are looked up at once, by alphabet. */
+const FAST_LITERALS = 10;
+const FAST_DISTANCES = 8;
+const FAST_LENGTHS = 7;
+/** By the next bits as they come: the same with the first one highest. */
+const REVERSED = new Uint16Array(1 << FAST_LITERALS);
+for (let i = 0; i < REVERSED.length; i++) for (let b = 0; b < FAST_LITERALS; b++) REVERSED[i] |= ((i >> b) & 1) << (FAST_LITERALS - 1 - b);
+/** What a block with codes of its own costs beside its bytes, in bytes written. */
+const BLOCK_WORK = 768;
+
+/** Codes of one alphabet. fast: by the next `bits` bits, symbol << 4 | bits; 0: longer than that. */
 class Codes {
-  readonly fast = new Uint16Array(1 << FAST);
+  readonly fast: Uint16Array;
+  readonly mask: number;
   readonly count = new Uint16Array(16);
   readonly symbols = new Uint16Array(320);
+  /** Of the codes longer than `bits`: the first one, and its place in `symbols`. */
+  first = 0;
+  index = 0;
   private readonly next = new Uint16Array(17);
   private readonly code = new Uint16Array(17);
+
+  constructor(readonly bits: number) {
+    this.fast = new Uint16Array(1 << bits);
+    this.mask = (1 << bits) - 1;
+  }
 
   /** False when the lengths ask for more codes than there are. */
   build(lengths: Uint8Array, from: number, n: number): boolean {
     const { count, next, code, symbols, fast } = this;
+    const most = this.bits;
     count.fill(0);
     for (let i = 0; i < n; i++) count[lengths[from + i]]++;
     count[0] = 0;
@@ -90,24 +109,38 @@ class Codes {
       next[bits + 1] = next[bits] + count[bits];
       code[bits + 1] = (code[bits] + count[bits]) << 1;
     }
+    this.first = code[most + 1];
+    this.index = next[most + 1];
     fast.fill(0);
     for (let i = 0; i < n; i++) {
       const bits = lengths[from + i];
       if (bits === 0) continue;
       symbols[next[bits]++] = i;
-      let value = code[bits]++;
-      if (bits > FAST) continue;
-      let reversed = 0;
-      for (let b = 0; b < bits; b++, value >>= 1) reversed = (reversed << 1) | (value & 1);
-      for (let at = reversed; at < 1 << FAST; at += 1 << bits) fast[at] = (i << 4) | bits;
+      const value = code[bits]++;
+      if (bits > most) continue;
+      const entry = (i << 4) | bits;
+      const step = 1 << bits;
+      for (let at = REVERSED[value] >> (FAST_LITERALS - bits); at <= this.mask; at += step) fast[at] = entry;
     }
     return true;
   }
 }
 
+/** The codes of blocks that bring none (RFC 1951, 3.2.6). */
+const FIXED_LENGTHS = new Uint8Array(320).fill(8, 0, 144).fill(9, 144, 256).fill(7, 256, 280).fill(8, 280, 288).fill(5, 288, 318);
+const FIXED_LITERALS = new Codes(FAST_LITERALS);
+const FIXED_DISTANCES = new Codes(FAST_DISTANCES);
+FIXED_LITERALS.build(FIXED_LENGTHS, 0, 288);
+FIXED_DISTANCES.build(FIXED_LENGTHS, 288, 30);
+/** W.Tables of such a block. */
+const FIXED = -1;
+
 export class InflateStream {
-  private readonly literals = new Codes();
-  private readonly distances = new Codes();
+  private readonly ownLiterals = new Codes(FAST_LITERALS);
+  private readonly ownDistances = new Codes(FAST_DISTANCES);
+  private readonly lengthCodes = new Codes(FAST_LENGTHS);
+  private literals = this.ownLiterals;
+  private distances = this.ownDistances;
   private readonly lengths = new Uint8Array(320);
   /** Whose tables are built. */
   private tables = 0;
@@ -123,6 +156,9 @@ export class InflateStream {
   private pieceOff = 0;
   private pieceLen = 0;
   private total = 0;
+  /** Work beside the bytes written, in their number, since this was set to 0; `pull` stops when it is more than `mostWork`. */
+  work = 0;
+  mostWork = 0;
   /** What was found, once `pull` has returned less than there was room for. */
   result: Inflated = Inflated.Ok;
 
@@ -156,7 +192,10 @@ export class InflateStream {
       this.end = carry + len;
     }
     this.total = w[W.Written];
-    if (w[W.Phase] === Phase.Codes && this.tables !== w[W.Tables]) this.rebuild();
+    if (w[W.Phase] !== Phase.Codes) return;
+    if (w[W.Tables] === FIXED) this.useFixed();
+    else if (this.tables !== w[W.Tables]) this.rebuild();
+    else this.useOwn();
   }
 
   /** After NotCompressed: bytes of the pieces before this one, at `beginOff(base)`; -1: too many, they are not there any more. */
@@ -207,7 +246,7 @@ export class InflateStream {
     const { w } = this;
     const limit = to + room;
     let at = to;
-    while (at < limit && w[W.Phase] < Phase.End) {
+    while (at < limit && w[W.Phase] < Phase.End && this.work <= this.mostWork) {
       const phase = w[W.Phase];
       if (phase === Phase.Codes) {
         const next = this.codes(out, at, limit);
@@ -351,9 +390,6 @@ export class InflateStream {
       w[W.Left] = n;
       if (done) this.giveBack();
     } else if (type === 1) {
-      this.lengths.fill(8, 0, 144).fill(9, 144, 256).fill(7, 256, 280).fill(8, 280, 288).fill(5, 288, 318);
-      w[W.Literals] = 288;
-      w[W.Distances] = 30;
       done = true;
     } else if (type === 2) {
       const read = this.dynamic();
@@ -375,11 +411,27 @@ export class InflateStream {
     }
     w[W.Last] = last;
     w[W.Phase] = type === 0 ? Phase.Stored : Phase.Codes;
-    if (type !== 0) {
-      for (let i = 0; i < 320; i++) this.place[this.base + LENGTHS_AT + i] = this.lengths[i];
+    if (type === 1) {
+      w[W.Tables] = FIXED;
+      this.useFixed();
+    } else if (type === 2) {
+      const { place, lengths } = this;
+      const to = this.base + LENGTHS_AT;
+      const n = w[W.Literals] + w[W.Distances];
+      for (let i = 0; i < n; i++) place[to + i] = lengths[i];
       if (!this.build()) w[W.Phase] = Phase.Bad;
     }
     return w[W.Phase] !== Phase.Bad;
+  }
+
+  private useFixed(): void {
+    this.literals = FIXED_LITERALS;
+    this.distances = FIXED_DISTANCES;
+  }
+
+  private useOwn(): void {
+    this.literals = this.ownLiterals;
+    this.distances = this.ownDistances;
   }
 
   private build(): boolean {
@@ -387,12 +439,16 @@ export class InflateStream {
     this.built = (this.built + 1) & 0x7fffffff;
     this.tables = this.built;
     w[W.Tables] = this.built;
+    this.useOwn();
     const literals = w[W.Literals];
     return this.literals.build(this.lengths, 0, literals) && this.distances.build(this.lengths, literals, w[W.Distances]);
   }
 
   private rebuild(): void {
-    for (let i = 0; i < 320; i++) this.lengths[i] = this.place[this.base + LENGTHS_AT + i];
+    const { lengths, place, w } = this;
+    const from = this.base + LENGTHS_AT;
+    const n = w[W.Literals] + w[W.Distances];
+    for (let i = 0; i < n; i++) lengths[i] = place[from + i];
     this.build();
   }
 
@@ -410,12 +466,11 @@ export class InflateStream {
       if (length < 0) return 0;
       lengths[ORDER[i]] = length;
     }
-    // The tables of a block that is under way elsewhere are no longer these.
-    this.tables = 0;
-    if (!this.literals.build(lengths, 0, 19)) return -1;
+    this.work += BLOCK_WORK;
+    if (!this.lengthCodes.build(lengths, 0, 19)) return -1;
     let i = 0;
     while (i < literals + distances) {
-      const symbol = this.symbol(this.literals);
+      const symbol = this.symbol(this.lengthCodes);
       if (symbol < 0) return symbol === -1 ? 0 : -1;
       if (symbol < 16) {
         lengths[i++] = symbol;
@@ -457,7 +512,7 @@ export class InflateStream {
       w[W.Bits] |= this.input[this.at++] << w[W.BitCount];
       w[W.BitCount] += 8;
     }
-    const entry = codes.fast[w[W.Bits] & ((1 << FAST) - 1)];
+    const entry = codes.fast[w[W.Bits] & codes.mask];
     const found = entry !== 0 ? entry : slow(codes, w[W.Bits]);
     if (found === 0) return w[W.BitCount] < 15 ? -1 : -2;
     const n = found & 15;
@@ -494,7 +549,7 @@ export class InflateStream {
         bits |= input[at++] << count;
         count += 8;
       }
-      let found: number = literals.fast[bits & ((1 << FAST) - 1)];
+      let found: number = literals.fast[bits & ((1 << FAST_LITERALS) - 1)];
       if (found === 0) found = slow(literals, bits);
       let n = found & 15;
       if (found === 0 || n > count) {
@@ -525,7 +580,7 @@ export class InflateStream {
               bits |= input[at++] << count;
               count += 8;
             }
-            found = distances.fast[bits & ((1 << FAST) - 1)];
+            found = distances.fast[bits & ((1 << FAST_DISTANCES) - 1)];
             if (found === 0) found = slow(distances, bits);
             n = found & 15;
             if (found === 0 && count >= 15) stop = 2;
@@ -578,12 +633,11 @@ export class InflateStream {
   }
 }
 
-/** symbol << 4 | bits of a code longer than FAST bits, 0: none. */
+/** symbol << 4 | bits of a code that is too long for `fast`, 0: none. */
 function slow(codes: Codes, bits: number): number {
-  let code = 0;
-  let first = 0;
-  let index = 0;
-  for (let n = 1; n < 16; n++) {
+  let code = (REVERSED[bits & codes.mask] >> (FAST_LITERALS - codes.bits)) << 1;
+  let { first, index } = codes;
+  for (let n = codes.bits + 1; n < 16; n++) {
     code |= (bits >>> (n - 1)) & 1;
     const count = codes.count[n];
     if (code - count < first) return (codes.symbols[index + (code - first)] << 4) | n;

@@ -1,5 +1,5 @@
 import { BufferId, type Buffers } from '../buffers.js';
-import { FileField } from '../files.js';
+import type { Files } from '../files/files.js';
 import type { RecordNames, RecordWriter } from '../record.js';
 import { type Transactions, Tx } from '../transactions.js';
 import type { BodyBytes } from './body.js';
@@ -7,8 +7,6 @@ import { isDigit } from './bytes.js';
 import { F, type FlowWords, Own, TxFlags } from './flow.js';
 import { Method } from './framing.js';
 import { Head, HeadFlag, Part } from './head.js';
-
-const MULTIPART = Uint8Array.from('multipart/', (c) => c.charCodeAt(0));
 
 const enum Field {
   Hostname = 0,
@@ -64,11 +62,14 @@ const COMMON_PARTS = Int32Array.of(
 export class HttpView {
   /** Heads, as words of the heap. */
   readonly words: Int32Array;
+  rangeFrom = 0;
+  rangeTo = 0;
 
   constructor(
     private readonly txs: Transactions,
     private readonly flows: FlowWords,
     private readonly body: BodyBytes,
+    private readonly files: Files,
     private readonly bodyLength: Float64Array,
   ) {
     this.words = new Int32Array(txs.heap.bytes.buffer);
@@ -85,6 +86,7 @@ export class HttpView {
       if (fresh === 1) this.headers(buffers, direction === 0 ? BufferId.HttpRequestHeader : BufferId.HttpResponseHeader, head);
     }
     this.bodyOf(tx, direction, buffers);
+    this.files.select(tx, direction, buffers);
   }
 
   private parts(buffers: Buffers, table: Int32Array, head: number, fresh: number): void {
@@ -115,9 +117,14 @@ export class HttpView {
     if ((words[at + Own.Flags] & (TxFlags.BodyTs << direction)) === 0) return;
     const id = direction === 0 ? BufferId.HttpRequestBody : BufferId.HttpResponseBody;
     const own = at + 4 * direction;
+    // The parts of a body that is several are files of their own.
+    const isFile = (words[at + Own.Flags] & TxFlags.Parts) === 0 || direction === 1;
     if (words[own + Own.Stamp] === this.body.packet) {
       const where = words[own + Own.Where];
-      this.file(tx, direction, buffers, id, this.body.mems[where], this.body.regions[where], words[own + Own.Off], words[own + Own.Len]);
+      const mem = this.body.mems[where];
+      const region = this.body.regions[where];
+      buffers.set(id, mem, region, words[own + Own.Off], words[own + Own.Len], 1);
+      if (isFile) buffers.set(BufferId.FileData, mem, region, words[own + Own.Off], words[own + Own.Len], 1);
       return;
     }
     // What was seen last.
@@ -128,46 +135,11 @@ export class HttpView {
     const off = this.body.windowOff(f);
     const len = this.body.windowLen(f);
     buffers.set(id, heap.bytes, heap.region, off, len, 0);
-    buffers.set(BufferId.FileData, heap.bytes, heap.region, off, len, 0);
-  }
-
-  private file(
-    tx: number,
-    direction: number,
-    buffers: Buffers,
-    id: BufferId,
-    mem: Uint8Array,
-    region: number,
-    off: number,
-    len: number,
-  ): void {
-    buffers.set(id, mem, region, off, len, 1);
-    buffers.set(BufferId.FileData, mem, region, off, len, 1);
-    const { bytes, region: heapRegion } = this.txs.heap;
-    const name = this.nameOf(tx, direction);
-    if (name > 0) buffers.set(BufferId.FileName, bytes, heapRegion, this.words[name], this.words[name + 1], 1);
-  }
-
-  /** Writes the file's name; false: it has none, or is several (multipart). */
-  fileName(tx: number, direction: number, writer: RecordWriter): boolean {
-    const name = this.nameOf(tx, direction);
-    if (name === 0 || (direction === 0 && this.isMultipart(tx))) return false;
-    writer.text(FileField.Filename, this.txs.heap.bytes, this.words[name], this.words[name + 1]);
-    return true;
-  }
-
-  private isMultipart(tx: number): boolean {
-    const head = this.txs.words[tx * Tx.Words + Tx.Parser + Own.Head] >> 2;
-    if (head === 0) return false;
-    const at = this.words[head + Head.Parts + 2 * Part.ContentType];
-    const len = this.words[head + Head.Parts + 2 * Part.ContentType + 1];
-    if (len < MULTIPART.length) return false;
-    for (let i = 0; i < MULTIPART.length; i++) if ((this.txs.heap.bytes[at + i] | 0x20) !== (MULTIPART[i] | 0x20)) return false;
-    return true;
+    if (isFile) buffers.set(BufferId.FileData, heap.bytes, heap.region, off, len, 0);
   }
 
   /** Where offset and length of the file's name stand: Content-Disposition of the message, else the path that was asked for. 0: none. */
-  private nameOf(tx: number, direction: number): number {
+  nameOf(tx: number, direction: number): number {
     const { words } = this.txs;
     const at = tx * Tx.Words + Tx.Parser;
     let head = words[at + Own.Head + direction] >> 2;
@@ -177,6 +149,34 @@ export class HttpView {
       part = Part.Path;
     }
     return head === 0 || this.words[head + Head.Parts + 2 * part + 1] <= 0 ? 0 : head + Head.Parts + 2 * part;
+  }
+
+  /** Where offset and length of the request's Content-Type stand in `words`; 0: none. */
+  typeOf(tx: number): number {
+    const head = this.txs.words[tx * Tx.Words + Tx.Parser + Own.Head] >> 2;
+    const at = head + Head.Parts + 2 * Part.ContentType;
+    return head === 0 || this.words[at + 1] <= 0 ? 0 : at;
+  }
+
+  /** Content-Range of a partial response: its first and last byte in `rangeFrom`, `rangeTo`. False: there is none. */
+  range(tx: number): boolean {
+    const head = this.txs.words[tx * Tx.Words + Tx.Parser + Own.Head + 1] >> 2;
+    if (head === 0 || this.words[head + Head.Status] !== 206) return false;
+    const at = this.words[head + Head.Parts + 2 * Part.ContentRange];
+    const len = this.words[head + Head.Parts + 2 * Part.ContentRange + 1];
+    const { bytes } = this.txs.heap;
+    let p = at;
+    const end = at + len;
+    while (p < end && !isDigit(bytes[p])) p++;
+    let from = p < end ? 0 : -1;
+    while (p < end && isDigit(bytes[p])) from = from * 10 + bytes[p++] - 48;
+    if (from < 0 || p >= end || bytes[p] !== 45 || ++p >= end || !isDigit(bytes[p])) return false;
+    let to = 0;
+    while (p < end && isDigit(bytes[p])) to = to * 10 + bytes[p++] - 48;
+    if (to < from || to > Number.MAX_SAFE_INTEGER) return false;
+    this.rangeFrom = from;
+    this.rangeTo = to;
+    return true;
   }
 
   /** The request's method, as far as it matters. */

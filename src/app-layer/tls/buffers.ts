@@ -20,6 +20,9 @@ export function selectTls(store: TlsStore, tx: number, direction: number, buffer
     buffers.set(BufferId.TlsRandomBytes, bytes, region, random + RANDOM_TIME_BYTES, RANDOM_BYTES - RANDOM_TIME_BYTES, hello);
   }
   text(store, buffers, BufferId.TlsSni, side + Side.SniAt, hello);
+  const earlier = heap[side + Side.EarlierSniAt];
+  if (earlier > 0) buffers.add(BufferId.TlsSni, bytes, region, earlier, heap[side + Side.EarlierSniLen]);
+  heap[side + Side.EarlierSniAt] = 0;
   text(store, buffers, direction === 0 ? BufferId.Ja3String : BufferId.Ja3sString, side + Side.JaAt, hello);
   digits(store, buffers, direction === 0 ? BufferId.Ja3Hash : BufferId.Ja3sHash, side + Side.JaHashAt, MD5_DIGITS, hello);
   digits(store, buffers, BufferId.Ja4Hash, side + Side.Ja4At, JA4_DIGITS, hello);

@@ -12,6 +12,8 @@ const enum Type {
   ServerHello = 2,
   Certificate = 11,
   ServerKeyExchange = 12,
+  CertificateRequest = 13,
+  ServerHelloDone = 14,
   CertificateVerify = 15,
   ClientKeyExchange = 16,
 }
@@ -205,7 +207,8 @@ export class Handshake {
     } else if (type === Type.ClientKeyExchange && direction === 0) {
       words[flags] |= TlsFlag.ClientKeyExchange;
       this.state(tx, direction, TlsState.KeyExchange);
-    }
+    } else if (type === Type.CertificateRequest && direction === 1) words[flags] |= TlsFlag.Asked;
+    else if (type === Type.ServerHelloDone && direction === 1) this.serverDone(tx, words[flags]);
     if (!this.isRead(side)) return;
     const at = heap[side + Side.HsAt];
     const end = at + heap[side + Side.HsSeen];
@@ -220,6 +223,11 @@ export class Handshake {
       this.state(tx, direction, TlsState.Hello);
       this.agreed(tx, hello);
     }
+  }
+
+  /** Nothing of what the record says is still to come, unless a certificate of the client. */
+  private serverDone(tx: number, flags: number): void {
+    if ((flags & (TlsFlag.Certificate << 1)) !== 0 && (flags & TlsFlag.Asked) === 0) this.store.txs.log(tx);
   }
 
   /** With TLS 1.3 all that follows the hellos is encrypted. */

@@ -1,7 +1,7 @@
 import { Tx } from '../transactions.js';
 import { TlsEvent } from './events.js';
 import { Ja } from './ja.js';
-import { RANDOM_BYTES, Side, TlsFlag, Word } from './layout.js';
+import { RANDOM_BYTES, Side, SideFlag, TlsFlag, Word } from './layout.js';
 import type { Printer } from './printer.js';
 import type { TlsStore } from './store.js';
 
@@ -47,6 +47,10 @@ export class HelloReader {
     const side = store.side(tx, 0);
     ja.clear();
     words[tx * Tx.Words + Tx.Parser + Word.Flags] |= TlsFlag.ClientHello;
+    if ((heap[side + Side.Flags] & SideFlag.HelloShown) === 0 && heap[side + Side.SniAt] > 0) {
+      heap[side + Side.EarlierSniAt] = heap[side + Side.SniAt];
+      heap[side + Side.EarlierSniLen] = heap[side + Side.SniLen];
+    }
     let at = this.head(tx, 0, side, start, end);
     const good = at >= 0 && this.ciphers(at, end);
     if (good) {

@@ -39,6 +39,8 @@ export const enum TlsFlag {
   Encrypted = 0x100,
   /** A ServerHello came that is no HelloRetryRequest. */
   Agreed = 0x400,
+  /** The server asks for the client's certificate. */
+  Asked = 0x800,
 }
 
 /** Tx.State + direction; at the end STATE_DONE. */
@@ -98,7 +100,10 @@ export const enum Side {
   HeartbeatSays = 36,
   /** Length of the record. */
   RecordLength = 37,
-  Words = 38,
+  /** Name of a hello that another one followed before it was shown. */
+  EarlierSniAt = 38,
+  EarlierSniLen = 39,
+  Words = 40,
 }
 
 /** Side.Flags. */

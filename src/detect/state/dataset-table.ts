@@ -191,7 +191,7 @@ export class DatasetTable {
   }
 
   /**
-   * Every value, the newest room first: for writing files, when nobody changes the set. Trusts nothing but its own bounds: a damaged
+   * Every value, the oldest room first, so that a file that is loaded and written again keeps its order: when nobody changes the set. Trusts nothing but its own bounds: a damaged
    * set ends early. Returns how many there were.
    */
   each(use: (value: Uint8Array, reputation: number) => void): number {
@@ -208,7 +208,7 @@ export class DatasetTable {
       if ((head & LIVE) !== 0) places.push(e);
       e += ENTRY + room;
     }
-    for (let i = places.length - 1; i >= 0; i--) {
+    for (let i = 0; i < places.length; i++) {
       const e = places[i];
       const first = 4 * (e + ENTRY);
       // A copy: what lies in shared memory is refused by many functions.

@@ -1,5 +1,5 @@
 /**
- * flowbits and flowints: what rules set on a flow. Few flows have any, and those have few, so each is a list of nodes from one pool:
+ * flowbits, flowints and measured entropies: what rules leave on a flow. Few flows have any, and those have few, so each is a list of nodes from one pool:
  *
  *   head[slot] ─► node  next[n]  key[n]  value[n] ─► ...      0: end
  *
@@ -19,6 +19,8 @@ export class FlowVars {
   private readonly next: Int32Array;
   private readonly key: Int32Array;
   private readonly value: Int32Array;
+  /** By node, where the value is no whole number. */
+  private readonly numbers: Float64Array;
   private free = 0;
   /** Nodes from here on were never used. */
   private fresh = 1;
@@ -33,6 +35,30 @@ export class FlowVars {
     this.next = new Int32Array(nodes);
     this.key = new Int32Array(nodes);
     this.value = new Int32Array(nodes);
+    this.numbers = new Float64Array(nodes);
+  }
+
+  setNumber(slot: number, key: number, value: number): void {
+    this.set(slot, key, 0);
+    const n = this.node(slot, key);
+    if (n > 0) this.numbers[n] = value;
+  }
+
+  /** The flow's nodes, the youngest first: 0 ends. */
+  first(slot: number): number {
+    return slot >= 0 && slot < this.head.length ? this.head[slot] : 0;
+  }
+  behind(node: number): number {
+    return this.next[node];
+  }
+  keyOf(node: number): number {
+    return this.key[node];
+  }
+  valueOf(node: number): number {
+    return this.value[node] >>> 0;
+  }
+  numberOf(node: number): number {
+    return this.numbers[node];
   }
 
   /** 1: the flow has some. */

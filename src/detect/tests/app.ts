@@ -2,13 +2,17 @@
 import { appProtoOf, BufferId } from '../../app-layer/buffers.js';
 import { opcodeOf, rcodeOf } from '../../app-layer/dns/codes.js';
 import { DnsTx } from '../../app-layer/dns/dns.js';
+import { ftpDataCommand, ftpDynamicPort, ftpMode, ftpReplyReceived } from '../../app-layer/ftp/tests.js';
+import { protoEventCode } from '../../app-layer/proto-events.js';
 import { certChainLen, certExpired, certNotAfter, certNotBefore, certValid, sslState, tlsVersion } from '../../app-layer/tls/tests.js';
 import { Tx } from '../../app-layer/transactions.js';
 import type { Packet } from '../../decode/packet.js';
-import type { AppOption } from '../../rules/app-option.js';
+import { FlowProto } from '../../flow/codes.js';
+import { type AppOption, protocolsOf } from '../../rules/app-option.js';
 import {
   type DateTest,
   dateTest,
+  ftpWord,
   numberOption,
   sslStates,
   sslVersions,
@@ -17,12 +21,14 @@ import {
   urilenOf,
   written,
 } from '../../rules/app-values.js';
+import { fileOptions } from '../../rules/file-values.js';
 import { numberPasses } from '../../rules/numbers.js';
 import type { Rule } from '../../rules/rule.js';
 import { type Code, num } from '../codegen.js';
 import { appEventOf } from '../literal.js';
 import type { Inspection } from '../search.js';
 import { equals, holds } from './app-text.js';
+import { fileTests } from './files.js';
 import { numberTest } from './number.js';
 
 /** Condition for `option` of `rule`; throws for one without a runtime. */
@@ -30,15 +36,24 @@ export function appTest(code: Code, rule: Rule, option: AppOption): string {
   const { keyword, value, negated } = option;
   switch (keyword) {
     case 'app-layer-protocol': {
-      const proto = num(appProtoCode(value));
-      // Unknown protocols pass no test, negated ones neither: nothing is known yet.
-      return negated ? `p.appProto > 0 && p.appProto !== ${proto}` : `p.appProto === ${proto}`;
+      return isProtocolOnly(rule) ? `p.protoFound === 1 && (${protocolTest(value, negated)})` : protocolTest(value, negated);
     }
     case 'app-layer-event': {
+      if (!value.includes('.')) return `(p.protoEvents & ${num(1 << protoEventCode(value))}) ${negated ? '===' : '!=='} 0`;
       const { bit } = appEventOf(rule)!;
       if (bit < 0) throw new Error(`${value} is no event of that protocol`);
       return `(x.events${bit < 32 ? '0' : '1'} & ${num(1 << (bit & 31))}) ${negated ? '===' : '!=='} 0`;
     }
+    case 'filename':
+    case 'fileext':
+    case 'filemagic':
+    case 'filesize':
+    case 'filemd5':
+    case 'filesha1':
+    case 'filesha256':
+    case 'filestore':
+      // All of a rule's at once: they are about one file.
+      return option === fileOptions(rule)[0] ? `${code.constant(fileTests(rule))}(p, x)` : 'true';
     case 'urilen': {
       const { test, raw } = urilenOf(written(option))!;
       const length = `x.buffers.len[${num(raw ? BufferId.HttpUriRaw : BufferId.HttpUri)}]`;
@@ -51,6 +66,43 @@ export function appTest(code: Code, rule: Rule, option: AppOption): string {
     default:
       return `${code.constant(predicate(option))}(p, x)`;
   }
+}
+
+/**
+ * The rule asks for nothing but the protocol: it is matched once per direction, when that is known (user guide, "Rule Types and
+ * Categorization"). One that asks for `unknown` is not.
+ */
+export function isProtocolOnly(rule: Rule): boolean {
+  return (
+    rule.payload.length === 0 &&
+    rule.buffers.length === 0 &&
+    rule.appProto === undefined &&
+    rule.header.every((o) => o.kind === 'flow' || (o.kind === 'app' && o.keyword === 'app-layer-protocol')) &&
+    rule.header.some((o) => o.kind === 'app') &&
+    !rule.header.some((o) => o.kind === 'app' && protocolsOf(o.value)?.names.includes('unknown'))
+  );
+}
+
+/** Condition for `http`, `tls|ssh,to_client`: modes as in the user guide, "app-layer-protocol". */
+function protocolTest(value: string, negated: boolean): string {
+  const { names, mode } = protocolsOf(value)!;
+  const codes = names.filter((name) => appProtoOf(name) >= 0).map((name) => num(appProtoCode(name)));
+  // What no test is passed by, negated ones neither: nothing is known yet.
+  const one = (proto: string) =>
+    negated
+      ? `(${proto} > 0 && ${codes.map((code) => `${proto} !== ${code}`).join(' && ')})`
+      : `(${codes.map((code) => `${proto} === ${code}`).join(' || ')})`;
+  const side = (place: FlowProto | string) => `x.flows.appProtos[p.flow * ${num(FlowProto.Count)} + ${place}]`;
+  if (mode === 'final') return `p.flow >= 0 && ${one('p.appProto')}`;
+  if (mode === 'original') return `p.flow >= 0 && ${one(side(num(FlowProto.Original)))}`;
+  if (mode === 'to_server' || mode === 'to_client')
+    return `p.flow >= 0 && ${one(side(num(mode === 'to_server' ? FlowProto.ToServer : FlowProto.ToClient)))}`;
+  if (mode === 'either') {
+    const [ts, tc] = [one(side(num(FlowProto.ToServer))), one(side(num(FlowProto.ToClient)))];
+    return `p.flow >= 0 && (${ts} || ${tc})`;
+  }
+  // A direction that has not shown its own speaks the flow's.
+  return `p.flow >= 0 && ${one(`(${side('p.direction')} || p.appProto)`)}`;
 }
 
 type Predicate = (p: Packet, x: Inspection) => boolean;
@@ -71,6 +123,15 @@ function predicate(option: AppOption): Predicate {
         return false;
       };
     }
+    case 'ftp.dynamic_port':
+      return numeric(option, (_, x) => ftpDynamicPort(x.txWords, x.tx));
+    case 'ftp.mode':
+      return worded(option, ftpMode);
+    case 'ftp.reply_received':
+      return worded(option, ftpReplyReceived, 1);
+    case 'ftpdata_command':
+    case 'ftpdata.command':
+      return worded(option, ftpDataCommand);
     case 'tls.cert_chain_len':
       return numeric(option, (p, x) => certChainLen(x.txWords, x.tx, p.direction));
     case 'tls_cert_notbefore':
@@ -132,6 +193,15 @@ function numeric(option: AppOption, value: (p: Packet, x: Inspection) => number)
   };
 }
 
+function worded(option: AppOption, value: (words: Int32Array, tx: number) => number, direction = -1): Predicate {
+  const wanted = ftpWord(option)!;
+  return (p, x) => {
+    if (direction >= 0 && p.direction !== direction) return false;
+    const n = value(x.txWords, x.tx);
+    return n >= 0 && (n === wanted) !== option.negated;
+  };
+}
+
 function dated(option: AppOption, value: (words: Int32Array, tx: number, direction: number) => number): Predicate {
   const test = dateTest(option)!;
   return (p, x) => datePasses(test, value(x.txWords, x.tx, p.direction));
@@ -145,6 +215,7 @@ function datePasses({ op, a, b }: DateTest, time: number): boolean {
 /** Bit of ssl_state's `unknown`. */
 const UNKNOWN_STATE = 16;
 
+/** `failed` and `unknown` are such names too. */
 export function appProtoCode(name: string): number {
   const code = appProtoOf(name);
   if (code < 0) throw new Error(`no application protocol is called ${name}`);

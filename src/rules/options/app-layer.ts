@@ -1,5 +1,5 @@
 import { APP_KEYWORDS, type ValueForm } from '../app-keywords.js';
-import type { AppOption } from '../app-option.js';
+import { type AppOption, PROTOCOL_MODES, protocolsOf } from '../app-option.js';
 import { APP_PROTOS } from '../protocols.js';
 import type { HeaderOption } from '../rule.js';
 import { RuleError } from '../rule-error.js';
@@ -52,25 +52,25 @@ function appOption(keyword: string, value: string): AppOption {
   return { kind: 'app', keyword, value: negated ? trim(value.slice(1)) : value, negated };
 }
 
-const MODES = new Set(['final', 'to_server', 'to_client', 'either', 'original']);
-
-/** `[!]protocol[,mode]`: which of the two directions' protocols, or of those of a flow that changed, is meant. */
+/** `[!]protocol[|protocol][,mode][,exact]`: which of the two directions' protocols, or of those of a flow that changed, is meant. */
 function appLayerProtocol(state: RuleState, value: string): void {
   const option = appOption('app-layer-protocol', value);
-  const [proto, mode, more] = option.value.split(',').map(trim);
-  const name = proto.toLowerCase();
-  if (!APP_PROTOS.has(name) && name !== 'failed' && name !== 'unknown') {
-    throw new RuleError('app-layer-protocol', `unknown protocol "${shorten(proto)}"`);
+  const parsed = protocolsOf(option.value);
+  if (parsed === undefined) {
+    throw new RuleError(
+      'app-layer-protocol',
+      `takes protocols separated by |, then a mode (${PROTOCOL_MODES.join(', ')}), exact, or both; got "${shorten(value)}"`,
+    );
   }
-  if (
-    more !== undefined ||
-    (mode !== undefined && !MODES.has(mode === 'toserver' ? 'to_server' : mode === 'toclient' ? 'to_client' : mode))
-  ) {
-    throw new RuleError('app-layer-protocol', `takes protocol,mode with mode one of ${[...MODES].join(', ')}; got "${shorten(value)}"`);
+  for (const name of parsed.names) {
+    if (!APP_PROTOS.has(name) && name !== 'failed' && name !== 'unknown')
+      throw new RuleError('app-layer-protocol', `unknown protocol "${shorten(name)}"`);
   }
+  if (option.negated && parsed.names.includes('unknown'))
+    throw new RuleError('app-layer-protocol', 'unknown cannot be negated: name the protocols that are to match');
   for (const other of state.rule.header) {
     if (other.kind !== 'app' || other.keyword !== option.keyword) continue;
-    if (other.value.split(',')[1] === mode && (!other.negated || !option.negated))
+    if (protocolsOf(other.value)?.mode === parsed.mode && (!other.negated || !option.negated))
       throw new RuleError('app-layer-protocol', 'a flow has one protocol: only negated ones can stand together');
   }
   if (state.rule.appProto !== undefined) {
@@ -79,7 +79,7 @@ function appLayerProtocol(state: RuleState, value: string): void {
       `cannot stand in a rule whose header names ${state.rule.appProto} already: use a transport there`,
     );
   }
-  option.value = mode === undefined ? name : `${name},${mode}`;
+  option.value = option.value.toLowerCase().split(',').map(trim).join(',');
   state.rule.header.push(option);
 }
 

@@ -6,8 +6,8 @@ import { StreamEvent } from '../events.js';
 import type { Held } from './held.js';
 import { Line, LineFlag, UNLIMITED } from './layout.js';
 import type { Pages } from './pages.js';
+import { GAP, type Pieces } from './pieces.js';
 import type { StreamSink } from './sink.js';
-import type { Windows } from './windows.js';
 
 /** More than any window: sequence numbers this far apart have nothing to do with each other. */
 export const FAR_AHEAD = 1 << 30;
@@ -17,7 +17,7 @@ export const NOT_YET = -FAR_AHEAD - 1;
 /** Seconds a hole is waited for where nobody acknowledges: a sender repeats a lost segment within one (RFC 6298). */
 const HOLE_SECONDS = 2;
 
-/** Moves Line.Next on: hands bytes to the sink and to the window, and gives up holes. */
+/** Moves Line.Next on: hands bytes to the sink, notes them for rules on streams, and gives up holes. */
 export class Delivery {
   constructor(
     private readonly flows: FlowTable,
@@ -26,7 +26,7 @@ export class Delivery {
     private readonly lines: Int32Array,
     private readonly pages: Pages,
     private readonly held: Held,
-    private readonly windows: Windows,
+    private readonly pieces: Pieces,
   ) {}
 
   /** How far beyond `next` the receiver has acknowledged (negative: less far). */
@@ -57,7 +57,8 @@ export class Delivery {
 
   private pass(slot: number, direction: number, at: number, mem: Uint8Array, region: number, off: number, len: number): void {
     this.move(at, len);
-    if ((this.lines[at + Line.Flags] & LineFlag.Window) !== 0) this.windows.add(at, slot, direction, mem, region, off, len);
+    if ((this.lines[at + Line.Flags] & LineFlag.Window) !== 0)
+      this.pieces.add(slot, direction, off, len, this.lines[at + Line.Next], mem !== this.pages.bytes);
     const session = this.flows.appState[slot] - 1;
     if (session >= 0) this.sink.feed(session, slot, direction, mem, region, off, len);
   }
@@ -143,7 +144,7 @@ export class Delivery {
       if (hole > 0 && hole <= FAR_AHEAD) this.move(at, hole);
       else lines[at + Line.Next] = to;
       lines[at + Line.HoleSec] = 0;
-      if ((lines[at + Line.Flags] & LineFlag.Window) !== 0) this.windows.gap(at, slot, direction);
+      if ((lines[at + Line.Flags] & LineFlag.Window) !== 0) this.pieces.add(slot, direction, 0, GAP, lines[at + Line.Next], false);
       const session = this.flows.appState[slot] - 1;
       if (session >= 0) this.sink.gap(session, direction, hole > 0 ? hole : 0);
     }

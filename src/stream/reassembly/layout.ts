@@ -49,11 +49,17 @@ export const enum LineFlag {
   Lost = 32,
   /** Began before the handshake was complete. */
   Unsettled = 64,
-  /** The last bytes delivered are to be kept for detection. */
+  /** Rules on streams watch the direction. */
   Window = 128,
   /** Was not followed for a while: begins with whatever comes. */
   Adrift = 256,
+  /** Whether Window is set was asked of the rules in force. */
+  Asked = 512,
+  /** The stream's beginning was not seen, or not watched. */
+  Late = 1024,
 }
+/** What does not change when a direction begins anew. */
+export const KEPT_FLAGS = LineFlag.Window | LineFlag.Asked;
 /** Line.Flags: Overlap, in the bits from here on. */
 export const POLICY_SHIFT = 12;
 

@@ -6,7 +6,7 @@ import { StreamEvent } from '../events.js';
 import { type Delivery, FAR_AHEAD, NOT_YET } from './delivery.js';
 import { type Held, Inserted } from './held.js';
 import { HostPolicies, type HostPolicy } from './host-policies.js';
-import { Line, LineFlag, POLICY_SHIFT, UNLIMITED } from './layout.js';
+import { KEPT_FLAGS, Line, LineFlag, POLICY_SHIFT, UNLIMITED } from './layout.js';
 import { Overlap } from './overlap.js';
 import { PAGE_BYTES, PAGE_SHIFT, Pages } from './pages.js';
 import type { StreamSink } from './sink.js';
@@ -91,8 +91,10 @@ export class Placement {
     const { lines } = this;
     const policy = inline ? Overlap.First : this.hosts.of(p.ipVersion, p.dst);
     const first = (lines[at + Line.Flags] & LineFlag.Adrift) !== 0 ? seq : this.startOf(p, slot, seq);
-    const kept = lines[at + Line.Flags] & LineFlag.Window;
-    lines[at + Line.Flags] = kept | LineFlag.Started | (isSettled(this.flows, slot) ? 0 : LineFlag.Unsettled) | (policy << POLICY_SHIFT);
+    const kept = lines[at + Line.Flags] & KEPT_FLAGS;
+    const late = (lines[at + Line.Flags] & LineFlag.Adrift) !== 0 ? LineFlag.Late : 0;
+    lines[at + Line.Flags] =
+      kept | late | LineFlag.Started | (isSettled(this.flows, slot) ? 0 : LineFlag.Unsettled) | (policy << POLICY_SHIFT);
     lines[at + Line.Next] = first;
     lines[at + Line.Left] = this.depth;
   }

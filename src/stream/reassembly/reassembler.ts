@@ -4,9 +4,10 @@ import { type FlowTable, L4 } from '../../flow/flow-table.js';
 import { Mode } from '../../ring/verdict.js';
 import { Delivery, FAR_AHEAD } from './delivery.js';
 import { Held } from './held.js';
-import { Line, LineFlag, UNLIMITED } from './layout.js';
+import { KEPT_FLAGS, Line, LineFlag, UNLIMITED } from './layout.js';
 import { Overlap } from './overlap.js';
 import { PAGE_BYTES, Pages } from './pages.js';
+import { Pieces } from './pieces.js';
 import { isSettled, Placement, type PlacementOptions } from './placement.js';
 import type { StreamSink } from './sink.js';
 import { Windows } from './windows.js';
@@ -20,8 +21,16 @@ export interface ReassemblyOptions extends PlacementOptions {
   inline: 'auto' | boolean;
 }
 
+/** Rules on streams. */
+export interface StreamWatcher {
+  /** Whether some could match bytes of the packet's direction of its flow. */
+  wants(p: Packet): boolean;
+  /** What was remembered of a line (flow slot * 2 + direction) means nothing any more. */
+  restarted(line: number): void;
+}
+
 /** Of the memory, what windows get, as a shift. */
-const WINDOW_SHIFT = 3;
+const WINDOW_SHIFT = 2;
 
 const PLAIN = LineFlag.Started | LineFlag.Depth | LineFlag.Finished | LineFlag.Fin | LineFlag.Urgent;
 const SPECIAL = TcpFlag.Syn | TcpFlag.Fin | TcpFlag.Rst | TcpFlag.Urg;
@@ -40,7 +49,10 @@ export class Reassembler {
   readonly lines: Int32Array;
   readonly pages: Pages;
   readonly held: Held;
+  /** Of the directions that are watched. Whoever does puts the pieces in, in their order, before the next packet. */
   readonly windows: Windows;
+  readonly pieces = new Pieces();
+  watcher: StreamWatcher | null = null;
   private readonly delivery: Delivery;
   private readonly placement: Placement;
   /** -1: as the packet's mode says. */
@@ -57,7 +69,7 @@ export class Reassembler {
     this.windows = new Windows(memcap >> WINDOW_SHIFT, options.chunkSizes, this.lines);
     this.pages = new Pages(memcap - Math.floor(memcap / (1 << WINDOW_SHIFT)), this.lines);
     this.held = new Held(this.pages.capacity * 4, this.lines, this.pages);
-    this.delivery = new Delivery(flows, counters, sink, this.lines, this.pages, this.held, this.windows);
+    this.delivery = new Delivery(flows, counters, sink, this.lines, this.pages, this.held, this.pieces);
     this.placement = new Placement(flows, counters, sink, this.lines, this.pages, this.held, this.delivery, options);
     this.inline = options.inline === 'auto' ? -1 : options.inline ? 1 : 0;
   }
@@ -126,16 +138,14 @@ export class Reassembler {
       len <= lines[at + Line.Left] &&
       (lines[at + Line.Nodes] === 0 || lines[at + Line.End] === next)
     ) {
-      if (len > 0) taken = this.follow(p, slot, at, force);
+      if (len > 0) taken = this.append(p, slot, at, force);
     } else taken = this.placement.place(p, slot, at, inline, force || !inline);
     if (this.flows.tcpState[slot] === TcpState.Closed && !inline) this.flush(slot);
-    this.windows.save(at, direction);
-    this.windows.save(other, direction ^ 1);
     return taken;
   }
 
   /** The next bytes, with nothing behind them: the plain case. */
-  private follow(p: Packet, slot: number, at: number, force: boolean): boolean {
+  private append(p: Packet, slot: number, at: number, force: boolean): boolean {
     const { flows } = this;
     const session = flows.appState[slot] - 1;
     const { payloadOff, payloadLen, direction } = p;
@@ -159,7 +169,7 @@ export class Reassembler {
   /** A new packet: nothing that was delivered before is needed any more. */
   begin(): void {
     this.pages.reclaim();
-    this.windows.begin();
+    this.pieces.begin();
     this.held.repairCount = 0;
     this.held.repairsLost = 0;
   }
@@ -193,26 +203,67 @@ export class Reassembler {
 
   private restart(at: number): void {
     this.held.releaseAll(at);
-    this.lines[at + Line.Flags] &= LineFlag.Window;
+    this.lines[at + Line.Flags] &= KEPT_FLAGS;
+    this.windows.restart(at, true);
+    this.watcher?.restarted(at / Line.Words);
   }
 
-  /** Nobody wants the flow's bytes for now: gives back what is held. Taken again, each direction begins with what comes then. */
+  /**
+   * No parser wants the flow's bytes for now: gives back what is held of directions that are not watched. Taken again, each begins
+   * with what comes then.
+   */
   forget(slot: number): void {
-    for (let at = slot * 2 * Line.Words, i = 0; i < 2; i++, at += Line.Words) {
-      const unsettled = this.lines[at + Line.Flags] & LineFlag.Unsettled;
-      this.restart(at);
-      this.lines[at + Line.Flags] |= LineFlag.Adrift | unsettled;
-    }
+    for (let at = slot * 2 * Line.Words, i = 0; i < 2; i++, at += Line.Words)
+      if ((this.lines[at + Line.Flags] & LineFlag.Window) === 0) this.leave(at);
   }
 
-  /** Keeps the last bytes of a direction from now on (`watched`), or no more. */
+  private leave(at: number): void {
+    const unsettled = this.lines[at + Line.Flags] & LineFlag.Unsettled;
+    this.restart(at);
+    this.lines[at + Line.Flags] |= LineFlag.Adrift | unsettled;
+  }
+
+  /** Has what is delivered of a direction noted from now on (`pieces`), or no more; rules do the same when they are asked. */
   watch(slot: number, direction: number, watched: boolean): void {
     const at = (slot * 2 + direction) * Line.Words;
-    if (watched) this.lines[at + Line.Flags] |= LineFlag.Window;
-    else {
-      this.lines[at + Line.Flags] &= ~LineFlag.Window;
-      this.windows.release(at);
-    }
+    this.lines[at + Line.Flags] = (this.lines[at + Line.Flags] & ~KEPT_FLAGS) | LineFlag.Asked | (watched ? LineFlag.Window : 0);
+    if (!watched) this.windows.release(at);
+  }
+
+  /** Whether rules on streams watch the packet's flow, in some direction; its own is asked about when it has bytes. */
+  isWatched(p: Packet): boolean {
+    const { lines } = this;
+    const at = (p.flow * 2 + p.direction) * Line.Words + Line.Flags;
+    if ((lines[at] & LineFlag.Asked) === 0 && p.payloadLen > 0 && this.watcher !== null) this.ask(p, at);
+    return ((lines[at] | lines[at ^ Line.Words]) & LineFlag.Window) !== 0;
+  }
+
+  /** Other rules: who is watched is asked again. */
+  askAgain(): void {
+    for (let at = Line.Flags; at < this.lines.length; at += Line.Words) this.lines[at] &= ~LineFlag.Asked;
+  }
+
+  private ask(p: Packet, at: number): void {
+    const { lines } = this;
+    const had = lines[at];
+    lines[at] = (had & ~LineFlag.Window) | LineFlag.Asked;
+    if (this.watcher!.wants(p)) lines[at] |= LineFlag.Window;
+    if ((had & LineFlag.Window) === (lines[at] & LineFlag.Window)) return;
+    if ((had & LineFlag.Window) !== 0) this.windows.release(at - Line.Flags);
+    else if ((had & LineFlag.Started) !== 0) lines[at] |= LineFlag.Late;
+  }
+
+  /** Takes a packet of a flow without a parser, for those who watch: bytes of a direction that is not watched are for nobody. */
+  follow(p: Packet, force: boolean): boolean {
+    const { lines } = this;
+    const at = (p.flow * 2 + p.direction) * Line.Words;
+    if ((lines[at + Line.Flags] & LineFlag.Window) !== 0) return this.take(p, force);
+    this.begin();
+    const other = at ^ Line.Words;
+    if ((lines[at + Line.Flags] & (LineFlag.Started | LineFlag.Adrift)) === LineFlag.Started) this.leave(at);
+    if (lines[other + Line.Nodes] !== 0) this.acknowledged(p, p.flow, p.direction ^ 1, other, this.isInline(p));
+    if (this.flows.tcpState[p.flow] === TcpState.Closed && !this.isInline(p)) this.flush(p.flow);
+    return true;
   }
 
   /** Another depth for a flow, in bytes from here on; 0: none. What is beyond the depth stays so. */
@@ -250,6 +301,7 @@ export class Reassembler {
     for (let i = at; i < at + 2 * Line.Words; i += Line.Words) {
       this.held.releaseAll(i);
       this.windows.release(i);
+      this.watcher?.restarted(i / Line.Words);
     }
     lines.fill(0, at, at + 2 * Line.Words);
   }

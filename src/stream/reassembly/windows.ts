@@ -1,106 +1,109 @@
 import { native } from '../../native.js';
 import { copy } from './copy.js';
-import { Line } from './layout.js';
+import { Line, LineFlag } from './layout.js';
 
-/** New bytes of one packet and direction that a window shows at once. */
-const MOST_NEW = 256 * 1024;
-
-/** Told when more is new than a window shows at once, or bytes are missing: look now, what you see moves on. */
-export interface WindowReader {
-  windowFull(slot: number, direction: number): void;
-}
+/** Bytes of a small window's store: most connections say little. */
+const SMALL = 512;
+/** The part of the memory that small windows get, as a shift. */
+const SMALL_SHIFT = 2;
 
 /**
- * Sliding windows: the last bytes that were delivered of a direction, and behind them what the packet at hand brought.
+ * Sliding windows: the last bytes of a direction, and behind them those that have just come, in one piece where they are stored.
  *
- *   | older, at most `size` bytes | new                    |        in one piece, until the next packet
- *   from                          fresh                    to
+ *   store of a window, twice as long as what it keeps:
  *
- * Between packets only the last `size` bytes are kept, for the directions somebody watches.
+ *   | older, at most `keep` bytes | new, at most `keep` |            |      full: the last `keep` bytes go to the front
+ *   from                          fresh                 to
  *
- *   memory | store: windows x size | work, to server: size + MOST_NEW | work, to client |
+ *   memory | small stores: 512 bytes each | large ones: 2 x chunk-size each | one for directions that found none |
+ *
+ * So whatever fits into `keep` bytes is seen in one piece. A window is small until its store is full; where no large one is left it
+ * stays small, and a direction that finds none at all has nothing older: both are counted.
  */
 export class Windows {
   readonly bytes: Uint8Array;
   readonly region: number;
-  /** Of the packet at hand, by direction; from = to: nothing. */
-  readonly from = new Int32Array(2);
-  readonly fresh = new Int32Array(2);
-  readonly to = new Int32Array(2);
+  /** Of the last add(). */
+  from = 0;
+  fresh = 0;
+  to = 0;
+  /** 1: the window shows the stream from its first byte. */
+  begins = 0;
   /** Windows in use. */
   active = 0;
-  /** Directions that found no window: nothing older is kept of them. */
+  /** Directions that found no window, or no large one. */
   refused = 0;
-  reader: WindowReader | null = null;
-  private readonly capacity: number;
-  private readonly size: number;
+  /** Of large windows, by direction. */
+  private readonly keeps: readonly [number, number];
+  private readonly small: number;
+  private readonly large: number;
+  private readonly largeBytes: number;
+  private readonly largeFrom: number;
+  private readonly spare: number;
+  /** By window: bytes in the store; 1: they begin with the stream's first; the next free one. */
   private readonly length: Int32Array;
+  private readonly whole: Uint8Array;
   private readonly next: Int32Array;
-  private readonly work = new Int32Array(2);
-  /** Slot + 1 whose bytes the work area holds. */
-  private readonly owner = new Int32Array(2);
-  private freeHead = -1;
-  private highWater = 0;
+  /** First free one + 1, and how many were ever used, of small and of large ones. */
+  private readonly free = new Int32Array(2);
+  private readonly used = new Int32Array(2);
 
   constructor(
     memory: number,
-    private readonly sizes: readonly [number, number],
+    chunkSizes: readonly [number, number],
     private readonly lines: Int32Array,
   ) {
-    this.size = Math.max(sizes[0], sizes[1]);
-    this.capacity = Math.max(1, Math.floor(memory / this.size));
-    const store = this.capacity * this.size;
-    const buffer = new ArrayBuffer(store + 2 * (this.size + MOST_NEW));
+    this.keeps = [Math.max(SMALL >> 1, chunkSizes[0]), Math.max(SMALL >> 1, chunkSizes[1])];
+    this.largeBytes = 2 * Math.max(this.keeps[0], this.keeps[1]);
+    this.small = Math.max(1, Math.floor((memory >> SMALL_SHIFT) / SMALL));
+    this.large = Math.max(1, Math.floor((memory - (memory >> SMALL_SHIFT)) / this.largeBytes));
+    this.largeFrom = this.small * SMALL;
+    this.spare = this.largeFrom + this.large * this.largeBytes;
+    const buffer = new ArrayBuffer(this.spare + this.largeBytes);
     this.bytes = new Uint8Array(buffer);
     this.region = native.region(buffer);
-    this.work[0] = store;
-    this.work[1] = store + this.size + MOST_NEW;
-    this.length = new Int32Array(this.capacity);
-    this.next = new Int32Array(this.capacity);
+    this.length = new Int32Array(this.small + this.large);
+    this.whole = new Uint8Array(this.small + this.large);
+    this.next = new Int32Array(this.small + this.large);
   }
 
-  /** A new packet: nothing is new. */
-  begin(): void {
-    if ((this.owner[0] | this.owner[1]) === 0) return;
-    this.owner.fill(0);
-    this.from.fill(0);
-    this.fresh.fill(0);
-    this.to.fill(0);
-  }
-
-  /** The next bytes of a direction. */
-  add(at: number, slot: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): void {
-    if (this.owner[direction] !== slot + 1) this.load(at, slot, direction);
-    const limit = this.work[direction] + this.size + MOST_NEW;
-    for (let done = 0; ; ) {
-      let n = limit - this.to[direction];
-      if (n > len - done) n = len - done;
-      copy(this.bytes, this.region, this.to[direction], mem, region, off + done, n);
-      this.to[direction] += n;
-      done += n;
-      if (done === len) return;
-      this.reader?.windowFull(slot, direction);
-      this.slide(direction);
+  /** The next bytes of a direction, whose line is at `at`. Returns how many of them the window shows now: come again with the rest. */
+  add(at: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): number {
+    let window = this.lines[at + Line.Window] - 1;
+    if (window < 0) window = this.open(at);
+    if (window >= 0 && window < this.small && this.length[window] + len > SMALL) window = this.grow(at, window);
+    if (window < 0) {
+      const n = len < this.keeps[direction] ? len : this.keeps[direction];
+      copy(this.bytes, this.region, this.spare, mem, region, off, n);
+      this.from = this.fresh = this.spare;
+      this.to = this.spare + n;
+      this.begins = 0;
+      return n;
     }
+    const base = this.baseOf(window);
+    const keep = window < this.small ? SMALL >> 1 : this.keeps[direction];
+    let have = this.length[window];
+    const n = have + len <= 2 * keep || len < keep ? len : keep;
+    if (have + n > 2 * keep) {
+      this.bytes.copyWithin(base, base + have - keep, base + have);
+      have = keep;
+      this.whole[window] = 0;
+    }
+    copy(this.bytes, this.region, base + have, mem, region, off, n);
+    this.from = base;
+    this.fresh = base + have;
+    this.to = base + have + n;
+    this.begins = this.whole[window];
+    this.length[window] = have + n;
+    return n;
   }
 
-  /** Bytes are missing: what comes does not follow what was there. */
-  gap(at: number, slot: number, direction: number): void {
-    if (this.owner[direction] !== slot + 1) this.load(at, slot, direction);
-    if (this.to[direction] > this.fresh[direction]) this.reader?.windowFull(slot, direction);
-    this.from[direction] = this.fresh[direction] = this.to[direction] = this.work[direction];
-  }
-
-  /** Keeps the last bytes for the packets to come. */
-  save(at: number, direction: number): void {
-    if (this.owner[direction] === 0) return;
-    const window = this.take(at);
+  /** What comes does not follow what was there; `isStart`: it is the stream's beginning. */
+  restart(at: number, isStart: boolean): void {
+    const window = this.lines[at + Line.Window] - 1;
     if (window < 0) return;
-    const end = this.to[direction];
-    const have = end - this.from[direction];
-    const n = have < this.sizes[direction] ? have : this.sizes[direction];
-    this.bytes.copyWithin(window * this.size, end - n, end);
-    this.length[window] = n;
+    this.length[window] = 0;
+    this.whole[window] = isStart ? 1 : 0;
   }
 
   /** Gives a direction's window back. */
@@ -108,47 +111,56 @@ export class Windows {
     const window = this.lines[at + Line.Window] - 1;
     if (window < 0) return;
     this.lines[at + Line.Window] = 0;
-    this.next[window] = this.freeHead;
-    this.freeHead = window;
-    this.active--;
+    this.give(window);
   }
 
   close(): void {
     native.regionRelease(this.region);
   }
 
-  private load(at: number, slot: number, direction: number): void {
-    const window = this.lines[at + Line.Window] - 1;
-    const work = this.work[direction];
-    const n = window < 0 ? 0 : this.length[window];
-    if (n > 0) this.bytes.copyWithin(work, window * this.size, window * this.size + n);
-    this.owner[direction] = slot + 1;
-    this.from[direction] = work;
-    this.fresh[direction] = this.to[direction] = work + n;
+  private baseOf(window: number): number {
+    return window < this.small ? window * SMALL : this.largeFrom + (window - this.small) * this.largeBytes;
   }
 
-  private slide(direction: number): void {
-    const end = this.to[direction];
-    const work = this.work[direction];
-    const n = this.sizes[direction];
-    this.bytes.copyWithin(work, end - n, end);
-    this.from[direction] = work;
-    this.fresh[direction] = this.to[direction] = work + n;
+  private open(at: number): number {
+    const window = this.take(0);
+    if (window < 0) return -1;
+    this.lines[at + Line.Window] = window + 1;
+    this.length[window] = 0;
+    this.whole[window] = (this.lines[at + Line.Flags] & LineFlag.Late) === 0 ? 1 : 0;
+    return window;
   }
 
-  private take(at: number): number {
-    let window = this.lines[at + Line.Window] - 1;
-    if (window >= 0) return window;
-    if (this.freeHead >= 0) {
-      window = this.freeHead;
-      this.freeHead = this.next[window];
-    } else if (this.highWater < this.capacity) window = this.highWater++;
+  /** The small window becomes a large one, or stays what it is. */
+  private grow(at: number, small: number): number {
+    const window = this.take(1);
+    if (window < 0) return small;
+    const from = small * SMALL;
+    this.bytes.copyWithin(this.baseOf(window), from, from + this.length[small]);
+    this.length[window] = this.length[small];
+    this.whole[window] = this.whole[small];
+    this.lines[at + Line.Window] = window + 1;
+    this.give(small);
+    return window;
+  }
+
+  private give(window: number): void {
+    const kind = window < this.small ? 0 : 1;
+    this.next[window] = this.free[kind];
+    this.free[kind] = window + 1;
+    this.active--;
+  }
+
+  /** A window of the kind (0 small, 1 large); -1: there is none. */
+  private take(kind: number): number {
+    let window = this.free[kind] - 1;
+    if (window >= 0) this.free[kind] = this.next[window];
+    else if (this.used[kind] < (kind === 0 ? this.small : this.large)) window = kind * this.small + this.used[kind]++;
     else {
       this.refused++;
       return -1;
     }
     this.active++;
-    this.lines[at + Line.Window] = window + 1;
     return window;
   }
 }

@@ -1,0 +1,300 @@
+import { Counter } from '../../metrics/counters.js';
+import { native } from '../../native.js';
+import { BufferId, type Buffers } from '../buffers.js';
+import type { AppHeap } from '../heap.js';
+import type { Transactions } from '../transactions.js';
+import { FileHashes } from './hashes.js';
+import { FileBit, FileState, FileWord } from './layout.js';
+import { MAGIC_BYTES, openMagic } from './magic.js';
+import { FileWindows } from './windows.js';
+
+export { FileState } from './layout.js';
+
+/** Most files at once, and of one transaction. */
+const CAPACITY = 65536;
+const MOST_PER_TX = 1024;
+/** Longer names are kept this far. */
+const LONGEST_NAME = 2048;
+/** Files that get bytes in one packet whose windows are kept; what a packet brings beyond that is shown, and forgotten. */
+const MOST_TOUCHED = 8192;
+/** Of a transaction's older files, so many are shown again beside the new ones. */
+const MOST_OLD = 4;
+/** libmagic is asked when so many bytes are there, or all. */
+const MAGIC_LEAST = 512;
+
+/** What is to be found out about each file. Plain data. */
+export interface FileWants {
+  /** Bits, 1 << Hash. */
+  hashes: number;
+  magic: boolean;
+}
+
+/**
+ * The files that transactions carry: names, sizes, and the bytes that rules see. One object per detecting thread.
+ *
+ *   open ── (data | gap)* ── close        by the protocol; what is not closed when its transaction ends is truncated
+ *   begin ── (those)* ── keep ── select*  per packet: AppLayer calls begin and keep
+ */
+export class Files {
+  /** Lines of FileWord.Words words. */
+  readonly words: Int32Array;
+  /** By file: bytes that were inspected, or are missing; what Content-Range says of it (FileBit.Ranged). */
+  readonly size: Float64Array;
+  readonly rangeStart: Float64Array;
+  readonly rangeEnd: Float64Array;
+  readonly hashes: FileHashes;
+  readonly heap: AppHeap;
+  private readonly windows: FileWindows;
+  /** By transaction: its first file + 1 and its last + 1, 0: none; how many. */
+  private readonly heads: Int32Array;
+  private readonly tails: Int32Array;
+  private readonly counts: Int32Array;
+  private readonly touched = new Int32Array(MOST_TOUCHED);
+  private touchedCount = 0;
+  private free = -1;
+  private highWater = 0;
+  private wantsMagic = false;
+
+  constructor(
+    private readonly txs: Transactions,
+    private readonly counters: Float64Array,
+    private readonly capacity = CAPACITY,
+  ) {
+    this.heap = txs.heap;
+    this.words = new Int32Array(capacity * FileWord.Words);
+    this.size = new Float64Array(capacity);
+    this.rangeStart = new Float64Array(capacity);
+    this.rangeEnd = new Float64Array(capacity);
+    this.hashes = new FileHashes(capacity);
+    this.windows = new FileWindows(this.words, txs.heap);
+    this.heads = new Int32Array(txs.capacity);
+    this.tails = new Int32Array(txs.capacity);
+    this.counts = new Int32Array(txs.capacity);
+    txs.files = this;
+  }
+
+  /** From the next file on. Throws SluiceError SLUICE_MAGIC when libmagic is wanted and not to be had. */
+  want({ hashes, magic }: FileWants): void {
+    if (magic) openMagic('what libmagic says of files (filemagic, file.magic, force-magic)');
+    this.hashes.wanted = hashes;
+    this.wantsMagic = magic;
+  }
+
+  /** A new packet. */
+  begin(): void {
+    this.windows.begin();
+    this.touchedCount = 0;
+  }
+
+  /** All bytes of the packet were parsed: what later packets need of them is kept. */
+  keep(): void {
+    const { words, touched } = this;
+    for (let i = 0; i < this.touchedCount; i++) {
+      const at = touched[i] * FileWord.Words;
+      const bits = words[at + FileWord.Bits];
+      if (this.wantsMagic && (bits & FileBit.MagicDone) === 0) this.identify(touched[i], at);
+      // What its protocol shows is kept for libmagic alone.
+      if ((bits & FileBit.Elsewhere) !== 0 && (words[at + FileWord.Bits] & FileBit.MagicDone) !== 0) this.windows.drop(at);
+      else if (!this.windows.save(at)) this.counters[Counter.AppNoRoom]++;
+    }
+    this.touchedCount = 0;
+  }
+
+  /**
+   * A file begins in that direction of the transaction; the name is kept (nameLen 0: it has none). Its number, or -1: no room (counted).
+   * `elsewhere`: the protocol sets BufferId.FileData itself, from bytes that it keeps anyway.
+   */
+  open(tx: number, direction: number, mem: Uint8Array, nameOff: number, nameLen: number, elsewhere = false): number {
+    const { words } = this;
+    let file = -1;
+    if (this.counts[tx] < MOST_PER_TX) {
+      file = this.free;
+      if (file >= 0) this.free = words[file * FileWord.Words + FileWord.Next];
+      else if (this.highWater < this.capacity) file = this.highWater++;
+    }
+    if (file < 0) {
+      this.counters[Counter.AppFilesLost]++;
+      return -1;
+    }
+    const at = file * FileWord.Words;
+    words.fill(0, at, at + FileWord.Words);
+    words[at + FileWord.Tx] = tx;
+    words[at + FileWord.Next] = -1;
+    words[at + FileWord.Bits] = (direction === 0 ? 0 : FileBit.ToClient) | (elsewhere ? FileBit.Elsewhere : 0);
+    words[at + FileWord.Begun] = this.windows.packet;
+    this.size[file] = 0;
+    this.hashes.begin(file);
+    const n = nameLen < LONGEST_NAME ? nameLen : LONGEST_NAME;
+    if (n > 0) {
+      words[at + FileWord.Name] = this.txs.keep(tx, mem, nameOff, n);
+      if (words[at + FileWord.Name] >= 0) words[at + FileWord.NameLen] = n;
+      else this.counters[Counter.AppNoRoom]++;
+    }
+    const tail = this.tails[tx] - 1;
+    if (tail >= 0) words[tail * FileWord.Words + FileWord.Next] = file;
+    else this.heads[tx] = file + 1;
+    this.tails[tx] = file + 1;
+    this.counts[tx]++;
+    return file;
+  }
+
+  /** Its next bytes, decoded. They lie in mem[off, off + len), which the addon knows as `region` (-1: they do not last). */
+  data(file: number, mem: Uint8Array, region: number, off: number, len: number): void {
+    if (file < 0 || len <= 0) return;
+    const { words } = this;
+    const at = file * FileWord.Words;
+    this.size[file] += len;
+    this.hashes.update(file, mem, off, len);
+    const bits = words[at + FileWord.Bits];
+    if ((bits & FileBit.Elsewhere) !== 0 && (!this.wantsMagic || (bits & FileBit.MagicDone) !== 0)) return;
+    const isFirst = words[at + FileWord.Stamp] !== this.windows.packet;
+    if (!this.windows.add(at, mem, region, off, len)) {
+      if ((bits & FileBit.Elsewhere) === 0) words[at + FileWord.Bits] |= FileBit.Truncated;
+      this.counters[Counter.AppNoRoom]++;
+    } else if (isFirst && this.touchedCount < MOST_TOUCHED) this.touched[this.touchedCount++] = file;
+  }
+
+  /** `length` bytes are missing (0: nobody knows how many). They count in its size. */
+  gap(file: number, length = 0): void {
+    if (file < 0) return;
+    this.size[file] += length;
+    const at = file * FileWord.Words;
+    this.words[at + FileWord.Bits] |= FileBit.Gap | FileBit.Truncated | FileBit.MagicDone;
+    // What comes next does not follow what was seen.
+    this.windows.drop(at);
+  }
+
+  /** More of it comes than is inspected. */
+  cut(file: number): void {
+    if (file >= 0) this.words[file * FileWord.Words + FileWord.Bits] |= FileBit.Truncated;
+  }
+
+  /** Its bytes are those from `start` to `end` of something larger (Content-Range). */
+  range(file: number, start: number, end: number): void {
+    if (file < 0) return;
+    this.words[file * FileWord.Words + FileWord.Bits] |= FileBit.Ranged;
+    this.rangeStart[file] = start;
+    this.rangeEnd[file] = end;
+  }
+
+  /** It has ended. May be called again. */
+  close(file: number, state: FileState): void {
+    if (file < 0) return;
+    const at = file * FileWord.Words;
+    const bits = this.words[at + FileWord.Bits];
+    if ((bits & FileBit.Closed) !== 0) return;
+    this.words[at + FileWord.Bits] = bits | FileBit.Closed | (state === FileState.Closed ? 0 : FileBit.Truncated);
+    this.hashes.end(file);
+    // With bytes of this packet keep() asks.
+    if (this.wantsMagic && (bits & FileBit.MagicDone) === 0 && this.words[at + FileWord.Stamp] !== this.windows.packet)
+      this.identify(file, at);
+  }
+
+  /** The first file of a transaction, and the one behind `file`; -1: none. */
+  first(tx: number): number {
+    return this.heads[tx] - 1;
+  }
+
+  behind(file: number): number {
+    return this.words[file * FileWord.Words + FileWord.Next];
+  }
+
+  /** 0 to server, 1 to client. */
+  directionOf(file: number): number {
+    return this.words[file * FileWord.Words + FileWord.Bits] & FileBit.ToClient;
+  }
+
+  /** Closed only when its end was seen and nothing is missing. */
+  stateOf(file: number): FileState {
+    const bits = this.words[file * FileWord.Words + FileWord.Bits];
+    return (bits & (FileBit.Closed | FileBit.Truncated)) === FileBit.Closed ? FileState.Closed : FileState.Truncated;
+  }
+
+  /** Nothing more of it comes, whether it is whole or not. */
+  hasEnded(file: number): boolean {
+    return (this.words[file * FileWord.Words + FileWord.Bits] & FileBit.Closed) !== 0;
+  }
+
+  /** Sets the buffers of that direction's files: several of each kind. */
+  select(tx: number, direction: number, buffers: Buffers): void {
+    const { words, windows } = this;
+    let old = MOST_OLD;
+    let isNew = false;
+    let shown = false;
+    for (let file = this.heads[tx] - 1; file >= 0; file = words[file * FileWord.Words + FileWord.Next]) {
+      const at = file * FileWord.Words;
+      if ((words[at + FileWord.Bits] & FileBit.ToClient) !== direction) continue;
+      if (words[at + FileWord.Stamp] === windows.packet || words[at + FileWord.Begun] === windows.packet) isNew = true;
+      else if (--old < 0) continue;
+      shown = true;
+      this.show(at, buffers);
+    }
+    if (shown && !isNew) {
+      buffers.fresh[BufferId.FileName] = 0;
+      buffers.fresh[BufferId.FileMagic] = 0;
+    }
+  }
+
+  /** The same of one file; false: its bytes are not shown here, or there are none. */
+  selectFile(file: number, buffers: Buffers): boolean {
+    this.show(file * FileWord.Words, buffers);
+    return buffers.len[BufferId.FileData] >= 0;
+  }
+
+  /** The transaction ends. */
+  release(tx: number): void {
+    const { words } = this;
+    for (let file = this.heads[tx] - 1; file >= 0; ) {
+      const at = file * FileWord.Words;
+      const next = words[at + FileWord.Next];
+      this.windows.drop(at);
+      this.hashes.drop(file);
+      words[at + FileWord.Next] = this.free;
+      this.free = file;
+      file = next;
+    }
+    this.heads[tx] = 0;
+    this.tails[tx] = 0;
+    this.counts[tx] = 0;
+  }
+
+  dispose(): void {
+    this.windows.dispose();
+  }
+
+  private show(at: number, buffers: Buffers): void {
+    const { words, windows } = this;
+    const { bytes, region } = this.heap;
+    if ((words[at + FileWord.Bits] & FileBit.Elsewhere) === 0) {
+      if (words[at + FileWord.Stamp] === windows.packet) {
+        const where = words[at + FileWord.Where];
+        buffers.add(BufferId.FileData, windows.mems[where], windows.regions[where], words[at + FileWord.Off], words[at + FileWord.Len]);
+      } else if (words[at + FileWord.WindowLen] > 0)
+        buffers.add(BufferId.FileData, bytes, region, words[at + FileWord.Window] - 1, words[at + FileWord.WindowLen]);
+    }
+    if (words[at + FileWord.NameLen] > 0)
+      buffers.add(BufferId.FileName, bytes, region, words[at + FileWord.Name], words[at + FileWord.NameLen]);
+    if (words[at + FileWord.MagicLen] > 0)
+      buffers.add(BufferId.FileMagic, bytes, region, words[at + FileWord.Magic], words[at + FileWord.MagicLen]);
+  }
+
+  /** Asks libmagic once its first bytes, or all there are, stand in one piece. */
+  private identify(file: number, at: number): void {
+    const { words, windows } = this;
+    const isShown = words[at + FileWord.Stamp] === windows.packet;
+    const len = isShown ? words[at + FileWord.Len] : words[at + FileWord.WindowLen];
+    if (len < MAGIC_LEAST && (words[at + FileWord.Bits] & FileBit.Closed) === 0) return;
+    words[at + FileWord.Bits] |= FileBit.MagicDone;
+    if (len === 0 || len !== this.size[file]) return;
+    const region = isShown ? windows.regions[words[at + FileWord.Where]] : this.heap.region;
+    const off = isShown ? words[at + FileWord.Off] : words[at + FileWord.Window] - 1;
+    const to = this.txs.reserve(words[at + FileWord.Tx], MAGIC_BYTES);
+    if (to < 0) {
+      this.counters[Counter.AppNoRoom]++;
+      return;
+    }
+    const n = native.magicDescribe(region, off, len, this.heap.region, to, MAGIC_BYTES);
+    words[at + FileWord.Magic] = to;
+    words[at + FileWord.MagicLen] = n > 0 ? n : 0;
+  }
+}

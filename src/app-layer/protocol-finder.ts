@@ -1,0 +1,272 @@
+import { IpProto, type Packet } from '../decode/packet.js';
+import { FlowFlag, FlowProto } from '../flow/codes.js';
+import type { FlowTable } from '../flow/flow-table.js';
+import type { Reassembler } from '../stream/reassembly/reassembler.js';
+import { AppProto } from './buffers.js';
+import type { Expectations } from './ftp-data/expectations.js';
+import type { AppMemory } from './memory.js';
+import { ProtoEvent } from './proto-events.js';
+import { Likeness, PROBE_BYTES, type Protocol } from './protocol.js';
+import type { ProtocolSpec } from './protocols.js';
+import { Probe, Session, type Sessions } from './sessions.js';
+
+/** Packets of a client that is none of ours before the server, unheard, is taken for the same. */
+const PROBE_PACKETS = 8;
+
+/** Bytes of a session's KEPT_BYTES hold what was seen of a stream that is not recognised; this word of the parser's, and the next: how many. */
+export const PREFIX_WORD = Session.Parser;
+/** And what its first bytes look like, which a listener parses when they are acknowledged. */
+export const GUESS_WORD = Session.Parser + 2;
+
+/** Where the client speaks first: a server that does is no server of it. */
+const CLIENT_FIRST: readonly AppProto[] = [AppProto.Http, AppProto.Tls, AppProto.Dns];
+
+/** What a flow is taken for: until a change of protocol has led to another, the one before; of datagrams the first says what is none. */
+export function protocolOf(flows: FlowTable, slot: number): AppProto {
+  const proto: AppProto = flows.appProto[slot];
+  if (proto !== AppProto.Unknown) return proto;
+  const original: AppProto = flows.appProtos[slot * FlowProto.Count + FlowProto.Original];
+  if (original !== AppProto.Unknown) return original;
+  return flows.appProbe[slot] !== 0 && flows.proto(slot) === IpProto.Udp ? AppProto.Failed : AppProto.Unknown;
+}
+
+/** Which protocol a flow speaks, from its first bytes. Of one thread. */
+export class ProtocolFinder {
+  /** Bits of ProtoEvent since the caller set it to 0. */
+  events = 0;
+  /** Those asked, in order; by server port the AppProto that is asked first. */
+  private readonly streams: Protocol[];
+  private readonly datagrams: Protocol[];
+  private readonly streamPorts = new Uint8Array(65536);
+  private readonly datagramPorts = new Uint8Array(65536);
+
+  /** `parsers`: by AppProto. */
+  constructor(
+    private readonly flows: FlowTable,
+    private readonly sessions: Sessions,
+    private readonly memory: AppMemory,
+    private readonly order: Reassembler,
+    private readonly parsers: readonly (Protocol | null)[],
+    private readonly expectations: Expectations,
+    specs: readonly ProtocolSpec[],
+  ) {
+    this.streams = specs.filter(({ tcp }) => tcp).map(({ proto }) => parsers[proto]!);
+    this.datagrams = specs.filter(({ udp }) => udp).map(({ proto }) => parsers[proto]!);
+    for (const { proto, ports, tcp, udp } of specs) {
+      for (const port of ports) {
+        if (tcp) this.streamPorts[port] = proto;
+        if (udp) this.datagramPorts[port] = proto;
+      }
+    }
+  }
+
+  /** The protocol of a direction that begins with these bytes. Unknown: more are needed; Failed: none of ours. */
+  stream(slot: number, direction: number, mem: Uint8Array, off: number, len: number): AppProto {
+    // Before its bytes are looked at: who sends a file chooses them.
+    if (this.parsers[AppProto.FtpData] !== null && this.expectations.isExpected(slot)) return AppProto.FtpData;
+    const probed = len < PROBE_BYTES ? len : PROBE_BYTES;
+    return this.ask(this.streams, this.streamPorts, direction, mem, off, probed, this.flows.dstPort(slot));
+  }
+
+  /** The same of a datagram. */
+  datagram(slot: number, direction: number, mem: Uint8Array, off: number, len: number): AppProto {
+    const probed = len < PROBE_BYTES ? len : PROBE_BYTES;
+    return this.ask(this.datagrams, this.datagramPorts, direction, mem, off, probed, this.flows.dstPort(slot));
+  }
+
+  /** The bytes are a server's, and none of a client. Its port is the packet's source port. */
+  isAnswer(p: Packet): boolean {
+    const probed = p.payloadLen < PROBE_BYTES ? p.payloadLen : PROBE_BYTES;
+    const isTcp = p.proto === IpProto.Tcp;
+    const list = isTcp ? this.streams : this.datagrams;
+    const ports = isTcp ? this.streamPorts : this.datagramPorts;
+    const asked = this.ask(list, ports, 0, p.mem, p.payloadOff, probed, p.dstPort);
+    if (asked > AppProto.Failed) return this.parsers[asked]!.isAnswer?.(p.mem, p.payloadOff, p.payloadLen, isTcp) === true;
+    if (asked === AppProto.Unknown) return false;
+    const answered = this.ask(list, ports, 1, p.mem, p.payloadOff, probed, p.srcPort);
+    if (answered <= AppProto.Failed) return false;
+    const parser = this.parsers[answered]!;
+    return parser.isAnswer === undefined || parser.isAnswer(p.mem, p.payloadOff, p.payloadLen, isTcp);
+  }
+
+  private ask(
+    list: readonly Protocol[],
+    ports: Uint8Array,
+    direction: number,
+    mem: Uint8Array,
+    off: number,
+    len: number,
+    port: number,
+  ): AppProto {
+    let result = AppProto.Failed;
+    const hint = ports[port];
+    if (hint !== 0) {
+      const answer = this.parsers[hint]!.probe(direction, mem, off, len, port);
+      if (answer === Likeness.Yes) return hint;
+      if (answer === Likeness.More) result = AppProto.Unknown;
+    }
+    for (let i = 0; i < list.length; i++) {
+      const protocol = list[i];
+      if (protocol.proto === hint) continue;
+      const answer = protocol.probe(direction, mem, off, len, port);
+      if (answer === Likeness.Yes) return protocol.proto;
+      if (answer === Likeness.More) result = AppProto.Unknown;
+    }
+    return len >= PROBE_BYTES ? AppProto.Failed : result;
+  }
+
+  /** The next bytes of a stream. Failed, Unknown (the bytes are kept), or the protocol. */
+  next(session: number, slot: number, direction: number, mem: Uint8Array, off: number, len: number): AppProto {
+    const words = this.sessions.words;
+    const at = session * Session.Words + PREFIX_WORD + direction;
+    const had = words[at];
+    const to = this.memory.keptAt(session, direction);
+    const { bytes } = this.memory;
+    let proto: AppProto;
+    const more = len < PROBE_BYTES - had ? len : PROBE_BYTES - had;
+    if (had === 0) proto = this.stream(slot, direction, mem, off, more);
+    else {
+      for (let i = 0; i < more; i++) bytes[to + had + i] = mem[off + i];
+      proto = this.stream(slot, direction, bytes, to, had + more);
+    }
+    if (proto !== AppProto.Unknown) return proto;
+    for (let i = 0; i < more; i++) bytes[to + had + i] = mem[off + i];
+    words[at] = had + more;
+    return proto;
+  }
+
+  /** A listener parses what is acknowledged, but rules look at packets when they come: what the stream looks like until then. */
+  guess(p: Packet, session: number, slot: number): AppProto {
+    const at = session * Session.Words + GUESS_WORD;
+    const { words } = this.sessions;
+    if ((this.flows.appProbe[slot] & (Probe.FailedTs << p.direction)) === 0 && this.order.isNext(p)) {
+      const proto = this.stream(slot, p.direction, p.mem, p.payloadOff, p.payloadLen);
+      if (proto !== AppProto.Failed) words[at] = proto;
+    }
+    return words[at];
+  }
+
+  /** A TCP packet of a flow without a session shows at once that its direction is none of ours. */
+  isStranger(p: Packet, slot: number): boolean {
+    const { flows, order } = this;
+    const flags = flows.flags[slot];
+    // A listener believes bytes when they are acknowledged.
+    return (
+      (flags & FlowFlag.TcpEstablished) !== 0 &&
+      (order.isInline(p) || (flags & FlowFlag.AsyncOneside) !== 0) &&
+      order.isNext(p) &&
+      this.stream(slot, p.direction, p.mem, p.payloadOff, p.payloadLen) === AppProto.Failed
+    );
+  }
+
+  /** The direction of a stream is none of ours. True: so are both, and the flow has failed. */
+  fail(slot: number, direction: number): boolean {
+    const { flows } = this;
+    const bits = flows.appProbe[slot] | (Probe.FailedTs << direction);
+    flows.appProbe[slot] = bits;
+    if ((bits & BOTH) !== BOTH) return false;
+    flows.appProto[slot] = AppProto.Failed;
+    this.take(slot, 0, AppProto.Failed);
+    this.take(slot, 1, AppProto.Failed);
+    this.expect(slot, AppProto.Failed);
+    return true;
+  }
+
+  /** A packet of a client that is none of ours, before the server said anything. True: the flow has failed. */
+  waitForServer(slot: number): boolean {
+    const { flows } = this;
+    flows.appProbe[slot] += Probe.Packet;
+    if (flows.appProbe[slot] < PROBE_PACKETS * Probe.Packet) return false;
+    flows.appProto[slot] = AppProto.Failed;
+    this.event(ProtoEvent.DetectionSkipped);
+    return true;
+  }
+
+  /** A stream's protocol is known, from bytes of that direction. `otherCame`: so did some of the other one, which did not tell. */
+  found(slot: number, direction: number, proto: AppProto, otherCame: boolean): void {
+    const { flows } = this;
+    const sides = slot * FlowProto.Count + FlowProto.ToServer;
+    const other = direction ^ 1;
+    const failed = (flows.appProbe[slot] & (Probe.FailedTs << other)) !== 0;
+    flows.appProtos[sides + direction] = proto;
+    flows.flags[slot] |= FlowFlag.ProtoFoundTs << direction;
+    this.expect(slot, proto);
+    const serverFirst = direction === 1 ? !failed && !otherCame : failed || otherCame;
+    if (serverFirst && CLIENT_FIRST.includes(proto) && (flows.flags[slot] & FlowFlag.Midstream) === 0) {
+      this.event(ProtoEvent.WrongDirectionFirstData);
+      if (direction === 0) this.take(slot, other, proto);
+    } else if (failed) {
+      this.event(ProtoEvent.OnlyOneDirection);
+      this.take(slot, other, proto);
+    }
+  }
+
+  /** The first bytes of the direction that did not tell the protocol: whether they are of the same. */
+  compare(slot: number, direction: number, parser: Protocol, mem: Uint8Array, off: number, len: number): void {
+    const { flows } = this;
+    const side = slot * FlowProto.Count + FlowProto.ToServer + direction;
+    if (flows.appProtos[side] !== AppProto.Unknown) return;
+    const probed = len < PROBE_BYTES ? len : PROBE_BYTES;
+    let proto: AppProto = parser.proto;
+    if (parser.probe(direction, mem, off, probed, flows.dstPort(slot)) === Likeness.No) {
+      const isTcp = flows.proto(slot) === IpProto.Tcp;
+      const found = isTcp ? this.stream(slot, direction, mem, off, len) : this.datagram(slot, direction, mem, off, len);
+      if (found > AppProto.Failed) {
+        proto = found;
+        this.event(ProtoEvent.MismatchBothDirections);
+      } else if (isTcp) this.event(ProtoEvent.OnlyOneDirection);
+    }
+    this.take(slot, direction, proto);
+  }
+
+  /** The direction speaks this, as far as anybody can tell. */
+  private take(slot: number, direction: number, proto: AppProto): void {
+    this.flows.appProtos[slot * FlowProto.Count + FlowProto.ToServer + direction] = proto;
+    this.flows.flags[slot] |= FlowFlag.ProtoFoundTs << direction;
+  }
+
+  /** The first bytes of a direction are missing: they say nothing. */
+  skip(slot: number, direction: number): void {
+    const side = slot * FlowProto.Count + FlowProto.ToServer + direction;
+    if (this.flows.appProtos[side] === AppProto.Unknown) this.flows.appProtos[side] = this.flows.appProto[slot];
+  }
+
+  /** The flow changes its protocol: to `agreed`, or (Unknown) to whatever comes. */
+  change(slot: number, from: AppProto, agreed: AppProto): void {
+    const { flows } = this;
+    const at = slot * FlowProto.Count;
+    flows.appProtos[at + FlowProto.ToServer] = AppProto.Unknown;
+    flows.appProtos[at + FlowProto.ToClient] = AppProto.Unknown;
+    flows.appProtos[at + FlowProto.Original] = from;
+    flows.appProtos[at + FlowProto.Expected] = agreed;
+    flows.appProbe[slot] = 0;
+    flows.appProto[slot] = AppProto.Unknown;
+  }
+
+  /** No other change of protocol is under way. */
+  mayChange(slot: number): boolean {
+    const expected = this.flows.appProtos[slot * FlowProto.Count + FlowProto.Expected];
+    return expected === AppProto.Unknown || expected === this.flows.appProto[slot];
+  }
+
+  /** What follows a change is this. */
+  private expect(slot: number, proto: AppProto): void {
+    const expected: AppProto = this.flows.appProtos[slot * FlowProto.Count + FlowProto.Expected];
+    if (expected === AppProto.Unknown || expected === proto) return;
+    this.event(expected === AppProto.Tls ? ProtoEvent.NoTlsAfterStartTls : ProtoEvent.UnexpectedProtocol);
+  }
+
+  private event(code: ProtoEvent): void {
+    this.events |= 1 << code;
+  }
+
+  /** A datagram of no known protocol: the flow is none of ours when both directions, or several datagrams, say so. */
+  deny(slot: number, direction: number): void {
+    const { flows } = this;
+    const bits = (flows.appProbe[slot] | (Probe.FailedTs << direction)) + Probe.Packet;
+    flows.appProbe[slot] = bits;
+    if ((bits & BOTH) === BOTH || bits >= PROBE_PACKETS * Probe.Packet) flows.appProto[slot] = AppProto.Failed;
+  }
+}
+
+const BOTH = Probe.FailedTs | Probe.FailedTc;

@@ -1,0 +1,106 @@
+import { upper } from '../recognise.js';
+import { Command } from './queue.js';
+
+const SP = 0x20;
+const HT = 0x09;
+const words = (s: string) => s.split(',').map((word) => Uint8Array.from(word, (c) => c.charCodeAt(0)));
+/** In the order of CODES. Those in LOOSE may be followed by anything: what they are known by ends within a word. */
+const NAMES = words('EHLO,HELO,LHLO,MAIL FROM,RCPT TO,DATA,BDAT,RSET,STARTTLS,QUIT,AUTH');
+const CODES = [
+  Command.Helo,
+  Command.Helo,
+  Command.Helo,
+  Command.MailFrom,
+  Command.RcptTo,
+  Command.Data,
+  Command.Bdat,
+  Command.Rset,
+  Command.StartTls,
+  Command.Quit,
+  Command.Auth,
+];
+const LOOSE = [Command.MailFrom, Command.RcptTo];
+
+/** What readCommand found: where the command's name ends. */
+export const command = { end: 0 };
+
+/** The command of a line without its end. White space before it is left out, as some servers do. */
+export function readCommand(mem: Uint8Array, off: number, end: number): Command {
+  let at = off;
+  while (at < end && (mem[at] === SP || mem[at] === HT)) at++;
+  for (let i = 0; i < NAMES.length; i++) {
+    const name = NAMES[i];
+    if (end - at < name.length) continue;
+    let same = 0;
+    while (same < name.length && upper(mem[at + same]) === name[same]) same++;
+    if (same < name.length) continue;
+    const after = at + name.length;
+    if (after < end && mem[after] !== SP && mem[after] !== HT && !LOOSE.includes(CODES[i])) continue;
+    command.end = after;
+    return CODES[i];
+  }
+  return Command.Other;
+}
+
+/** What readArgument found: an offset, and the end. */
+export const argument = { off: 0, end: 0 };
+
+/** The word behind a command and the `:` or space that follows it; extensions (SIZE=) stand behind the next space. */
+export function readArgument(mem: Uint8Array, off: number, end: number): void {
+  let at = Math.min(off + 1, end);
+  while (at < end && (mem[at] === SP || mem[at] === HT)) at++;
+  argument.off = at;
+  while (at < end && mem[at] !== SP) at++;
+  argument.end = at;
+}
+
+/** What readChunk found: bytes that follow, and whether they are the last of the mail. */
+export const chunk = { length: 0, isLast: false };
+
+/** `BDAT 1234 LAST` (RFC 3030, 2). False: no such line. */
+export function readChunk(mem: Uint8Array, off: number, to: number): boolean {
+  let at = off;
+  let end = to;
+  while (end > at && (mem[end - 1] === SP || mem[end - 1] === HT)) end--;
+  while (at < end && (mem[at] === SP || mem[at] === HT)) at++;
+  const digits = at;
+  let length = 0;
+  for (; at < end && mem[at] >= 0x30 && mem[at] <= 0x39; at++) {
+    length = length * 10 + mem[at] - 0x30;
+    if (length > 0x7fffffff) return false;
+  }
+  if (at === digits) return false;
+  chunk.length = length;
+  chunk.isLast = false;
+  if (at === end) return true;
+  if (mem[at] !== SP && mem[at] !== HT) return false;
+  while (at < end && (mem[at] === SP || mem[at] === HT)) at++;
+  if (end - at !== 4) return false;
+  for (let i = 0; i < 4; i++) if (upper(mem[at + i]) !== 'LAST'.charCodeAt(i)) return false;
+  chunk.isLast = true;
+  return true;
+}
+
+/** Codes of replies: RFC 5321 and its extensions (enhanced ones, AUTH, CHUNKING, TURN). */
+const REPLIES = new Uint8Array(1000);
+for (const code of [
+  211, 214, 220, 221, 235, 250, 251, 252, 253, 334, 354, 401, 402, 421, 430, 432, 435, 450, 451, 452, 453, 454, 455, 458, 459, 500, 501, 502,
+  503, 504, 521, 523, 525, 530, 533, 534, 535, 538, 541, 550, 551, 552, 553, 554, 555, 556, 557, 571,
+])
+  REPLIES[code] = 1;
+
+export function isReply(code: number): boolean {
+  return code >= 0 && code < 1000 && REPLIES[code] === 1;
+}
+
+/** Three digits, or -1. */
+export function replyCode(mem: Uint8Array, off: number, len: number): number {
+  if (len < 3) return -1;
+  let code = 0;
+  for (let i = 0; i < 3; i++) {
+    const digit = mem[off + i] - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    code = code * 10 + digit;
+  }
+  return code;
+}

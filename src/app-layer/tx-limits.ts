@@ -1,0 +1,52 @@
+import { Counter } from '../metrics/counters.js';
+import type { Protocol } from './protocol.js';
+import { type Transactions, Tx, TxFlag } from './transactions.js';
+
+/** Ends transactions that are complete, and those there are too many of. Of one thread. */
+export class TxLimits {
+  private hand = 0;
+
+  /** `parsers`: by AppProto; `perSession`: most transactions of a flow; `spare`: room that is kept for a packet. */
+  constructor(
+    private readonly txs: Transactions,
+    private readonly parsers: readonly (Protocol | null)[],
+    private readonly perSession: number,
+    private readonly spare: number,
+    private readonly counters: Float64Array,
+  ) {}
+
+  closeComplete(session: number): void {
+    const { txs } = this;
+    const first = txs.first(session);
+    if (first < 0) return;
+    const parser = this.parsers[txs.words[first * Tx.Words + Tx.Proto]]!;
+    let excess = txs.length(session) - (parser.mostTransactions ?? this.perSession);
+    for (let tx = first; tx >= 0; tx = txs.behind(tx)) {
+      if (txs.isDone(tx)) txs.close(tx);
+      else if (excess > 0) this.evict(session, tx);
+      if (!txs.isOpen(tx)) excess--;
+    }
+  }
+
+  /** The table of transactions is nearly full: some of the oldest slots end, wherever they belong. */
+  makeRoom(): void {
+    const { txs } = this;
+    const { capacity, words } = txs;
+    for (let n = 0; n < capacity && txs.active - txs.endedCount > capacity - this.spare; n++) {
+      this.hand = this.hand + 1 < txs.used ? this.hand + 1 : 0;
+      if (txs.isOpen(this.hand)) this.evict(words[this.hand * Tx.Words + Tx.Session], this.hand);
+    }
+  }
+
+  /** Ends a transaction before it is complete; no record is made of it. */
+  private evict(session: number, tx: number): void {
+    const { txs } = this;
+    if (!txs.isOpen(tx)) return;
+    const at = tx * Tx.Words;
+    this.counters[Counter.AppTxsEvicted]++;
+    txs.words[at + Tx.Flags] |= TxFlag.Logged;
+    const parser = this.parsers[txs.words[at + Tx.Proto]]!;
+    if (parser.forget !== undefined) parser.forget(session, tx);
+    txs.close(tx);
+  }
+}

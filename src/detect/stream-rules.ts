@@ -1,0 +1,212 @@
+import { Counter } from '../metrics/counters.js';
+import { StreamTrait } from './stream-traits.js';
+
+/** Words of a block: the next one + 1, how many entries, the entries of two words. */
+const BLOCK = 16;
+const ENTRIES = (BLOCK - 2) / 2;
+/** Most blocks of a direction. */
+const MOST_BLOCKS = 8;
+
+/** Kinds of entries. */
+const WAITS = 0;
+const MATCHED = 1;
+
+/** Sequence number that nothing is: no entry. */
+export const NOT_MATCHED = Number.NEGATIVE_INFINITY;
+
+/**
+ * What rules on streams know of a direction of a flow. Ranks mean something with one set of rules only: see clear().
+ *
+ *   heads[line] ─► | next + 1 | count | (rank * 2 + kind, number) x 7 | ─► block ─► 0         line: flow slot * 2 + direction
+ *
+ *   waits      its literal was seen, what else it asks for was not: it is tried with each new piece, until bytes before the number
+ *              have left the window
+ *   matched    it does not look at bytes before the number again: the same bytes never match twice
+ *
+ * Only the block at the head has room. Without any the direction is scanned anew with each piece, as far as its window goes: nothing is
+ * missed, but a rule may match the same bytes again. Counted.
+ */
+export class StreamRules {
+  private readonly words: Int32Array;
+  private readonly heads: Int32Array;
+  /** 1: the whole window is to be scanned. */
+  private readonly rescan: Uint8Array;
+  private free = 0;
+  private end = 0;
+  /** Of the packet whose rules are noted: its line, the number behind its bytes, 1: it brings the stream's next bytes. */
+  private line = -1;
+  private number = 0;
+  private inOrder = 0;
+
+  constructor(
+    lines: number,
+    private readonly counters: Float64Array,
+    blocks = 16384,
+  ) {
+    this.words = new Int32Array(blocks * BLOCK);
+    this.heads = new Int32Array(lines);
+    this.rescan = new Uint8Array(lines);
+  }
+
+  /** A packet's rules will be noted; `number`: behind its last byte. What it does not deliver itself is scanned when it is delivered. */
+  begin(line: number, number: number, inOrder: boolean): void {
+    this.line = line;
+    this.number = number;
+    this.inOrder = inOrder ? 1 : 0;
+  }
+
+  /** A candidate that the packet alone does not satisfy. */
+  failed(rank: number, traits: number): void {
+    if (this.inOrder === 0 || (traits & (StreamTrait.Waits | StreamTrait.Only)) === 0) return;
+    if (!this.seen(this.line, rank, this.number)) this.add(this.line, rank * 2 + WAITS, this.number);
+  }
+
+  /** A rule that matches the packet. */
+  matched(rank: number): void {
+    this.match(this.line, rank, this.number);
+  }
+
+  isEmpty(line: number): boolean {
+    return this.heads[line] === 0;
+  }
+
+  /** Whether the whole window is to be scanned now; asked once for each piece. What waits will be found by that. */
+  takeRescan(line: number): boolean {
+    if (this.rescan[line] === 0) return false;
+    this.rescan[line] = 0;
+    return true;
+  }
+
+  /** Appends the ranks that wait to out[n ..) and forgets what is about bytes before number `start`; returns the new n. */
+  collect(line: number, start: number, out: Int32Array, n: number): number {
+    const { words } = this;
+    for (let block = this.heads[line]; block > 0; ) {
+      const at = (block - 1) * BLOCK;
+      const next = words[at];
+      // From the last: what takes the place of a removed one has been seen.
+      for (let i = words[at + 1] - 1; i >= 0; i--) {
+        const entry = at + 2 + 2 * i;
+        if (((words[entry + 1] - start) | 0) <= 0) this.remove(line, entry);
+        else if ((words[entry] & 1) === WAITS) out[n++] = words[entry] >> 1;
+      }
+      block = next;
+    }
+    return n;
+  }
+
+  /** The number from which the rule looks; NOT_MATCHED: any. */
+  from(line: number, rank: number): number {
+    const entry = this.find(line, rank * 2 + MATCHED);
+    return entry < 0 ? NOT_MATCHED : this.words[entry + 1];
+  }
+
+  /** The rule waits, until what came before `number` has left the window; if it waits already, that stands. */
+  wait(line: number, rank: number, number: number): void {
+    if (this.find(line, rank * 2 + WAITS) < 0) this.add(line, rank * 2 + WAITS, number);
+  }
+
+  /** The literal of the rule was found again, before `number`: if it waits, it waits on. */
+  seen(line: number, rank: number, number: number): boolean {
+    const entry = this.find(line, rank * 2 + WAITS);
+    if (entry < 0) return false;
+    this.words[entry + 1] = number;
+    return true;
+  }
+
+  /** The rule is done with what came before `number`. */
+  match(line: number, rank: number, number: number): void {
+    const waits = this.find(line, rank * 2 + WAITS);
+    if (waits >= 0) this.remove(line, waits);
+    const entry = this.find(line, rank * 2 + MATCHED);
+    if (entry < 0) this.add(line, rank * 2 + MATCHED, number);
+    else if (((number - this.words[entry + 1]) | 0) > 0) this.words[entry + 1] = number;
+  }
+
+  /** The direction begins anew, or ends. */
+  forget(line: number): void {
+    const { words } = this;
+    for (let block = this.heads[line]; block > 0; ) {
+      const at = (block - 1) * BLOCK;
+      const next = words[at];
+      words[at] = this.free;
+      this.free = block;
+      block = next;
+    }
+    this.heads[line] = 0;
+    this.rescan[line] = 0;
+  }
+
+  /** New rules: what was remembered of the old ones goes. */
+  clear(): void {
+    this.heads.fill(0);
+    this.rescan.fill(0);
+    this.free = 0;
+    this.end = 0;
+  }
+
+  private find(line: number, key: number): number {
+    const { words } = this;
+    for (let block = this.heads[line]; block > 0; ) {
+      const at = (block - 1) * BLOCK;
+      const end = at + 2 + 2 * words[at + 1];
+      for (let i = at + 2; i < end; i += 2) if (words[i] === key) return i;
+      block = words[at];
+    }
+    return -1;
+  }
+
+  private add(line: number, key: number, number: number): void {
+    const { words, heads } = this;
+    let at = (heads[line] - 1) * BLOCK;
+    if (heads[line] === 0 || words[at + 1] === ENTRIES) {
+      at = this.isFull(line) ? -1 : this.take();
+      if (at < 0) {
+        this.rescan[line] = 1;
+        this.counters[Counter.StreamRescans]++;
+        return;
+      }
+      words[at] = heads[line];
+      words[at + 1] = 0;
+      heads[line] = at / BLOCK + 1;
+    }
+    const entry = at + 2 + 2 * words[at + 1]++;
+    words[entry] = key;
+    words[entry + 1] = number;
+  }
+
+  /** The last entry of the head takes its place. */
+  private remove(line: number, entry: number): void {
+    const { words, heads } = this;
+    const head = heads[line];
+    const at = (head - 1) * BLOCK;
+    const last = at + 2 * words[at + 1]--;
+    words[entry] = words[last];
+    words[entry + 1] = words[last + 1];
+    if (words[at + 1] > 0) return;
+    heads[line] = words[at];
+    words[at] = this.free;
+    this.free = head;
+  }
+
+  private isFull(line: number): boolean {
+    let blocks = 0;
+    for (let block = this.heads[line]; block > 0; block = this.words[(block - 1) * BLOCK]) blocks++;
+    return blocks >= MOST_BLOCKS;
+  }
+
+  /** Offset of a block, or -1. */
+  private take(): number {
+    const block = this.free;
+    if (block > 0) {
+      this.free = this.words[(block - 1) * BLOCK];
+      return (block - 1) * BLOCK;
+    }
+    const at = this.end;
+    if (at + BLOCK > this.words.length) return -1;
+    this.end = at + BLOCK;
+    return at;
+  }
+}
+
+/** Most ranks that collect() gives. */
+export const MOST_STREAM_WAITING = MOST_BLOCKS * ENTRIES;
