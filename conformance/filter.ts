@@ -56,9 +56,12 @@ export function matches(match: { [key: string]: Json }, event: Json): boolean {
   return true;
 }
 
+const hasKey = (key: string, event: Json) => (findValue(key, event) ?? null) !== null;
+
 function fits(key: string, expected: Json, event: Json): boolean {
-  if (key === 'has-key') return (findValue(String(expected), event) ?? null) !== null;
-  if (key === 'not-has-key') return (findValue(String(expected), event) ?? null) === null;
+  // One key, or a list of which each counts.
+  if (key === 'has-key') return [expected].flat().every((name) => hasKey(String(name), event));
+  if (key === 'not-has-key') return ![expected].flat().some((name) => hasKey(String(name), event));
   const value = findValue(key, event);
   const suffix = SUFFIXES.find((one) => key.endsWith(one));
   if (suffix === undefined) return same(value, expected);

@@ -33,6 +33,8 @@ export interface AppLayerOptions {
   /** Connections that are expected: one table for the detecting threads of a process (Expectations.create). Absent: the thread's own. */
   expectations?: ArrayBuffer | SharedArrayBuffer;
   reassembly?: ReassemblyOptions;
+  /** Protocols whose flows are bypassed once their parser is done with them. */
+  bypass?: readonly AppProto[];
 }
 
 const REASSEMBLY: ReassemblyOptions = {
@@ -80,6 +82,7 @@ export class AppLayer implements StreamSink {
   private readonly finder: ProtocolFinder;
   private readonly expectations: Expectations;
   private readonly limits: TxLimits;
+  private readonly bypass: readonly AppProto[];
   /** The session whose transactions may be complete now; -1: none. */
   private touched = -1;
   /** Its flow's, while the flow's end is inspected. */
@@ -116,6 +119,7 @@ export class AppLayer implements StreamSink {
     this.parsers = Array.from({ length: AppProto.Count }, () => null);
     for (const spec of specs) this.parsers[spec.proto] = spec.make(frame);
     this.finder = new ProtocolFinder(flows, this.sessions, this.memory, this.order, this.parsers, this.expectations, specs);
+    this.bypass = options.bypass ?? [];
     this.limits = new TxLimits(this.txs, this.parsers, options.sessionTransactions ?? 256, PER_PACKET, counters);
   }
 
@@ -263,7 +267,7 @@ export class AppLayer implements StreamSink {
       for (let i = 0; i < txs.count; i++) events(txs.moments[2 * i]);
       for (let i = 0; i < txs.endedCount; i++) events(ended[i]);
     }
-    txs.count = 0;
+    txs.clearMoments();
     for (let i = 0; i < txs.dueCount; i++) {
       const at = due[i] * Tx.Words + Tx.Flags;
       if (sink === null || (words[at] & TxFlag.Logged) !== 0) continue;
@@ -284,6 +288,7 @@ export class AppLayer implements StreamSink {
    * flowEnded follow.
    */
   finish(slot: number): number {
+    this.finder.events = 0;
     const session = this.sessionOf(slot);
     if (session < 0) {
       if (this.hasUnseen(slot)) {
@@ -512,8 +517,7 @@ export class AppLayer implements StreamSink {
       this.leave(session);
       this.sessions.reset(session);
     }
-    this.flows.appProto[slot] = AppProto.Unknown;
-    this.flows.appProbe[slot] = 0;
+    this.finder.restart(slot);
   }
 
   /** The protocol is known: the parser gets what was kept of both directions. */
@@ -560,6 +564,7 @@ export class AppLayer implements StreamSink {
       return true;
     }
     if (result === Parsed.Failed) this.counters[Counter.AppErrors + words[at + Session.Proto]]++;
+    else if (this.bypass.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Encrypted;
     this.release(session, slot);
     return false;
   }

@@ -141,6 +141,8 @@ export const BUFFER_NAMES: readonly string[] = `
 
 /** Instances of buffers that a transaction may have several of, beside the first of each. */
 const MOST_INSTANCES = 8192;
+/** Farther in, all positions from the beginning are out of reach. */
+const MOST_BASE = 0x7fffffff;
 
 /**
  * Buffers of one transaction and direction: where each lies, in memory the addon knows by number. Valid until the next packet.
@@ -156,6 +158,8 @@ export class Buffers {
   readonly off = new Int32Array(BufferId.Count + MOST_INSTANCES);
   readonly len = new Int32Array(BufferId.Count + MOST_INSTANCES).fill(-1);
   readonly next = new Int32Array(BufferId.Count + MOST_INSTANCES).fill(-1);
+  /** Bytes that came before those shown (of a body, or a file): positions from the beginning count from there. */
+  readonly base = new Int32Array(BufferId.Count + MOST_INSTANCES);
   /** 1: its bytes were not there at an earlier moment of the transaction and direction. */
   readonly fresh = new Uint8Array(BufferId.Count);
   /** How many of that kind there are. */
@@ -169,21 +173,22 @@ export class Buffers {
   private end: number = BufferId.Count;
 
   /** `fresh` 0: at an earlier moment of this transaction and direction the same bytes were set already. */
-  set(id: BufferId, mem: Uint8Array, region: number, off: number, len: number, fresh = 1): void {
+  set(id: BufferId, mem: Uint8Array, region: number, off: number, len: number, fresh = 1, base = 0): void {
     this.mem[id] = mem;
     this.region[id] = region;
     this.off[id] = off;
     this.len[id] = len;
     this.next[id] = -1;
+    this.base[id] = base < MOST_BASE ? base : MOST_BASE;
     this.last[id] = id;
     this.count[id] = 1;
     this.fresh[id] = fresh;
   }
 
   /** One of several, behind those added before. All of them count as fresh. */
-  add(id: BufferId, mem: Uint8Array, region: number, off: number, len: number): void {
+  add(id: BufferId, mem: Uint8Array, region: number, off: number, len: number, base = 0): void {
     if (this.len[id] < 0) {
-      this.set(id, mem, region, off, len);
+      this.set(id, mem, region, off, len, 1, base);
       return;
     }
     const at = this.end;
@@ -197,6 +202,7 @@ export class Buffers {
     this.off[at] = off;
     this.len[at] = len;
     this.next[at] = -1;
+    this.base[at] = base < MOST_BASE ? base : MOST_BASE;
     this.next[this.last[id]] = at;
     this.last[id] = at;
     this.count[id]++;

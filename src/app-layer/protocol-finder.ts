@@ -231,6 +231,11 @@ export class ProtocolFinder {
     if (this.flows.appProtos[side] === AppProto.Unknown) this.flows.appProtos[side] = this.flows.appProto[slot];
   }
 
+  /** The flow begins anew. */
+  restart(slot: number): void {
+    this.change(slot, AppProto.Unknown, AppProto.Unknown);
+  }
+
   /** The flow changes its protocol: to `agreed`, or (Unknown) to whatever comes. */
   change(slot: number, from: AppProto, agreed: AppProto): void {
     const { flows } = this;

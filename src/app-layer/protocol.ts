@@ -65,6 +65,8 @@ export interface Protocol {
   select(tx: number, direction: number, buffers: Buffers): void;
   /** Writes the transaction's EVE record (the inside of the object of its name). In the packet that ends it, or at the flow's end. */
   record(tx: number, writer: RecordWriter): void;
+  /** The same for alerts on the transaction. Absent: as record. */
+  alertRecord?(tx: number, writer: RecordWriter): void;
   /** Whose record it is: 1 when it is told from the server's side. Absent: always the client's. */
   side?(tx: number): number;
   /** The transaction is not complete and ends with this packet (its session has too many): the session knows its number no more. */

@@ -23,7 +23,7 @@ import { SMTP_NAMES } from './smtp/record.js';
 import { SmtpProtocol } from './smtp/smtp.js';
 import { SSH_NAMES } from './ssh/eve.js';
 import { SshProtocol } from './ssh/ssh.js';
-import { TLS_NAMES } from './tls/eve.js';
+import { TLS_NAMES, type TlsEveOptions } from './tls/eve.js';
 import { TlsProtocol } from './tls/tls.js';
 import { type Transactions, Tx } from './transactions.js';
 
@@ -51,10 +51,13 @@ export interface ProtocolChoice {
 /** What a configuration says of the parsers. Plain data. */
 export interface AppOptions {
   protocols?: Readonly<Record<string, ProtocolChoice>>;
+  /** Names of those whose flows are inspected no more once both sides encrypt. */
+  bypass?: readonly string[];
   http?: HttpLimits;
   ftp?: FtpOptions;
   smtp?: SmtpOptions;
   dnsEve?: DnsEveOptions;
+  tlsEve?: TlsEveOptions;
   /** What EVE's fileinfo is to say of each file. */
   files?: FileWants;
 }
@@ -89,7 +92,7 @@ const ALL: readonly ProtocolSpec[] = [
     ports: [443],
     names: TLS_NAMES,
     eventWord: Tx.Parser + 1,
-    make: ({ sessions, txs, counters }) => new TlsProtocol(sessions, txs, counters),
+    make: ({ sessions, txs, counters }, options) => new TlsProtocol(sessions, txs, counters, { eve: options?.tlsEve }),
   },
   {
     proto: AppProto.Ssh,

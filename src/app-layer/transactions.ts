@@ -44,6 +44,8 @@ export const enum TxFlag {
   Logged = 1,
   /** What rules it waits for could not be remembered: all its buffers are scanned at each moment. */
   Rescan = 2,
+  /** << direction: this packet has brought a moment. */
+  Moment = 4,
 }
 
 /** Transactions.life */
@@ -116,8 +118,7 @@ export class Transactions {
     else return -1;
     const { words } = this;
     const at = tx * Tx.Words;
-    // Quicker than fill by half: a flow may open thousands with a packet.
-    for (let i = at; i < at + Tx.Words; i++) words[i] = 0;
+    words.fill(0, at, at + Tx.Words);
     words[at + Tx.Session] = session;
     words[at + Tx.Next] = -1;
     words[at + Tx.Id] = id;
@@ -234,19 +235,28 @@ export class Transactions {
     this.words[at + Tx.Kept] = 0;
   }
 
+  /** What the packet brought has been inspected. */
+  clearMoments(): void {
+    const { moments, words } = this;
+    for (let i = 0; i < this.count; i++) words[moments[2 * i] * Tx.Words + Tx.Flags] &= ~(TxFlag.Moment | (TxFlag.Moment << 1));
+    this.count = 0;
+  }
+
   /** A new packet: what ended with the one before goes. */
   begin(): void {
+    this.clearMoments();
     this.clearEnded();
-    this.count = 0;
     this.dueCount = 0;
   }
 
   /** The transaction has something new to inspect in that direction. False: no room for more in this packet. */
   moment(tx: number, direction: number): boolean {
-    const { moments } = this;
+    const { moments, words } = this;
     const n = this.count;
-    if (n > 0 && moments[2 * n - 2] === tx && moments[2 * n - 1] === direction) return true;
+    const flags = tx * Tx.Words + Tx.Flags;
+    if ((words[flags] & (TxFlag.Moment << direction)) !== 0) return true;
     if (2 * n + 2 > moments.length) return false;
+    words[flags] |= TxFlag.Moment << direction;
     moments[2 * n] = tx;
     moments[2 * n + 1] = direction;
     this.count = n + 1;

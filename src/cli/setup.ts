@@ -1,5 +1,6 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { openMagic } from '../app-layer/files/magic.js';
 import { checkAfPacket, idsEntry, resolveThreads } from '../config/af-packet.js';
 import type { Config } from '../config/config.js';
 import { expandGlob, isGlob } from '../config/glob.js';
@@ -58,6 +59,7 @@ export function prepare(flags: Flags): Prepared {
   if (flags.checksums !== '') config.stream.checksumValidation = config.stream.checksumKeywords = flags.checksums === 'all';
   if (flags.ruleProfile) config.ruleProfile ??= DEFAULT_RULE_PROFILE;
   if (liveSources(flags).length > 0) chooseSources(flags, config, engine);
+  if (config.appLayer?.files?.magic === true) openMagic('force-magic of an eve-log');
   return { config, engine, warnings, tree: loaded.tree, ruleFiles: resolveRuleFiles(flags, config, warnings) };
 }
 

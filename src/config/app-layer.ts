@@ -57,14 +57,20 @@ const htp = section(
 );
 
 /** What the parsers are told of `app-layer.protocols` (user guide, "Suricata.yaml"). Throws SluiceError SLUICE_CONFIG. */
-export function readAppLayer(context: Context, portGroups: Record<string, string>, dnsEve?: DnsEveOptions, smtpEve?: SmtpEveOptions): AppOptions {
+export function readAppLayer(
+  context: Context,
+  portGroups: Record<string, string>,
+  dnsEve?: DnsEveOptions,
+  smtpEve?: SmtpEveOptions,
+): AppOptions {
   const protocols: Record<string, ProtocolChoice> = {};
   for (const proto of PARSED) {
     const name = APP_PROTO_NAMES[proto];
     const found = readProtocol(context, name, portGroups);
     if (found !== undefined) protocols[name] = found;
   }
-  return { protocols, http: readHttp(context), ftp: readFtp(context), smtp: readSmtp(context, smtpEve), dnsEve };
+  const bypass = ENCRYPTED.filter((name) => readEncryption(context, name) === 'bypass');
+  return { protocols, bypass, http: readHttp(context), ftp: readFtp(context), smtp: readSmtp(context, smtpEve), dnsEve };
 }
 
 /**
@@ -104,6 +110,14 @@ function readHttp(context: Context): HttpLimits {
     responseBody: read['response-body-limit'] || GB,
     layers: read['response-body-decompress-layer-limit'],
   };
+}
+
+/** Protocols that end in encryption. */
+const ENCRYPTED = ['tls', 'ssh'];
+
+/** `encryption-handling` (user guide, "Encrypted traffic"): `default` is the older word for track-only. */
+function readEncryption(context: Context, name: string): string {
+  return context.read([...PROTOCOLS, name, 'encryption-handling'], choice('track-only', ['track-only', 'default', 'bypass', 'full']));
 }
 
 function readFtp(context: Context): FtpOptions {

@@ -3,6 +3,7 @@
  * which dns messages. Parsers make one form of record for all logs: the widest that any of them wants.
  */
 import { DNS_EVE_DEFAULTS, type DnsEveOptions } from '../app-layer/dns/options.js';
+import type { TlsEveOptions } from '../app-layer/tls/eve.js';
 import type { Context } from './context.js';
 import { section, texts, truth } from './values.js';
 
@@ -16,7 +17,13 @@ const TLS_NAMES: Readonly<Record<string, string>> = { issuer: 'issuerdn', not_be
 const TLS_CLIENT = ['client_certificate', 'client_chain'];
 
 const http = section({ extended: truth(false) }, ['enabled', 'custom', 'dump-all-headers', 'xff']);
-const tls = section({ extended: truth(false), custom: texts('names of fields'), ja4: truth(true) }, ['enabled', 'session-resumption', 'ja3', 'ja3s', 'ja4s']);
+const tls = section({ extended: truth(false), custom: texts('names of fields'), ja4: truth(true) }, [
+  'enabled',
+  'session-resumption',
+  'ja3',
+  'ja3s',
+  'ja4s',
+]);
 
 /** By type, the fields wanted; a type that is not there: all. */
 export function readFields(context: Context, path: (type: string) => string[] | undefined): Record<string, string[]> {
@@ -35,6 +42,30 @@ export function readFields(context: Context, path: (type: string) => string[] | 
   return fields;
 }
 const NOWHERE = ['outputs', ''];
+
+/** What the log at that place (of its `tls`) wants that only `custom` brings; undefined: nothing. */
+export function readTlsEve(context: Context, path: string[]): TlsEveOptions | undefined {
+  const custom = context.read([...path, 'custom'], texts('names of fields'));
+  const options = {
+    certificate: custom.includes('certificate'),
+    chain: custom.includes('chain'),
+    clientCertificate: custom.includes('client_certificate'),
+    clientChain: custom.includes('client_chain'),
+  };
+  return Object.values(options).includes(true) ? options : undefined;
+}
+
+/** All that any of them wants. */
+export function widestTls(all: readonly TlsEveOptions[]): TlsEveOptions | undefined {
+  if (all.length < 2) return all[0];
+  const any = (of: (one: TlsEveOptions) => boolean) => all.some(of);
+  return {
+    certificate: any((one) => one.certificate),
+    chain: any((one) => one.chain),
+    clientCertificate: any((one) => one.clientCertificate),
+    clientChain: any((one) => one.clientChain),
+  };
+}
 
 /** The options by which every log finds what it wants in the records; `version` is the first one's. */
 export function widestDns(all: readonly DnsEveOptions[]): DnsEveOptions | undefined {

@@ -213,6 +213,8 @@ export interface StreamConfig {
   midstream: boolean;
   midstreamPolicy: ExceptionPolicy;
   asyncOneside: boolean;
+  /** A flow is inspected no more once a direction has reached reassembly.depth. */
+  bypass?: boolean;
   reassembly: ReassemblyConfig;
 }
 

@@ -105,7 +105,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
   );
   const reputationPath = one<string>('default-reputation-path', text());
   const aside = (key: string, fallback: string) => besideConfig(one<string>(key, text(fallback)), file);
-  const { outputs, dnsEve, smtpEve, files } = readOutputs(context);
+  const { outputs, dnsEve, tlsEve, smtpEve, files } = readOutputs(context);
   const packetPolicy = (own: ExceptionPolicy | undefined) => asPacketPolicy(own ?? exceptionPolicy);
   const config: Config = {
     file,
@@ -152,6 +152,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
       midstream: stream.midstream,
       midstreamPolicy: midstreamPolicy(context, stream['midstream-policy'], exceptionPolicy, stream.midstream),
       asyncOneside: stream['async-oneside'],
+      bypass: stream.bypass,
       reassembly: readReassembly(context),
     },
     defrag: {
@@ -173,7 +174,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     ruleProfile: readRuleProfile(context),
     pcre: { matchLimit: pcre['match-limit'], matchLimitRecursion: pcre['match-limit-recursion'] },
     datasets: readDatasets(context, file),
-    appLayer: { ...readAppLayer(context, vars.portGroups, dnsEve, smtpEve), ...(files && { files }) },
+    appLayer: { ...readAppLayer(context, vars.portGroups, dnsEve, smtpEve), ...(tlsEve && { tlsEve }), ...(files && { files }) },
     sluice: {
       workers: sluice.workers === 0 ? threading.workers : sluice.workers,
       gso: sluice.gso,

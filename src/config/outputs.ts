@@ -4,8 +4,9 @@ import type { DnsEveOptions } from '../app-layer/dns/options.js';
 import type { FileWants } from '../app-layer/files/files.js';
 import { HASH_NAMES } from '../app-layer/files/hashes.js';
 import type { SmtpEveOptions } from '../app-layer/smtp/options.js';
+import type { TlsEveOptions } from '../app-layer/tls/eve.js';
 import { readDnsEve } from './app-layer.js';
-import { readFields, widestDns } from './app-views.js';
+import { readFields, readTlsEve, widestDns, widestTls } from './app-views.js';
 import type { EveConfig, OutputsConfig } from './config.js';
 import type { Context } from './context.js';
 import { EVE_TYPES_UNUSED, OUTPUTS_UNUSED } from './known-keys.js';
@@ -43,6 +44,7 @@ function isEnabled(entry: Entry, fallback: boolean): boolean {
 export function readOutputs(context: Context): {
   outputs: OutputsConfig;
   dnsEve?: DnsEveOptions;
+  tlsEve?: TlsEveOptions;
   smtpEve?: SmtpEveOptions;
   files?: FileWants;
 } {
@@ -87,7 +89,17 @@ export function readOutputs(context: Context): {
     context.warnings.push(`outputs: dns records have one version in all eve-logs: ${dns[0].version}, that of the first`);
   const first = eves.find((entry) => isEnabled(entry, false));
   const smtp = first && entries(context, [...first.path, 'types']).find(({ name }) => name === 'smtp');
-  return { outputs, dnsEve: widestDns(dns), smtpEve: smtp && readSmtpEve(context, smtp.path), files: filesWanted(context, eves) };
+  const tls = eves
+    .filter((entry) => isEnabled(entry, false))
+    .flatMap((entry) => entries(context, [...entry.path, 'types']).filter(({ name }) => name === 'tls'))
+    .flatMap(({ path }) => readTlsEve(context, path) ?? []);
+  return {
+    outputs,
+    dnsEve: widestDns(dns),
+    tlsEve: widestTls(tls),
+    smtpEve: smtp && readSmtpEve(context, smtp.path),
+    files: filesWanted(context, eves),
+  };
 }
 
 /** What the `files` records of the eve-logs that are on say of each file; the parser finds it out for all of them. */

@@ -67,13 +67,13 @@ export const stream = section(
     midstream: truth(false),
     'midstream-policy': policy(),
     'async-oneside': truth(false),
+    bypass: truth(false),
   },
   [
     // Read in reassembly.ts.
     'reassembly',
     'prealloc-sessions',
     'max-sessions',
-    'bypass',
     'drop-invalid',
     'max-synack-queued',
     'max-syn-queued',

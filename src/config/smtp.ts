@@ -48,7 +48,7 @@ const NAMES = HEADERS.slice(0, KEPT_HEADERS).map((name) => String.fromCharCode(.
 /** `types: - smtp: {extended, custom, md5}` of an eve-log. */
 export function readSmtpEve(context: Context, path: readonly string[]): SmtpEveOptions {
   const node = context.find(path);
-  if (node === undefined || node.value !== undefined) return SMTP_EVE_OPTIONS;
+  if (node === undefined || node.children.size === 0) return SMTP_EVE_OPTIONS;
   const read = context.read(path, eve);
   const custom = read.custom.map((name) => name.toLowerCase().replaceAll('_', '-')).filter((name) => NAMES.includes(name));
   return {

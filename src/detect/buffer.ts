@@ -56,7 +56,7 @@
 import type { Base64Option, ByteExtractOption, ByteMathOption, ContentOption, PcreOption } from '../rules/byte-option.js';
 import { comparison, extracted, jump, moved, operand, result, type Value, type Variables, withNumber } from './byte-tests.js';
 import { decode64, MAX_BASE64 } from './byte-values.js';
-import { chainsOf, defined, moves, presence, single, type Test, unbounded, variablesOf, window } from './chains.js';
+import { chainsOf, defined, lastStart, moves, presence, single, type Test, unbounded, variablesOf, window } from './chains.js';
 import { Code, num } from './codegen.js';
 import { condition } from './conditions.js';
 import { search, stands } from './contents.js';
@@ -68,6 +68,8 @@ export interface BufferSource {
   region: string;
   off: string;
   len: string;
+  /** How many bytes came before `off`, which are not shown any more; absent: none ever. */
+  base?: string;
 }
 
 /** What the tests of a rule share. */
@@ -92,6 +94,8 @@ export function setterNames(tests: readonly Test[], prefix: string): Map<Test, s
 /** Emits code that returns 0 from the rule's function unless all tests hold. Declares mem, o and end. */
 export function emitBuffer(context: EmitContext, source: BufferSource, tests: Test[]): void {
   context.code.line(`const mem = ${source.mem}, o = ${source.off}, end = o + ${source.len};`);
+  const last = lastStart(tests);
+  if (source.base !== undefined && last < Number.POSITIVE_INFINITY) context.code.line(`if (${source.base} > ${num(last)}) return 0;`);
   const chains = chainsOf(tests);
   for (let c = 0; c < chains.length; c++) new ChainEmitter(context, source.region, chains[c].tests, c).emit();
 }

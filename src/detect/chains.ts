@@ -144,6 +144,18 @@ export function minimumLength(tests: readonly Test[]): number {
   return length;
 }
 
+/** The last place, from the beginning of the buffer, where a content that must stand near it can begin; Infinity: none must. */
+export function lastStart(tests: readonly Test[]): number {
+  let last = Number.POSITIVE_INFINITY;
+  for (const t of tests) {
+    if (t.kind !== 'content' || t.negated || isRelative(t)) continue;
+    if (t.startswith) last = 0;
+    else if (typeof t.depth === 'number' && typeof (t.offset ?? 0) === 'number')
+      last = Math.min(last, ((t.offset ?? 0) as number) + t.depth - t.pattern.length);
+  }
+  return Math.max(last, 0);
+}
+
 function needed(t: Test): number {
   switch (t.kind) {
     case 'content':

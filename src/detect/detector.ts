@@ -253,8 +253,8 @@ export class Detector {
       if (rank === previous) continue;
       previous = rank;
       const traits = stream[rank];
-      if ((traits & StreamTrait.Only) !== 0) {
-        if (notes !== null) notes.failed(rank, traits);
+      if ((traits & StreamTrait.Only) !== 0 || (notes !== null && notes.leavesToStream(traits))) {
+        if (notes !== null) notes.failed(rank, traits | StreamTrait.Only);
         continue;
       }
       if (!precheck.passes(rank, p)) {

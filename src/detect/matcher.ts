@@ -141,7 +141,7 @@ function bufferSource(
 /** One of the transaction's buffers, by its place in Buffers. */
 function instanceSource(at: string): BufferSource {
   const of = (field: string) => `x.buffers.${field}[${at}]`;
-  return { mem: of('mem'), region: of('region'), off: of('off'), len: of('len') };
+  return { mem: of('mem'), region: of('region'), off: of('off'), len: of('len'), base: of('base') };
 }
 
 /** BufferId of a buffer that a transaction may have several of; -1: any other. */

@@ -52,9 +52,14 @@ export class StreamDetector {
       }
     }
     if (group.stream !== null) n = detector.distinct(group.stream.collect(p, out, n));
-    if (rules.isEmpty(line)) return n;
-    for (let i = 0; i < n; i++) rules.seen(line, out[i], end);
-    return rules.collect(line, (end - (to - from)) | 0, out, n);
+    // Most are rules on packets, or on the stream's beginning.
+    const { stream } = detector;
+    const not = windows.begins === 1 ? 0 : StreamTrait.Anchored;
+    let kept = 0;
+    for (let i = 0; i < n; i++) if (stream[out[i]] !== 0 && (stream[out[i]] & not) === 0) out[kept++] = out[i];
+    if (rules.isEmpty(line)) return kept;
+    for (let i = 0; i < kept; i++) rules.seen(line, out[i], end);
+    return rules.collect(line, (end - (to - from)) | 0, out, kept);
   }
 
   /** Number of rules that match, of the n candidates: see Detector.matches. `p` becomes a packet with the window as its payload. */
@@ -70,7 +75,7 @@ export class StreamDetector {
     for (let i = 0; i < n; i++) {
       const rank = candidates[i];
       const traits = stream[rank];
-      if (rank === previous || traits === 0) continue;
+      if (rank === previous) continue;
       previous = rank;
       const since = rules.from(line, rank);
       let skip = 0;

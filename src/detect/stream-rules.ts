@@ -33,10 +33,12 @@ export class StreamRules {
   private readonly rescan: Uint8Array;
   private free = 0;
   private end = 0;
-  /** Of the packet whose rules are noted: its line, the number behind its bytes, 1: it brings the stream's next bytes. */
+  /** Of the packet whose rules are noted: its line, the number behind its bytes, the traits of rules that wait; 1: the window begins with the stream. */
   private line = -1;
   private number = 0;
-  private inOrder = 0;
+  private kept = 0;
+  private fromStart = 0;
+  private isInline = true;
 
   constructor(
     lines: number,
@@ -49,15 +51,26 @@ export class StreamRules {
   }
 
   /** A packet's rules will be noted; `number`: behind its last byte. What it does not deliver itself is scanned when it is delivered. */
-  begin(line: number, number: number, inOrder: boolean): void {
+  begin(line: number, number: number, inOrder: boolean, fromStart: boolean, isInline: boolean): void {
+    this.isInline = isInline;
     this.line = line;
     this.number = number;
-    this.inOrder = inOrder ? 1 : 0;
+    // At another place in the stream than in the packet an anchored rule may match.
+    this.kept = inOrder ? StreamTrait.Waits | StreamTrait.Only | StreamTrait.Anchored : 0;
+    this.fromStart = fromStart ? 1 : 0;
+  }
+
+  /**
+   * A listener leaves rules on streams to the stream: bytes count when they are acknowledged, and only those that are. Rules that ask
+   * for a place look at packets, too, as in Suricata.
+   */
+  leavesToStream(traits: number): boolean {
+    return !this.isInline && (traits & (StreamTrait.Stream | StreamTrait.Anchored)) === StreamTrait.Stream;
   }
 
   /** A candidate that the packet alone does not satisfy. */
   failed(rank: number, traits: number): void {
-    if (this.inOrder === 0 || (traits & (StreamTrait.Waits | StreamTrait.Only)) === 0) return;
+    if ((traits & this.kept) === 0 || ((traits & StreamTrait.Anchored) !== 0 && this.fromStart === 0)) return;
     if (!this.seen(this.line, rank, this.number)) this.add(this.line, rank * 2 + WAITS, this.number);
   }
 

@@ -54,6 +54,8 @@ export const enum FlowFlag {
   /** What the direction speaks is known since its last packet. */
   ProtoFoundTs = 1 << 15,
   ProtoFoundTc = 1 << 16,
+  /** Both sides encrypt, and such flows are to be bypassed: with the next data. */
+  Encrypted = 1 << 17,
 }
 
 /** Places in FlowTable.appProtos: AppProtos, 0 where there is none. EVE: `app_proto_ts`, `_tc`, `_orig`, `_expected`. */

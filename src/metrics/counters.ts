@@ -160,12 +160,20 @@ export const enum Counter {
   /** Data connections of FTP that were announced; of those, pushed out by others before they came. */
   AppExpectations,
   AppExpectationsLost,
+  /** Now: bytes that transactions of FTP keep, at most. */
+  FtpMemuse,
   /** Pieces of streams that were inspected with what came before them. */
   StreamPieces,
   /** Times a direction had more rules waiting than are remembered: its whole window is scanned. */
   StreamRescans,
   /** Directions that found no window, or no large one: less of what came before is seen. */
   StreamWindowsRefused,
+  // gauges, set once a second: bytes in use; percent of the memcap that is nearest to its end (flow, reassembly, defragmentation)
+  ReassemblyMemuse,
+  DefragMemuse,
+  MemcapPressure,
+  /** The most there was. */
+  MemcapPressureMax,
   Count,
 }
 

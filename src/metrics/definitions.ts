@@ -186,6 +186,28 @@ export const DEFINITIONS: readonly Definition[] = [
   one('detect', 'invalid_packets_total', Counter.Invalid, 'Packets with a malformed header.'),
   one('detect', 'flows_active', Counter.FlowsActive, 'Flows in the table now.', 'gauge'),
   one('detect', 'flow_memory_bytes', Counter.FlowMemuse, 'Memory the flow table uses, to compare with flow.memcap.', 'gauge'),
+  one('detect', 'ftp_memory_bytes', Counter.FtpMemuse, 'Commands and replies that transactions of FTP keep, at most.', 'gauge'),
+  one(
+    'detect',
+    'reassembly_memory_bytes',
+    Counter.ReassemblyMemuse,
+    'Memory that TCP reassembly uses, to compare with stream.reassembly.memcap.',
+    'gauge',
+  ),
+  one(
+    'detect',
+    'defrag_memory_bytes',
+    Counter.DefragMemuse,
+    'Memory that IP defragmentation uses, to compare with defrag.memcap.',
+    'gauge',
+  ),
+  one(
+    'detect',
+    'memcap_pressure',
+    Counter.MemcapPressure,
+    'How full, in percent, the fullest of flow.memcap, stream.reassembly.memcap and defrag.memcap is. At 100 the exception policies decide: raise that memcap.',
+    'gauge',
+  ),
   one('detect', 'flows_created_total', Counter.FlowsTotal, 'Flows seen since the start.'),
   one(
     'detect',

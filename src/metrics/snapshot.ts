@@ -35,7 +35,7 @@ export interface LatencySummary {
 let histograms: typeof hdr | undefined;
 
 /** Counters that are a maximum, not a sum. */
-const MAXIMA = new Set<number>([Counter.MaxWireLen]);
+const MAXIMA = new Set<number>([Counter.MaxWireLen, Counter.MemcapPressure, Counter.MemcapPressureMax]);
 const BUCKET_TOPS = Array.from({ length: LATENCY_BUCKETS }, (_, i) => latencyBucketTop(i));
 /** No latency above this is told apart: 2^31 ns, the largest latencyBucket() takes. */
 const MAX_NS = 2 ** 31;

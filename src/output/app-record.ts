@@ -144,6 +144,11 @@ export function fileRecordJson(bytes: Buffer): string {
   return new RecordReader(FILE_NAMES, bytes).read();
 }
 
+/** `[{...}]`: the files of an alert; '' for bytes that are none. */
+export function alertFilesJson(bytes: Buffer): string {
+  return bytes.length === 0 ? '' : new RecordReader(FILE_NAMES, bytes).readArray();
+}
+
 class RecordReader {
   /** The field of RecordNames.beside, once the record was read. */
   beside = '';
@@ -158,6 +163,11 @@ class RecordReader {
   read(): string {
     const inside = this.items(false, 0);
     return inside === null || this.at !== this.bytes.length ? '' : `{${inside}}`;
+  }
+
+  readArray(): string {
+    const inside = this.items(true, 0);
+    return inside === null || this.at !== this.bytes.length ? '' : `[${inside}]`;
   }
 
   /** The items up to the End of this object or array, or the end of the bytes at the top. null: damaged. */

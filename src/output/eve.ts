@@ -8,7 +8,7 @@ import { APP_PROTO_NAMES, AppProto } from '../app-layer/buffers.js';
 import type { EveConfig } from '../config/config.js';
 import { REASON_NAMES } from '../ring/verdict.js';
 import type { Rule } from '../rules/rule.js';
-import { appRecordBeside, appRecordJson, appRecordType, fileRecordJson } from './app-record.js';
+import { alertFilesJson, appRecordBeside, appRecordJson, appRecordType, fileRecordJson } from './app-record.js';
 import { dnsView, wantedFields } from './app-view.js';
 import { appProto, community, flowCounts, hasPorts, hex, iface, isIcmp, json, state, trailer, vlans } from './eve-parts.js';
 import { alertObject, alertVerdict, verdict } from './eve-rule.js';
@@ -23,7 +23,9 @@ export function eveAlert(e: EventRecord, rule: Rule, config: EveConfig, source: 
   s += `,"alert":${alertObject(e, rule, config, e.action)}`;
   if (config.alert.verdict && e.verdict !== EventVerdict.None) s += `,"verdict":${alertVerdict(e)}`;
   if ((e.has & Has.Outer) !== 0) s += tunnel(e);
-  if (config.alert.appLayer !== false && e.app.length > 0) s += appObject(e, true);
+  if (config.alert.appLayer !== false && e.app.length > 0) s += appObject(e);
+  const files = config.alert.appLayer === false ? '' : alertFilesJson(e.files);
+  if (files !== '') s += `,"files":${files}`;
   if ((e.has & Has.Flow) !== 0) {
     s += `${appProto(e)},"direction":"${direction(e)}"`;
     if (config.alert.flow) s += `,"flow":{${flowCounts(e)}${flowTuple(e)}}`;
@@ -44,9 +46,10 @@ export function eveApp(e: EventRecord, config: EveConfig, source: string): strin
   const type = appRecordType(e.appProto);
   let object = appRecordJson(e.appProto, e.app, wantedFields(type, config));
   if (type === 'dns' && config.dns !== undefined && object !== '') object = dnsView(object, config.dns);
-  if (object === '' || object === '{}') return '';
+  const beside = appRecordBeside(e.appProto, e.app);
+  if (object === '' || (object === '{}' && beside === '')) return '';
   const id = WITHOUT_TX_ID.has(type) ? '' : `,"tx_id":${e.txId}`;
-  return `${header(e, type, config, source)}${id},"${type}":${object}${trailer(config, source)}}`;
+  return `${header(e, type, config, source)}${id},"${type}":${object}${beside}${trailer(config, source)}}`;
 }
 
 /** A file; '' for bytes that are no record of one. */
@@ -54,18 +57,17 @@ export function eveFile(e: EventRecord, config: EveConfig, source: string): stri
   const file = e.packet.length === 0 ? '' : fileRecordJson(e.packet);
   if (file === '') return '';
   // As in Suricata: what it would say of FTP-DATA, the file says.
-  const object = e.appProto === AppProto.FtpData ? '' : appObject(e, false);
+  const object = e.appProto === AppProto.FtpData ? '' : appObject(e);
   return `${header(e, 'fileinfo', config, source)}${object}${appProto(e)},"fileinfo":${file}${trailer(config, source)}}`;
 }
 
-/** `,"http":{...}`. In alerts of DNS version 2 of the records puts the query in a list, the answer in an object of its own. */
-function appObject(e: EventRecord, inAlert: boolean): string {
+/** `,"http":{...}`. */
+function appObject(e: EventRecord): string {
   const object = appRecordJson(e.appProto, e.app);
   const beside = appRecordBeside(e.appProto, e.app);
   if (object === '' || (object === '{}' && beside === '')) return '';
   const type = appRecordType(e.appProto);
-  if (!inAlert || type !== 'dns' || object.startsWith('{"version":3')) return `,"${type}":${object}${beside}`;
-  return object.includes('"type":"answer"') ? `,"dns":{"answer":${object}}` : `,"dns":{"query":[${object}]}`;
+  return `,"${type}":${object}${beside}`;
 }
 
 /** An event of a packet, of a flow's protocol or of a transaction. */

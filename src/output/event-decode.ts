@@ -106,6 +106,8 @@ export class EventRecord {
   app: Buffer = EMPTY;
   /** What rules have left on the flow: see state-record.ts. */
   remembered: Buffer = EMPTY;
+  /** Files of the transaction that an alert is about: see alertFilesJson. */
+  files: Buffer = EMPTY;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -195,7 +197,8 @@ export function decodeEvent(bytes: Uint8Array, view: DataView, at: number, lengt
   const packet = view.getUint32(at + At.PacketLen, true);
   const app = view.getUint32(at + At.AppLen, true);
   const state = view.getUint32(at + At.StateLen, true);
-  if (At.Bytes + payload + packet + app + state > length) return false;
+  const files = view.getUint32(at + At.FilesLen, true);
+  if (At.Bytes + payload + packet + app + state + files > length) return false;
   if (type >= EventType.App && ((out.has & Has.Flow) === 0 || out.ipVersion === 0)) return false;
   const start = at + At.Bytes;
   out.payload = payload === 0 ? EMPTY : Buffer.from(bytes.slice(start, start + payload));
@@ -204,6 +207,8 @@ export function decodeEvent(bytes: Uint8Array, view: DataView, at: number, lengt
   out.app = app === 0 ? EMPTY : Buffer.from(bytes.slice(appStart, appStart + app));
   const stateStart = appStart + app;
   out.remembered = state === 0 ? EMPTY : Buffer.from(bytes.slice(stateStart, stateStart + state));
+  const filesStart = stateStart + state;
+  out.files = files === 0 ? EMPTY : Buffer.from(bytes.slice(filesStart, filesStart + files));
   return true;
 }
 

@@ -36,8 +36,8 @@
  *        |                                   (280..291)      | (292)  | (293)  |
  *   294  | policy | origin |
  *   296  | appLen (u32)                      | stateLen (u32)                    |
- *   304  | expectd| 0                                                         |
- *   312  | payload bytes, then packet bytes, then the transaction's record (app-record.ts), then the flow's state (state-record.ts)
+ *   304  | expectd| 0                        | filesLen (u32)                    |
+ *   312  | payload bytes, then packet bytes, then the transaction's record (app-record.ts), then the flow's state (state-record.ts), the files (alertFilesJson)
  *
  * ALERT uses all of it; DROP has no payload; FLOW has the Ethernet addresses of both sides there, when they are logged (flow-macs.ts); ANOMALY names a decode or stream event, PACKET is a tagged packet: neither has a rule; FLOW has the tuple of the flow in the packet fields, the
  * moment of writing in tsSec/tsNsec, and no rule. Without Has.Flow the bytes 128..227 and 267 mean nothing,
@@ -154,6 +154,8 @@ export const enum At {
   AppLen = 296,
   StateLen = 300,
   AppProtoExpected = 304,
+  /** ALERT: bytes of the record of the files behind all else. */
+  FilesLen = 308,
   Bytes = 312,
 }
 

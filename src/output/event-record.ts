@@ -32,6 +32,9 @@ const ANOMALY_BYTES = 32;
 /** Drops already reported per flow and direction: direct-mapped, so a collision costs one record too many. */
 const DROP_LOGGED = 8192;
 
+/** An alert names so many files of its transaction. */
+const MOST_ALERT_FILES = 16;
+
 /**
  * Writes event records into a worker's ring. Nothing is allocated per call; a full ring counts
  * Counter.EventsLost and returns.
@@ -60,6 +63,7 @@ export class EventEncoder extends RecordFields {
   private readonly appTypes = new Uint8Array(AppProto.Count);
   private readonly appAlerts: boolean;
   private readonly files: boolean;
+  private txFiles: Files | null = null;
   private readonly fileRecord = new AppRecordWriter();
   /** For the records of transactions that end with a flow. */
   private readonly appRoom: number;
@@ -113,7 +117,8 @@ export class EventEncoder extends RecordFields {
     const app = this.txParser === null ? 0 : this.appRecord();
     const link = packet === 0 || p.defragged === 0 ? 0 : Math.min(p.linkHeaderLen, MAX_PACKET_BYTES - packet);
     const state = this.stateOf(p.flow);
-    const at = this.ring.reserve(At.Bytes + payload + link + packet + app + state);
+    const files = this.txParser === null ? 0 : this.alertFiles(p.direction);
+    const at = this.ring.reserve(At.Bytes + payload + link + packet + app + state + files);
     if (at < 0) {
       this.counters[Counter.EventsLost]++;
       return;
@@ -135,12 +140,17 @@ export class EventEncoder extends RecordFields {
     if (packet > 0) this.copy(p.mem, p.off, packet, to);
     if (this.txParser !== null) this.appPart(at, this.txParser.proto, this.txId, to + packet, app);
     this.statePart(at, to + packet + app, state);
+    if (files > 0) {
+      this.view.setUint32(at + At.FilesLen, files, true);
+      this.copy(this.fileRecord.bytes, 0, files, to + packet + app + state);
+    }
     this.ring.commit();
   }
 
   /** The alerts that follow are about this transaction; `parser` null: about the packet again. */
-  about(parser: Protocol | null, tx: number, id: number): void {
+  about(parser: Protocol | null, tx: number, id: number, files: Files | null = null): void {
     this.txParser = parser;
+    this.txFiles = files;
     this.tx = tx;
     this.txId = id;
     this.isWritten = false;
@@ -192,15 +202,32 @@ export class EventEncoder extends RecordFields {
   /** Length of the record of the transaction that alerts are about. */
   private appRecord(): number {
     if (!this.appAlerts || this.txParser === null) return 0;
-    if (!this.isWritten) this.write(this.txParser, this.tx);
+    if (!this.isWritten) this.write(this.txParser, this.tx, true);
     this.isWritten = true;
     return this.record.length;
   }
 
-  private write(parser: Protocol, tx: number): void {
+  /** Length of the record of its files that go in that direction. */
+  private alertFiles(direction: number): number {
+    const { txFiles: files, fileRecord: record } = this;
+    if (!this.appAlerts || files === null) return 0;
+    record.reset();
+    let left = MOST_ALERT_FILES;
+    for (let file = files.first(this.tx); file >= 0 && left > 0; file = files.behind(file)) {
+      if (files.directionOf(file) !== direction) continue;
+      record.object(-1);
+      writeFile(files, file, this.txId, record);
+      record.end();
+      left--;
+    }
+    return record.length;
+  }
+
+  private write(parser: Protocol, tx: number, inAlert = false): void {
     const { record } = this;
     record.reset();
-    parser.record(tx, record);
+    if (inAlert && parser.alertRecord !== undefined) parser.alertRecord(tx, record);
+    else parser.record(tx, record);
     if (record.cut) this.counters[Counter.AppRecordsCut]++;
   }
 

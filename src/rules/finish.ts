@@ -4,7 +4,7 @@ import type { RuleContext } from './context.js';
 import { DatasetRegistry, DEFAULT_DATASETS } from './datasets.js';
 import { fileDigests, wantsMagic } from './file-values.js';
 import { Reputation } from './reputation.js';
-import type { RuleProblem, RuleSet } from './rule.js';
+import type { HeaderOption, RuleProblem, RuleSet } from './rule.js';
 import { RuleError } from './rule-error.js';
 import type { IpRepOption } from './state-option.js';
 import { applyThresholds, parseThresholdConfig } from './threshold-config.js';
@@ -89,6 +89,12 @@ function applyDatasets(set: RuleSet, context: RuleContext): void {
 /** Lists of digests; rules that need libmagic where there is none are refused. */
 function applyFiles(set: RuleSet): void {
   const refused = new Set<number>();
+  const storing = set.rules.filter(({ inert, header }) => inert === undefined && header.some(isFilestore));
+  if (storing.length > 0) {
+    const { file, line, sid } = storing[0];
+    const reason = `files are not stored: ${storing.length} rules with it alert, and nothing else`;
+    set.warnings = [...(set.warnings ?? []), { file, line, option: 'filestore', reason, sid }];
+  }
   for (const [i, rule] of set.rules.entries()) {
     if (rule.inert !== undefined) continue;
     try {
@@ -103,6 +109,8 @@ function applyFiles(set: RuleSet): void {
   }
   leaveOut(set, refused);
 }
+
+const isFilestore = (o: HeaderOption): boolean => o.kind === 'app' && o.keyword === 'filestore';
 
 function needMagic(): void {
   try {

@@ -61,7 +61,7 @@ export function synAgain(p: Packet, state: number, l4: Int32Array, mine: number,
   return ((l4[peer + L4.Next] - l4[peer + L4.Isn]) | 0) > 1 ? StreamEvent.EstSynAckResend : 0;
 }
 
-/** Data of the side that got the RST: it did not obey it, so somebody else may have sent it. */
-export function afterReset(p: Packet, bits: number): boolean {
-  return p.payloadLen > 0 && (bits & (p.direction === 0 ? RstBit.Tc : RstBit.Ts)) !== 0;
+/** Data, none of it sent before, of the side that got the RST: it did not obey it, so somebody else may have sent it. `next`: its L4.Next. */
+export function afterReset(p: Packet, bits: number, next: number): boolean {
+  return p.payloadLen > 0 && ((p.tcpSeq + p.payloadLen - next) | 0) > 0 && (bits & (p.direction === 0 ? RstBit.Tc : RstBit.Ts)) !== 0;
 }

@@ -47,7 +47,11 @@ export class TcpSession {
       if (again !== 0) this.event(p, again);
       return p.tcpSeq === l4[mine + L4.Isn] ? TcpResult.Ok : TcpResult.Invalid;
     }
-    if (state === TcpState.Closed && afterReset(p, flows.tcpBits[slot])) this.event(p, StreamEvent.SuspectedRstInject);
+    if (state === TcpState.Closed && afterReset(p, flows.tcpBits[slot], l4[mine + L4.Next])) {
+      this.event(p, StreamEvent.SuspectedRstInject);
+      // Said once of each RST.
+      flows.tcpBits[slot] &= ~(RstBit.Ts | RstBit.Tc);
+    }
     if (!this.inWindow(p, slot)) {
       const code = outOfWindow(state, flags);
       if (code !== 0) this.event(p, code);

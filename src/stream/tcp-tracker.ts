@@ -28,6 +28,8 @@ const enum Bit {
 const START_MASK = TcpFlag.Syn | TcpFlag.Ack | TcpFlag.Rst | TcpFlag.Fin;
 /** Scale assumed when the handshake was not seen: the largest, so that no good packet looks out of window. */
 const UNKNOWN_SCALE = 14;
+/** SYNs with different numbers in one handshake that are not worth an event: the first, and stream.max-syn-queued (10) more. */
+const MANY_SYNS = 11;
 /** A SYN-only or midstream peer has offered nothing yet: the largest window without scaling. */
 const UNKNOWN_WINDOW = 65535;
 
@@ -291,6 +293,8 @@ export class TcpTracker {
           return TcpResult.Ok;
         }
         if (state !== TcpState.SynSent) return this.wrong(p, StreamEvent.HsSynResendDiffSeqOnSynRecv);
+        // Before an answer the client sends SYNs and little else: its packets stand for them.
+        if (flows.pktsTs[slot] > MANY_SYNS) this.event(p, StreamEvent.HsSynFlood);
         // The client starts over before any answer: which of the two SYNs counts, the server's answer tells.
         const earlier = l4[at + L4.Isn];
         this.startSide(p, slot);

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
+import { Expectations, expectedEntries } from '../app-layer/ftp-data/expectations.js';
 import { MAX_BATCH } from '../capture/frames.js';
 import type { SourcePlan } from '../capture/plan.js';
-import { Expectations, expectedEntries } from '../app-layer/ftp-data/expectations.js';
 import { AddressTable } from '../detect/state/address-table.js';
 import { SluiceError } from '../errors.js';
 import { native } from '../native.js';

@@ -1,5 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import { AppLayer, NO_ROOM } from '../app-layer/app-layer.js';
+import { appProtoOf } from '../app-layer/buffers.js';
 import { chosenProtocols, PROTOCOL_SPECS } from '../app-layer/protocols.js';
 import { Tx } from '../app-layer/transactions.js';
 import type { Config } from '../config/config.js';
@@ -131,6 +132,7 @@ export class Engine {
   private rewritten = 0;
   private readonly bypassMark: number;
   private readonly bypassMask: number;
+  private readonly streamBypass: boolean;
   private readonly asleep = new Int32Array(1);
 
   constructor(setup: EngineSetup) {
@@ -174,6 +176,7 @@ export class Engine {
     this.tcp = new TcpTracker(config.stream, this.flows, counters);
     this.app = new AppLayer(this.flows, counters, {
       protocols: chosenProtocols(config.appLayer),
+      bypass: (config.appLayer?.bypass ?? []).map(appProtoOf),
       expectations: setup.expectations,
       reassembly: { ...config.stream.reassembly, inline: config.stream.inline },
     });
@@ -181,6 +184,7 @@ export class Engine {
     this.streams = new StreamInspection(this.app.order, this.flows, counters);
     this.bypassMark = config.nfq.bypassMark;
     this.bypassMask = config.nfq.bypassMask;
+    this.streamBypass = config.stream.bypass === true;
     this.flowMemcapPolicy = policyCode(config.flow.memcapPolicy);
     this.defragMemcapPolicy = policyCode(config.defrag.memcapPolicy);
     // `auto` would be drop-flow inline: every restart of a detection process would cut all connections.
@@ -266,6 +270,21 @@ export class Engine {
     this.expire(EXPIRE_AT_TICK);
     this.defrag.tick(seconds);
     this.counters[Counter.HeapUsed] = getHeapStatistics().used_heap_size;
+    this.measureMemory();
+  }
+
+  /** Bytes in use, and how near the nearest memcap is. */
+  private measureMemory(): void {
+    const { counters: c, config } = this;
+    c[Counter.ReassemblyMemuse] = this.app.order.memuse;
+    c[Counter.DefragMemuse] = this.defrag.memuse;
+    const fullest = Math.max(
+      c[Counter.FlowMemuse] / config.flow.memcap,
+      c[Counter.ReassemblyMemuse] / config.stream.reassembly.memcap,
+      c[Counter.DefragMemuse] / config.defrag.memcap,
+    );
+    c[Counter.MemcapPressure] = Math.floor(100 * fullest);
+    if (c[Counter.MemcapPressure] > c[Counter.MemcapPressureMax]) c[Counter.MemcapPressureMax] = c[Counter.MemcapPressure];
   }
 
   /** For times when there is nothing else to do: ends some flows whose time is over. Returns true when more are due. */
@@ -400,6 +419,8 @@ export class Engine {
     if (this.streams.more) this.streams.skip();
     this.about = p;
     this.app.settle(this.onTransaction, this.events.appAnomalies ? this.onTxEvents : null);
+    if ((flags & FlowFlag.Encrypted) !== 0 && p.payloadLen > 0) flows.bypass(p.flow);
+    else if (this.streamBypass && (flows.flags[p.flow] & FlowFlag.StreamDepth) !== 0) flows.bypass(p.flow);
     return verdict;
   }
 
@@ -687,7 +708,7 @@ export class Engine {
       events.ofStream(null, 0, 0);
       return;
     }
-    events.about(app.parserOf(tx), tx, app.txs.words[tx * Tx.Words + Tx.Id]);
+    events.about(app.parserOf(tx), tx, app.txs.words[tx * Tx.Words + Tx.Id], app.files);
     events.alert(packet, flows, rule, action, dropFlag);
     events.about(null, -1, -1);
   }

@@ -64,8 +64,9 @@ export class StreamInspection implements StreamWatcher {
     if ((lines[line * Line.Words + Line.Flags] & LineFlag.Window) === 0) return null;
     const end = (p.tcpSeq + ((p.tcpFlags & TcpFlag.Syn) === 0 ? 0 : 1) + p.payloadLen) | 0;
     // Held, it is scanned when it is delivered: what it says now may not be taken for what the stream will say.
-    if (((end - lines[line * Line.Words + Line.Next]) | 0) > 0 && this.order.isInline(p)) return null;
-    this.rules.begin(line, end, this.delivers(p.direction));
+    const isInline = this.order.isInline(p);
+    if (isInline && ((end - lines[line * Line.Words + Line.Next]) | 0) > 0) return null;
+    this.rules.begin(line, end, this.delivers(p.direction), this.order.windows.showsStart(line * Line.Words), isInline);
     return this.rules;
   }
 

@@ -25,7 +25,7 @@ export interface Result {
 
 /** A time is believed when none of so many tries was shorter: others use the machine, too. */
 const TRIES = 5;
-const MOST_TRIES = 12;
+const MOST_TRIES = 40;
 /** Every so many runs the checks that take long are made, too. */
 const STRICT = 8;
 const MOST_SHRINKS = 400;

@@ -17,6 +17,9 @@ export interface ConnectionOptions {
   chunkSizes?: [number, number];
   depth?: number;
   memcap?: number;
+  /** Another connection's engine, and the client's port on it. */
+  bench?: EngineBench;
+  clientPort?: number;
 }
 
 /** A TCP connection through an engine, established: positions count from each side's first byte. */
@@ -26,7 +29,9 @@ export class Connection {
   readonly sent = [0, 0];
   private readonly port: number;
 
-  constructor({ mode = Mode.Ips, rules, port = 4321, chunkSizes, depth, memcap }: ConnectionOptions) {
+  private readonly clientPort: number;
+
+  constructor({ mode = Mode.Ips, rules, port = 4321, chunkSizes, depth, memcap, bench, clientPort = 40_000 }: ConnectionOptions) {
     const config = defaultConfig();
     config.outputs.eve.flow = false;
     config.outputs.eve.alert.payload = true;
@@ -38,7 +43,8 @@ export class Connection {
       memcap: memcap ?? 4 << 20,
     };
     this.port = port;
-    this.bench = new EngineBench({ rules, config, mode }, false);
+    this.clientPort = clientPort;
+    this.bench = bench ?? new EngineBench({ rules, config, mode }, false);
     this.segment(0, 2, -1, 0);
     this.segment(1, 18, -1, 0);
     this.segment(0, 16, 0, 0);
@@ -61,7 +67,8 @@ export class Connection {
   segment(direction: number, flags: number, at: number, acked: number, text: string | Uint8Array = ''): string {
     const [src, dst] = direction === 0 ? [CLIENT, SERVER] : [SERVER, CLIENT];
     const [seq, ack] = direction === 0 ? [1001 + at, 5001 + acked] : [5001 + at, 1001 + acked];
-    const ports = direction === 0 ? { srcPort: 40000, dstPort: this.port } : { srcPort: this.port, dstPort: 40000 };
+    const { port, clientPort } = this;
+    const ports = direction === 0 ? { srcPort: clientPort, dstPort: port } : { srcPort: port, dstPort: clientPort };
     const bytes = build.bytes(text);
     this.sent[direction] = Math.max(this.sent[direction], at + bytes.length);
     const segment = build.tcp({ src, dst, ...ports, flags, seq, ack: flags === 2 ? 0 : ack, window: 65535 }, bytes);

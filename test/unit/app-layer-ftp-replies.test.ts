@@ -124,7 +124,7 @@ test('a session: commands, replies, ports', () => {
     },
     { command: 'QUIT', completion_code: ['221'], reply: ['Bye'], ...rest },
   ]);
-  assert.deepEqual(d.codes, ['220', '331', '227', '227', '150', '150 226', '221']);
+  assert.deepEqual(d.codes, ['220', '331', '227', '150', '150 226', '221']);
   assert.deepEqual(d.replies.slice(-2), ['Here|Done', 'Bye']);
   assert.deepEqual(d.values, [
     [-1, -1, 0],

@@ -22,6 +22,7 @@ function load(yaml: string) {
 }
 
 const HTTP = { requestBody: 102_400, responseBody: 102_400, layers: 2 };
+const FTP = { memcap: 64 << 20, maxLine: 4096, maxTx: 1024 };
 const eve = (dns: string, more = '') => `outputs:
   - eve-log:
       enabled: yes
@@ -31,7 +32,7 @@ const eve = (dns: string, more = '') => `outputs:
 `;
 
 test('app-layer: the defaults are those of Suricata', () => {
-  assert.deepEqual(load(''), { protocols: {}, http: HTTP, dnsEve: undefined, warnings: [] });
+  assert.deepEqual(load(''), { protocols: {}, http: HTTP, ftp: FTP, dnsEve: undefined, warnings: [] });
   assert.deepEqual(load(eve('')).dnsEve, DNS_EVE_DEFAULTS);
 });
 
@@ -41,6 +42,11 @@ app-layer:
   protocols:
     krb5:
       enabled: yes
+    ftp:
+      enabled: yes
+      memcap: 1kb
+      max-line-length: 5kb
+      max-tx: 10
     tls:
       enabled: detection-only
       detection-ports:
@@ -68,10 +74,11 @@ app-layer:
   assert.deepEqual(load(yaml), {
     protocols: {
       tls: { tcp: true, udp: true, ports: [443, 8443] },
-      dns: { tcp: true, udp: false, ports: [53, 5300] },
+      dns: { tcp: true, udp: false, ports: [53, 5300], onlyThere: true },
       ssh: { tcp: false, udp: false, ports: [] },
     },
     http: { requestBody: 4096, responseBody: 1024 ** 3, layers: 3 },
+    ftp: { memcap: 1024, maxLine: 5120, maxTx: 10 },
     dnsEve: undefined,
     warnings: [],
   });
@@ -102,7 +109,7 @@ test('the parsers are those that are on, on their ports', () => {
   const chosen = chosenProtocols({
     protocols: {
       ssh: { tcp: false, udp: false, ports: [] },
-      dns: { tcp: true, udp: false, ports: [53, 5300] },
+      dns: { tcp: true, udp: false, ports: [53, 5300], onlyThere: true },
     },
   });
   assert.equal(
@@ -127,4 +134,12 @@ test('a message that the options leave out is inspected, and has no record', () 
     assert.deepEqual(talk.seen[0].buffers['dns.query'], ['twitter.com']);
     talk.dns.release();
   }
+});
+
+test('app-layer: what fileinfo records are to say', () => {
+  const wanted = (files: string) => load(`outputs:\n  - eve-log: { enabled: yes, types: [ { files: ${files} } ] }\n`).files;
+  assert.equal(wanted('{ force-magic: no }'), undefined);
+  assert.deepEqual(wanted('{ force-magic: yes, force-hash: [ md5, sha256 ] }'), { hashes: 5, magic: true });
+  assert.equal(wanted('{ enabled: no, force-magic: yes }'), undefined);
+  assert.throws(() => wanted('{ force-hash: [ crc32 ] }'), /crc32.*md5, sha1, sha256/s);
 });

@@ -93,12 +93,12 @@ describe('rules that wait', () => {
       'alert smb any any -> any any (content:"hello"; sid:1;)',
       'alert tcp any any -> any any (smb.share; content:"a"; sid:2;)',
       'alert tcp any any -> any any (app-layer-protocol:!smb; sid:3;)',
-      'alert ftp any any -> any any (ftp.reply; content:!"a"; sid:4;)',
+      'alert krb5 any any -> any any (krb5.cname; content:!"a"; sid:4;)',
       'alert tcp any any -> any any (content:"hello"; sid:5;)',
     );
     assert.deepEqual(
       set.map((r) => r.inert),
-      ['smb', 'smb', 'smb', 'ftp', undefined],
+      ['smb', 'smb', 'smb', 'krb5', undefined],
     );
     const bench = new Bench(set);
     assert.equal(bench.sids(frame()), '5');

@@ -55,6 +55,21 @@ story(
   nothing,
 );
 story(
+  'handshake: SYNs with ever other numbers, more than eleven',
+  [
+    ...Array.from({ length: 11 }, (_, i): Step => ['c', S, 1000 * i, 0, 0, '']),
+    ['c', S, 77, 0, 0, '3whs_syn_flood'],
+    ['c', S, 77, 0, 0, ''],
+    ['c', S, 78, 0, 0, '3whs_syn_flood'],
+  ],
+  nothing,
+);
+story('a RST, and what was sent before it once more: the two crossed', [
+  ['c', P | A, 1001, 5001, 10, ''],
+  ['s', R | A, 5001, 1011, 0, ''],
+  ['c', P | A, 1001, 5001, 10, 'pkt_retransmission'],
+]);
+story(
   'handshake: what must not follow the SYN+ACK',
   [
     ['c', S, 1000, 0, 0, ''],
@@ -107,6 +122,7 @@ story('a RST that somebody else sent', [
   ['s', P | A, 5001, 1001, 10, ''],
   ['s', R, 5011, 0, 0, ''],
   ['c', P | A, 1001, 5011, 10, 'suspected_rst_inject'],
+  ['c', P | A, 1011, 5011, 10, ''],
 ]);
 story('a RST with data', [['s', R, 5001, 0, 7, 'rst_with_data']]);
 

@@ -202,11 +202,14 @@ describe('inline', () => {
     assert.equal(c.close(), before + 1);
   });
 
-  it('no window left: counted, and each piece is looked at by itself', () => {
-    const c = new Connection({ rules: [rule('content:"evilword";')], memcap: 1 << 14 });
-    for (let i = 0; i < 20; i++) c.client(i * 1000, 'x'.repeat(1000));
-    c.client(20_000, 'evil');
-    c.client(20_004, 'word');
+  it('no large window left: counted, and the last bytes are there all the same', () => {
+    const c = new Connection({ rules: [rule('content:"evilword";')], memcap: 1 << 18, chunkSizes: [90_000, 90_000] });
+    c.client(0, 'x'.repeat(1000));
+    assert.equal(c.bench.counters[Counter.StreamWindowsRefused], 0);
+    c.server(0, 'x'.repeat(1000));
+    c.server(1000, 'evil');
+    assert.ok(c.bench.counters[Counter.StreamWindowsRefused] > 0);
+    c.server(1004, 'word');
     assert.equal(c.close(), 1);
   });
 

@@ -55,6 +55,7 @@ const MOST_REGIONS = 1 << 16;
 /** Collected messages of one packet that live until the next one. */
 const MOST_SPENT = 4096;
 const ANY_PORT: DnsPorts = { own: [], any: true };
+const IN_ALERTS: DnsEveOptions = { ...DNS_EVE_DEFAULTS, version: 3 };
 /** The first piece that a message is collected in. */
 const LEAST_PIECE = 512;
 
@@ -185,6 +186,11 @@ export class DnsProtocol implements Protocol {
 
   record(tx: number, writer: RecordWriter): void {
     this.recordOf(tx, 0, this.eve, writer);
+  }
+
+  /** In alerts Suricata 8 has version 3, whatever the records' is. */
+  alertRecord(tx: number, writer: RecordWriter): void {
+    this.recordOf(tx, 0, IN_ALERTS, writer);
   }
 
   /** Version 3 of the records is told from the side of who sends the message. */

@@ -157,16 +157,12 @@ export class Files {
   /** `length` bytes are missing (0: nobody knows how many). They count in its size. */
   gap(file: number, length = 0): void {
     if (file < 0) return;
-    this.size[file] += length;
     const at = file * FileWord.Words;
+    if ((this.words[at + FileWord.Bits] & FileBit.Closed) !== 0) return;
+    this.size[file] += length;
     this.words[at + FileWord.Bits] |= FileBit.Gap | FileBit.Truncated | FileBit.MagicDone;
     // What comes next does not follow what was seen.
     this.windows.drop(at);
-  }
-
-  /** More of it comes than is inspected. */
-  cut(file: number): void {
-    if (file >= 0) this.words[file * FileWord.Words + FileWord.Bits] |= FileBit.Truncated;
   }
 
   /** Its bytes are those from `start` to `end` of something larger (Content-Range). */
@@ -227,7 +223,7 @@ export class Files {
       if (words[at + FileWord.Stamp] === windows.packet || words[at + FileWord.Begun] === windows.packet) isNew = true;
       else if (--old < 0) continue;
       shown = true;
-      this.show(at, buffers);
+      this.show(file, buffers);
     }
     if (shown && !isNew) {
       buffers.fresh[BufferId.FileName] = 0;
@@ -237,7 +233,7 @@ export class Files {
 
   /** The same of one file; false: its bytes are not shown here, or there are none. */
   selectFile(file: number, buffers: Buffers): boolean {
-    this.show(file * FileWord.Words, buffers);
+    this.show(file, buffers);
     return buffers.len[BufferId.FileData] >= 0;
   }
 
@@ -262,15 +258,19 @@ export class Files {
     this.windows.dispose();
   }
 
-  private show(at: number, buffers: Buffers): void {
+  private show(file: number, buffers: Buffers): void {
     const { words, windows } = this;
+    const at = file * FileWord.Words;
     const { bytes, region } = this.heap;
     if ((words[at + FileWord.Bits] & FileBit.Elsewhere) === 0) {
       if (words[at + FileWord.Stamp] === windows.packet) {
         const where = words[at + FileWord.Where];
-        buffers.add(BufferId.FileData, windows.mems[where], windows.regions[where], words[at + FileWord.Off], words[at + FileWord.Len]);
-      } else if (words[at + FileWord.WindowLen] > 0)
-        buffers.add(BufferId.FileData, bytes, region, words[at + FileWord.Window] - 1, words[at + FileWord.WindowLen]);
+        const len = words[at + FileWord.Len];
+        buffers.add(BufferId.FileData, windows.mems[where], windows.regions[where], words[at + FileWord.Off], len, this.size[file] - len);
+      } else if (words[at + FileWord.WindowLen] > 0) {
+        const len = words[at + FileWord.WindowLen];
+        buffers.add(BufferId.FileData, bytes, region, words[at + FileWord.Window] - 1, len, this.size[file] - len);
+      }
     }
     if (words[at + FileWord.NameLen] > 0)
       buffers.add(BufferId.FileName, bytes, region, words[at + FileWord.Name], words[at + FileWord.NameLen]);

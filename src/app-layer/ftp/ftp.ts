@@ -1,4 +1,3 @@
-import { Counter } from '../../metrics/counters.js';
 import { AppProto, BufferId, type Buffers } from '../buffers.js';
 import type { Expectations } from '../ftp-data/expectations.js';
 import { type LineSink, Lines } from '../lines.js';
@@ -8,10 +7,11 @@ import { recognise, upper } from '../recognise.js';
 import type { RecordWriter } from '../record.js';
 import { Session, type Sessions } from '../sessions.js';
 import { STATE_DONE, type Transactions, Tx, TxFlag } from '../transactions.js';
-import { FtpCommand, ftpCommand, replyCode, startsWith } from './commands.js';
+import { FtpAnswers } from './answers.js';
+import { FtpCommand, ftpCommand, startsWith } from './commands.js';
+import { FtpDialogue } from './dialogue.js';
 import { ftpRecord } from './eve.js';
 import { FtpBit, FtpEvent, FtpSession, FtpTls, FtpTx, Place } from './layout.js';
-import { portOfExtended, portOfExtendedPassive, portOfHostPort, portOfPassive } from './ports.js';
 import { FtpReplies } from './replies.js';
 import { withoutTelnet } from './telnet.js';
 
@@ -27,16 +27,7 @@ export interface FtpOptions {
   memcap?: number;
 }
 
-/** Replies (RFC 959, 4.2.2; RFC 2428; RFC 4217). */
-const enum Code {
-  Ready = 220,
-  Passive = 227,
-  ExtendedPassive = 229,
-  AuthGranted = 234,
-}
 const TLS_HANDSHAKE = 0x16;
-/** Most bytes that a session's transactions keep for rules and records; behind them only commands are inspected. */
-const MOST_KEPT = 1 << 20;
 const MOST_TXS = 1024;
 
 const SP = 0x20;
@@ -53,6 +44,8 @@ export class FtpProtocol implements Protocol, LineSink {
   readonly mostTransactions: number;
   private readonly lines: Lines;
   private readonly replies: FtpReplies;
+  private readonly dialogue: FtpDialogue;
+  private readonly answers: FtpAnswers;
   private packet = 0;
   /** The packet's memory, as far as transactions lie there. */
   private mem: Uint8Array;
@@ -63,12 +56,14 @@ export class FtpProtocol implements Protocol, LineSink {
     private readonly txs: Transactions,
     private readonly memory: AppMemory,
     private readonly expectations: Expectations,
-    private readonly counters: Float64Array,
+    counters: Float64Array,
     options: FtpOptions = {},
   ) {
     this.lines = new Lines(sessions, memory, counters, this, options.maxLine ?? LINE_BYTES);
     this.mostTransactions = options.maxTx ?? MOST_TXS;
     this.replies = new FtpReplies(txs);
+    this.dialogue = new FtpDialogue(sessions, txs, counters, this.mostTransactions);
+    this.answers = new FtpAnswers(sessions, txs, this.dialogue, this.replies);
     this.mem = memory.bytes;
   }
 
@@ -86,14 +81,11 @@ export class FtpProtocol implements Protocol, LineSink {
   close(session: number): void {
     this.lines.clear(session, 0);
     this.lines.clear(session, 1);
+    this.dialogue.close(session);
   }
 
   forget(session: number, tx: number): void {
-    const { words } = this.sessions;
-    const at = session * Session.Words + Session.Parser;
-    if (words[at + FtpSession.Oldest] === tx + 1) words[at + FtpSession.Oldest] = this.waiting(this.txs.behind(tx)) + 1;
-    if (words[at + FtpSession.Current] === tx + 1) words[at + FtpSession.Current] = 0;
-    if (words[at + FtpSession.Last] === tx + 1) words[at + FtpSession.Last] = 0;
+    this.dialogue.forget(session, tx);
   }
 
   data(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed {
@@ -134,7 +126,7 @@ export class FtpProtocol implements Protocol, LineSink {
 
   line(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number, isCut: boolean): Parsed {
     if (direction === 0) this.command(session, mem, region, off, off + len, isCut);
-    else this.reply(session, mem, off, len, isCut);
+    else this.answers.line(session, mem, off, len, isCut, this.packet);
     return Parsed.Go;
   }
 
@@ -213,7 +205,7 @@ export class FtpProtocol implements Protocol, LineSink {
         command = FtpCommand.AuthTls;
       }
     }
-    const tx = this.openTx(session);
+    const tx = this.dialogue.openTx(session);
     if (tx < 0) return;
     const { txs, memory } = this;
     const { words } = txs;
@@ -240,7 +232,7 @@ export class FtpProtocol implements Protocol, LineSink {
     words[line + Tx.State] = STATE_DONE;
     if (isCut) {
       words[line + FtpTx.Bits] |= FtpBit.CommandCut;
-      this.event(tx, FtpEvent.RequestCommandTooLong);
+      this.dialogue.event(tx, FtpEvent.RequestCommandTooLong);
     }
     if (session < 0 || again) {
       words[line + Tx.State + 1] = STATE_DONE;
@@ -251,7 +243,7 @@ export class FtpProtocol implements Protocol, LineSink {
       // Rules may ask for the port, which the reply brings.
       if (command >= FtpCommand.Port && command <= FtpCommand.Epsv) words[line + Tx.State] = 1;
       if (command === FtpCommand.Retr || command === FtpCommand.Stor) this.transfer(tx, session, command, mem, word + 1, dataLen);
-      this.wait(session, tx);
+      this.dialogue.wait(session, tx);
       this.keep(tx, session, mem, at, word - at, word + 1, dataLen);
     }
     txs.moment(tx, 0);
@@ -263,60 +255,18 @@ export class FtpProtocol implements Protocol, LineSink {
     const at = session * Session.Words + Session.Parser;
     const port = words[at + FtpSession.Port];
     if (port === 0) {
-      this.event(tx, FtpEvent.FileBeforePort);
+      this.dialogue.event(tx, FtpEvent.FileBeforePort);
       return;
     }
     words[at + FtpSession.Port] = 0;
     this.expectations.expect(words[at + FtpSession.Active] === 1, port, command, mem, name, nameLen > 0 ? nameLen : 0);
   }
 
-  private event(tx: number, event: FtpEvent): void {
-    this.txs.words[tx * Tx.Words + FtpTx.Events] |= 1 << event;
-  }
-
-  /** A transaction, the last of the session. */
-  private openTx(session: number): number {
-    const { words } = this.sessions;
-    const { txs } = this;
-    const at = session * Session.Words + Session.Parser;
-    const tx = txs.open(session, AppProto.Ftp, session < 0 ? 0 : words[at + FtpSession.Count]);
-    if (tx < 0) {
-      this.counters[Counter.AppNoRoom]++;
-      return -1;
-    }
-    if (session < 0) return tx;
-    words[at + FtpSession.Count]++;
-    const oldest = words[at + FtpSession.Oldest] - 1;
-    if (oldest >= 0 && txs.length(session) > this.mostTransactions && words[at + FtpSession.Flooded] === 0) {
-      words[at + FtpSession.Flooded] = 1;
-      this.event(oldest, FtpEvent.TooManyTransactions);
-      txs.moment(oldest, 0);
-    }
-    return tx;
-  }
-
-  /** The transaction waits for its reply. */
-  private wait(session: number, tx: number): void {
-    const at = session * Session.Words + Session.Parser + FtpSession.Oldest;
-    if (this.sessions.words[at] === 0) this.sessions.words[at] = tx + 1;
-  }
-
-  /** The session's transactions may keep so many bytes more. */
-  private mayKeep(session: number, bytes: number): boolean {
-    const at = session * Session.Words + Session.Parser + FtpSession.Kept;
-    const { words } = this.sessions;
-    // Only one is left: all that was kept before is gone.
-    if (this.txs.length(session) <= 1) words[at] = 0;
-    if (words[at] + bytes > MOST_KEPT) return false;
-    words[at] += bytes;
-    return true;
-  }
-
   /** What the record will need when the packet is gone. */
   private keep(tx: number, session: number, mem: Uint8Array, command: number, commandLen: number, data: number, dataLen: number): void {
     const { txs } = this;
     const bytes = commandLen + (dataLen > 0 ? dataLen : 0);
-    if (!this.mayKeep(session, bytes)) return;
+    if (!this.dialogue.mayKeep(session, bytes)) return;
     const to = txs.reserve(tx, bytes);
     if (to < 0) return;
     const heap = txs.heap.bytes;
@@ -331,103 +281,5 @@ export class FtpProtocol implements Protocol, LineSink {
     while (at < end && mem[at] === SP) at++;
     if (startsWith(mem, at, end, 'TLS') || startsWith(mem, at, end, 'SSL'))
       this.sessions.words[session * Session.Words + Session.Parser + FtpSession.Tls] = FtpTls.Asked;
-  }
-
-  /** One line of the server. */
-  private reply(session: number, mem: Uint8Array, off: number, len: number, isCut: boolean): void {
-    const code = replyCode(mem, off, len);
-    const continues = len > 3 && mem[off + 3] === 0x2d;
-    let end = off + len;
-    while (end > off && mem[end - 1] === CR) end--;
-    const { words } = this.sessions;
-    const at = session * Session.Words + Session.Parser;
-    const begun = words[at + FtpSession.Reply];
-    const tx = this.replied(session, code, end > off);
-    words[at + FtpSession.Greeted] = 1;
-    if (tx < 0) return;
-    const line = tx * Tx.Words;
-    this.txs.words[line + Tx.Flags] &= ~TxFlag.Logged;
-    if (isCut) {
-      this.txs.words[line + FtpTx.Bits] |= FtpBit.ReplyCut;
-      this.event(tx, FtpEvent.ResponseCommandTooLong);
-    }
-    if (end > off && this.mayKeep(session, end - off)) this.replies.add(tx, mem, off, end);
-    this.txs.moment(tx, 1);
-    words[at + FtpSession.Last] = tx + 1;
-    words[at + FtpSession.LastPacket] = this.packet;
-    words[at + FtpSession.Current] = 0;
-    words[at + FtpSession.Reply] = 0;
-    if (begun !== 0 ? code !== begun || continues : code > 0 && continues) {
-      words[at + FtpSession.Reply] = begun !== 0 ? begun : code;
-      words[at + FtpSession.Current] = tx + 1;
-    } else if (code < 0 || code >= 200) this.answered(session, tx, code, mem, off, end);
-  }
-
-  /** Whose reply a line with this code (-1: none) is; -1: nobody's. */
-  private replied(session: number, code: number, hasText: boolean): number {
-    const { words } = this.sessions;
-    const at = session * Session.Words + Session.Parser;
-    const oldest = words[at + FtpSession.Oldest] - 1;
-    if (words[at + FtpSession.Reply] !== 0 && words[at + FtpSession.Current] !== 0) return words[at + FtpSession.Current] - 1;
-    // The greeting answers no command, even one that came before it.
-    const greets = code === Code.Ready && words[at + FtpSession.Greeted] === 0;
-    if (oldest >= 0 && !greets) return oldest;
-    // Text that is no reply goes on where the last line of the packet went.
-    if (code < 0 && words[at + FtpSession.Last] !== 0 && words[at + FtpSession.LastPacket] === this.packet)
-      return words[at + FtpSession.Last] - 1;
-    if (!hasText) return -1;
-    const tx = this.openTx(session);
-    if (tx < 0) return -1;
-    this.txs.words[tx * Tx.Words + Tx.State] = STATE_DONE;
-    this.txs.words[tx * Tx.Words + FtpTx.Command] = FtpCommand.Unknown;
-    if (!greets) this.wait(session, tx);
-    return tx;
-  }
-
-  /** The transaction has its reply, which ends with the line mem[off, end). */
-  private answered(session: number, tx: number, code: number, mem: Uint8Array, off: number, end: number): void {
-    const { words } = this.sessions;
-    const txWords = this.txs.words;
-    const at = session * Session.Words + Session.Parser;
-    const line = tx * Tx.Words;
-    // Any other answer to AUTH leaves the connection as it was.
-    if (words[at + FtpSession.Tls] === FtpTls.Asked) words[at + FtpSession.Tls] = code === Code.AuthGranted ? FtpTls.Granted : FtpTls.No;
-    const command: FtpCommand = txWords[line + FtpTx.Command];
-    if (command >= FtpCommand.Port && command <= FtpCommand.Epsv) {
-      const port = this.agreed(tx, command, code, mem, off + 4, end);
-      if (port > 0) {
-        const active = command === FtpCommand.Port || command === FtpCommand.Eprt;
-        txWords[line + FtpTx.Port] = port;
-        if (active) txWords[line + FtpTx.Bits] |= FtpBit.Active;
-        words[at + FtpSession.Port] = port;
-        words[at + FtpSession.Active] = active ? 1 : 0;
-      }
-      txWords[line + Tx.State] = STATE_DONE;
-      this.txs.moment(tx, 0);
-      this.txs.moment(tx, 1);
-    }
-    txWords[line + Tx.State + 1] = STATE_DONE;
-    if (words[at + FtpSession.Oldest] === tx + 1) words[at + FtpSession.Oldest] = this.waiting(this.txs.behind(tx)) + 1;
-  }
-
-  /** The port that a command and its reply, mem[text, end), agree on; 0: none. */
-  private agreed(tx: number, command: FtpCommand, code: number, mem: Uint8Array, text: number, end: number): number {
-    if (command === FtpCommand.Pasv) return code === Code.Passive ? portOfPassive(mem, text, end) : 0;
-    if (command === FtpCommand.Epsv) return code === Code.ExtendedPassive ? portOfExtendedPassive(mem, text, end) : 0;
-    if (code < 200 || code > 299) return 0;
-    const { words, heap } = this.txs;
-    const at = tx * Tx.Words;
-    const kept = words[at + FtpTx.Kept] - 1;
-    if (kept < 0) return 0;
-    const from = kept + words[at + FtpTx.CommandLen];
-    const to = from + (words[at + FtpTx.DataLen] > 0 ? words[at + FtpTx.DataLen] : 0);
-    return command === FtpCommand.Port ? portOfHostPort(heap.bytes, from, to) : portOfExtended(heap.bytes, from, to);
-  }
-
-  /** `tx` or the first behind it that waits for its reply. */
-  private waiting(tx: number): number {
-    let next = tx;
-    while (next >= 0 && this.txs.words[next * Tx.Words + Tx.State + 1] === STATE_DONE) next = this.txs.behind(next);
-    return next;
   }
 }

@@ -27,6 +27,8 @@ export class BodyBytes {
   /** Memories of this packet that bodies lie in, from 1. */
   readonly mems: Uint8Array[] = [];
   readonly regions = new Int32Array(MOST_MEMORIES + 1);
+  /** By 2 * transaction + direction: bytes of the body that were shown so far. */
+  readonly total: Float64Array;
   private memCount = 1;
   private top = 0;
   private readonly drops = new Int32Array(MOST_DROPPED);
@@ -36,6 +38,7 @@ export class BodyBytes {
     private readonly txs: Transactions,
     private readonly flows: FlowWords,
   ) {
+    this.total = new Float64Array(2 * txs.capacity);
     const buffer = new ArrayBuffer(SCRATCH_BYTES);
     this.scratch = new Uint8Array(buffer);
     this.region = native.region(buffer);

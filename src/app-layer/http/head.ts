@@ -184,8 +184,7 @@ export class HeadReader {
     if (stop < end && mem[stop] !== 32) this.event(HttpEvent.MethodDelim);
     p = stop;
     while (p < end && isSpace(mem[p])) p++;
-    stop = p;
-    while (stop < end && !isSpace(mem[stop])) stop++;
+    stop = uriEnd(mem, p, end);
     if (stop > p) this.put(Part.UriRaw, p, stop);
     if (stop < end && mem[stop] !== 32) this.event(HttpEvent.UriDelim);
     p = stop;
@@ -402,6 +401,18 @@ function isName(mem: Uint8Array, off: number, len: number, name: Uint8Array): bo
     k++;
   }
   return k === name.length;
+}
+
+/** Behind the URI of a request line: its first word, or with white space in it all that stands before a last word `HTTP/1.1`. */
+function uriEnd(mem: Uint8Array, start: number, end: number): number {
+  let last = end;
+  while (last > start && !isSpace(mem[last - 1])) last--;
+  let stop = start;
+  if (last > start && versionOf(mem, last, end) >= 0) {
+    stop = last;
+    while (stop > start && isSpace(mem[stop - 1])) stop--;
+  } else while (stop < end && !isSpace(mem[stop])) stop++;
+  return stop;
 }
 
 /** 9, 10, 11 for HTTP/0.9, 1.0, 1.1; more for a later one; -1: not a version. */

@@ -6,6 +6,7 @@ import type { RecordWriter } from '../record.js';
 import type { Sessions } from '../sessions.js';
 import { STATE_DONE, type Transactions, Tx } from '../transactions.js';
 import { BodyBytes } from './body.js';
+import { isSpace } from './bytes.js';
 import { Codings, type DecodedSink } from './codings.js';
 import { HttpEvent } from './events.js';
 import { ChunkPhase, F, FlowFlag, FlowState, FlowWords, Own, TxFlags } from './flow.js';
@@ -140,6 +141,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
       this.bodyLength[2 * tx + direction] += length;
       if (length > 0 && inBody(state)) this.openFile(f, tx, direction);
       this.files.gap(this.fileOf[2 * tx + direction] - 1, length);
+      this.body.total[2 * tx + direction] += length;
       if (flow[f + F.Multipart] !== 0) this.multipart.gap(flow[f + F.Multipart] - 1, length);
     }
     const inChunk = state === FlowState.Chunked && flow[f + F.Chunk] === ChunkPhase.Data;
@@ -198,13 +200,17 @@ export class HttpProtocol implements Protocol, DecodedSink {
     const room = this.limits[direction] - this.flows.seen[side];
     const n = len < room ? len : room;
     const tx = this.flows.words[f + F.Tx] - 1;
-    if (n < len) this.cutFile(f, tx, direction);
-    if (n <= 0) return false;
+    if (n <= 0) {
+      this.cutFile(f, tx, direction);
+      return false;
+    }
     this.openFile(f, tx, direction);
     this.flows.seen[side] += n;
     const parts = this.flows.words[f + F.Multipart];
     if (parts !== 0) this.multipart.data(parts - 1, tx, mem, region, off, n);
     else this.files.data(this.fileOf[2 * tx + direction] - 1, mem, region, off, n);
+    if (n < len) this.cutFile(f, tx, direction);
+    this.body.total[2 * tx + direction] += n;
     if (!this.body.add(f, tx, direction, mem, region, off, n)) {
       this.counters[Counter.AppNoRoom]++;
       return false;
@@ -247,7 +253,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
   }
 
   private cutFile(f: number, tx: number, direction: number): void {
-    this.files.cut(this.fileOf[2 * tx + direction] - 1);
+    this.files.close(this.fileOf[2 * tx + direction] - 1, FileState.Truncated);
     if (this.flows.words[f + F.Multipart] !== 0) this.multipart.cut(this.flows.words[f + F.Multipart] - 1);
   }
 
@@ -313,9 +319,18 @@ export class HttpProtocol implements Protocol, DecodedSink {
   }
 
   /** Goes on with a head: in place when it is whole in these bytes, else gathered. */
-  private headBytes(f: number, mem: Uint8Array, region: number, at: number, end: number): Parsed {
+  private headBytes(f: number, mem: Uint8Array, region: number, from: number, end: number): Parsed {
     const flow = this.flows.words;
     const had = flow[f + F.PendingLen];
+    let at = from;
+    // White space behind a response is none.
+    if (had === 0 && this.direction === 1 && this.flows.due[this.session] === 0) {
+      while (at < end && isSpace(mem[at])) at++;
+      if (at === end) {
+        this.consumed = end;
+        return Parsed.Go;
+      }
+    }
     if (had === 0) {
       const parsed = this.head(f, mem, region, at, end - at, false);
       if (parsed !== Parsed.Go || this.consumed > 0) {
@@ -495,6 +510,8 @@ export class HttpProtocol implements Protocol, DecodedSink {
     if (kind === FramingKind.Upgrade) {
       if (!this.mayChange) {
         this.event(tx, HttpEvent.FailedProtocolChange);
+        // It is the request's too.
+        this.moment(tx, 0);
         return this.beginBody(f, tx, FramingKind.UntilClose);
       }
       this.handOver(f, tx);
@@ -556,7 +573,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
     flow[f + F.Chunk] = ChunkPhase.Size;
     flow[f + F.Digits] = 0;
     flow[f + F.Flags] = FlowFlag.FirstChunk | (framing.soft ? FlowFlag.Soft : 0);
-    if (direction === 1) this.announce(f, tx, reader.header[Part.Encoding]);
+    this.announce(f, tx, reader.header[Part.Encoding]);
     const state = kind === FramingKind.Length ? FlowState.Length : kind === FramingKind.Chunked ? FlowState.Chunked : FlowState.UntilClose;
     flow[f + F.State] = state;
     if (framing.maybe) flow[f + F.State] = FlowState.Maybe;
@@ -698,8 +715,10 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.flows.ids[session]++;
     this.bodyLength[2 * tx] = 0;
     this.bodyLength[2 * tx + 1] = 0;
-    this.fileOf[2 * tx] = 0;
-    this.fileOf[2 * tx + 1] = 0;
+    for (let i = 2 * tx; i < 2 * tx + 2; i++) {
+      this.fileOf[i] = 0;
+      this.body.total[i] = 0;
+    }
     return tx;
   }
 

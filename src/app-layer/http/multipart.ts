@@ -155,7 +155,7 @@ export class Multipart {
 
   /** More comes than is inspected. */
   cut(piece: number): void {
-    this.files.cut(this.words[(piece >> 2) + M.File] - 1);
+    this.files.close(this.words[(piece >> 2) + M.File] - 1, FileState.Truncated);
   }
 
   /** The body has ended; `whole`: as it said it would. */

@@ -123,8 +123,11 @@ export class HttpView {
       const where = words[own + Own.Where];
       const mem = this.body.mems[where];
       const region = this.body.regions[where];
-      buffers.set(id, mem, region, words[own + Own.Off], words[own + Own.Len], 1);
-      if (isFile) buffers.set(BufferId.FileData, mem, region, words[own + Own.Off], words[own + Own.Len], 1);
+      const len = words[own + Own.Len];
+      // More of this body may have come than is shown.
+      const base = this.body.total[2 * tx + direction] - len;
+      buffers.set(id, mem, region, words[own + Own.Off], len, 1, base);
+      if (isFile) buffers.set(BufferId.FileData, mem, region, words[own + Own.Off], len, 1, base);
       return;
     }
     // What was seen last.
@@ -134,8 +137,9 @@ export class HttpView {
     if (session < 0 || flow[f + F.Tx] !== tx + 1 || flow[f + F.Window] === 0) return;
     const off = this.body.windowOff(f);
     const len = this.body.windowLen(f);
-    buffers.set(id, heap.bytes, heap.region, off, len, 0);
-    if (isFile) buffers.set(BufferId.FileData, heap.bytes, heap.region, off, len, 0);
+    const base = this.body.total[2 * tx + direction] - len;
+    buffers.set(id, heap.bytes, heap.region, off, len, 0, base);
+    if (isFile) buffers.set(BufferId.FileData, heap.bytes, heap.region, off, len, 0, base);
   }
 
   /** Where offset and length of the file's name stand: Content-Disposition of the message, else the path that was asked for. 0: none. */

@@ -69,7 +69,15 @@ const HIGH = 0x100;
 const EQUALS_SIGN = 0x3d;
 
 /** Quoted-printable of a piece of a line without its end (RFC 2045, 6.7). `to` has room for 2 bytes more than len. */
-export function quotedPrintable(words: Int32Array, c: number, from: Uint8Array, off: number, len: number, to: Uint8Array, at: number): number {
+export function quotedPrintable(
+  words: Int32Array,
+  c: number,
+  from: Uint8Array,
+  off: number,
+  len: number,
+  to: Uint8Array,
+  at: number,
+): number {
   let state = words[c + M.Qp];
   decoded.bad = false;
   let out = at;

@@ -1,5 +1,5 @@
 import { Counter } from '../../metrics/counters.js';
-import type { Transactions } from '../transactions.js';
+import { type Transactions, Tx } from '../transactions.js';
 import {
   Encoding,
   HEADERS,
@@ -14,6 +14,7 @@ import {
   type MimeOptions,
   MOST_ATTACHMENTS,
   MOST_DEPTH,
+  MOST_LISTED_BYTES,
   MOST_RECEIVED,
   PartBit,
 } from './layout.js';
@@ -93,7 +94,7 @@ export class HeaderReader {
   private keep(tx: number, c: number, header: Header, off: number, len: number): boolean {
     const { words, txs, bytes } = this;
     if (header === Header.Received) {
-      if (words[c + M.ReceivedCount] >= MOST_RECEIVED) {
+      if (words[c + M.ReceivedCount] >= MOST_RECEIVED || txs.words[tx * Tx.Words + Tx.Kept] >= MOST_LISTED_BYTES) {
         this.counters[Counter.AppInstancesLost]++;
         return false;
       }

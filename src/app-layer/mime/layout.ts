@@ -61,6 +61,8 @@ export const LONGEST_HEADER_NAME = 75;
 export const LONGEST_LINE = 998;
 export const LONGEST_ENCODED_LINE = 76;
 export const LONGEST_URL = 2048;
+/** Bytes that a transaction keeps before its lists of URLs and Received get no more: what says how bodies are read has room always. */
+export const MOST_LISTED_BYTES = 512 << 10;
 /** Of one message. */
 export const MOST_URLS = 512;
 export const MOST_ATTACHMENTS = 256;
@@ -150,11 +152,12 @@ export const enum Header {
 }
 /** Those before this one are kept. */
 export const KEPT_HEADERS = Header.ContentType;
-export const HEADERS: readonly Uint8Array[] = `from to cc subject date message-id x-mailer received reply-to bcc user-agent x-originating-ip in-reply-to references
+export const HEADERS: readonly Uint8Array[] =
+  `from to cc subject date message-id x-mailer received reply-to bcc user-agent x-originating-ip in-reply-to references
   importance priority sensitivity organization content-md5 content-type content-disposition content-transfer-encoding`
-  .trim()
-  .split(/\s+/)
-  .map((name) => Uint8Array.from(name, (c) => c.charCodeAt(0)));
+    .trim()
+    .split(/\s+/)
+    .map((name) => Uint8Array.from(name, (c) => c.charCodeAt(0)));
 
 /** Events of a message: the bits stand where the protocol that carries it has them (smtp/events.ts). */
 export const enum MimeEvent {

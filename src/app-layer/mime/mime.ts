@@ -31,6 +31,7 @@ const HT = 0x09;
 const CR = 0x0d;
 const LF = 0x0a;
 const EOLS = Uint8Array.of(CR, LF);
+const DOTS = Uint8Array.of(0x2e);
 /** A line that is longer is no boundary: `--`, the boundary, `--`, white space. */
 const LONGEST_BOUNDARY_LINE = LONGEST_BOUNDARY + 64;
 
@@ -109,8 +110,21 @@ export class MimeParser {
     const before = words[c + M.LineLen];
     words[c + M.LineLen] = before + len;
     if (before + len > LONGEST_LINE && before <= LONGEST_LINE) this.event(tx, MimeEvent.LongLine);
-    if (words[c + M.State] === MimeState.Header) this.headerPiece(tx, c, mem, off, len, flags);
+    const isHeader = words[c + M.State] === MimeState.Header;
+    // Of the message's body as it is sent, boundaries and headers of parts too.
+    if (this.options.bodyMd5 && (!isHeader || (words[c + M.Part] & PartBit.Main) === 0)) {
+      md5Update(words, c + M.Md5, mem, off, len);
+      if ((flags & Piece.End) !== 0) md5Update(words, c + M.Md5, EOLS, 0, 2);
+    }
+    if (isHeader) this.headerPiece(tx, c, mem, off, len, flags);
     else this.bodyPiece(tx, c, mem, off, len, flags);
+  }
+
+  /** The line that begins was sent with a dot before it, which its transport added: Suricata's MD5 of a body has it. */
+  dot(c: number): void {
+    const { words } = this;
+    if (c === 0 || !this.options.bodyMd5 || words[c + M.State] === MimeState.Done) return;
+    if (words[c + M.State] === MimeState.Body || (words[c + M.Part] & PartBit.Main) === 0) md5Update(words, c + M.Md5, DOTS, 0, 1);
   }
 
   /** Bytes are missing. */
@@ -133,7 +147,7 @@ export class MimeParser {
     if (words[c + M.State] === MimeState.Done) return;
     if (words[c + M.State] === MimeState.Header) {
       this.line(tx, c);
-      if (words[c + M.State] === MimeState.Header && words[c + M.Part] & PartBit.Main) this.mark(tx, c, Seen.Headers);
+      if (words[c + M.State] === MimeState.Header && (words[c + M.Part] & PartBit.Main) !== 0) this.mark(tx, c, Seen.Headers);
     } else if ((words[c + M.LineBits] & LineBit.Held) !== 0) this.release(tx, c, 0);
     this.endPart(tx, c, FileState.Closed);
     words[c + M.State] = MimeState.Done;
@@ -327,10 +341,6 @@ export class MimeParser {
 
   private body(tx: number, c: number, mem: Uint8Array, off: number, len: number, flags: number): void {
     const { words, memory, options } = this;
-    if (options.bodyMd5) {
-      md5Update(words, c + M.Md5, mem, off, len);
-      if ((flags & Piece.End) !== 0) md5Update(words, c + M.Md5, EOLS, 0, 2);
-    }
     const encoding: Encoding = words[c + M.Encoding];
     if (encoding !== Encoding.None) {
       const length = words[c + M.LineLen];

@@ -1,6 +1,6 @@
 import { Counter } from '../../metrics/counters.js';
-import type { Transactions } from '../transactions.js';
-import { LONGEST_URL, M, MOST_URLS, Seen } from './layout.js';
+import { type Transactions, Tx } from '../transactions.js';
+import { LONGEST_URL, M, MOST_LISTED_BYTES, MOST_URLS, Seen } from './layout.js';
 import { lower } from './parameters.js';
 
 const COLON = 0x3a;
@@ -79,13 +79,14 @@ export class UrlFinder {
     heapWords[c + M.TokenLen] = had + n;
   }
 
-  private look(tx: number, c: number, mem: Uint8Array, from: number, colon: number, to: number): void {
+  private look(tx: number, c: number, mem: Uint8Array, from: number, colon: number, end: number): void {
+    const to = Math.min(end, from + LONGEST_URL);
     for (let at = colon; at + 3 < to; at++) {
       if (mem[at] !== COLON || mem[at + 1] !== SLASH || mem[at + 2] !== SLASH) continue;
       for (const scheme of this.schemes) {
         if (at - from < scheme.length || !endsWith(mem, at, scheme)) continue;
         const begin = this.withScheme ? at - scheme.length : at + 3;
-        this.keep(tx, c, mem, begin, Math.min(to - begin, LONGEST_URL));
+        this.keep(tx, c, mem, begin, to - begin);
         return;
       }
     }
@@ -94,7 +95,8 @@ export class UrlFinder {
   /** The last one found is the first of the list. */
   private keep(tx: number, c: number, mem: Uint8Array, off: number, len: number): void {
     const { txs, heapWords } = this;
-    const node = heapWords[c + M.UrlCount] < MOST_URLS ? txs.reserve(tx, NODE_HEAD + len) : -1;
+    const hasRoom = heapWords[c + M.UrlCount] < MOST_URLS && txs.words[tx * Tx.Words + Tx.Kept] < MOST_LISTED_BYTES;
+    const node = hasRoom ? txs.reserve(tx, NODE_HEAD + len) : -1;
     if (node < 0) {
       this.counters[Counter.AppInstancesLost]++;
       return;

@@ -1,9 +1,10 @@
 import { Session } from '../sessions.js';
 import { Tx } from '../transactions.js';
 
-/** Words of the session after those of src/app-layer/lines.ts, from Session.Parser. */
+/** Words of the session, from Session.Parser + 6: those before are of src/app-layer/lines.ts. */
 export const enum S {
   /** SessionBit. */
+  // biome-ignore lint/style/useLiteralEnumMembers: where the frame's words end is the frame's to say
   Bits = Session.Parser + 6,
   /** Transactions so far. */
   Count,
@@ -46,8 +47,12 @@ export const enum SessionBit {
   LineCrlf = 64,
   /** The chunk is the last one. */
   LastChunk = 128,
-  /** A line in command mode was longer than what is kept. */
+  /** Within a line of the mail. */
   LongLine = 256,
+  /** << direction: it has ended. */
+  Finished = 512,
+  /** A piece of a chunk ended in CR, which may be the end of a line. */
+  HeldCr = 2048,
 }
 
 export const enum Mode {
@@ -67,10 +72,12 @@ export const enum Dot {
   Cr,
 }
 
-/** The parser's words of a transaction: events (2), then these. */
+/** The parser's words of a transaction, from Tx.Parser: two of events, then these. */
 export const enum T {
+  // biome-ignore lint/style/useLiteralEnumMembers: as above
   Events = Tx.Parser,
   /** What is new (TxSeen), with the packet of that number. */
+  // biome-ignore lint/style/useLiteralEnumMembers: as above
   Changed = Tx.Parser + 2,
   Stamp,
   /** TxBit. */
@@ -103,7 +110,8 @@ export const enum TxSeen {
   Rcpt = 4,
 }
 
-/** Recipients of a mail that are kept. */
+/** Recipients of a mail that are kept, and bytes that its transaction keeps before there are no more: the message needs the rest. */
 export const MOST_RCPT = 2048;
+export const MOST_RCPT_BYTES = 256 << 10;
 /** RFC 5321, 4.5.3.1.5: a line of a reply. */
 export const LONGEST_REPLY = 512;

@@ -14,7 +14,7 @@ import { Session, type Sessions } from '../sessions.js';
 import { STATE_DONE, type Transactions, Tx } from '../transactions.js';
 import { argument, chunk, command, isReply, readArgument, readChunk, readCommand, replyCode } from './commands.js';
 import { SmtpEvent } from './events.js';
-import { Dot, LONGEST_REPLY, MOST_RCPT, Mode, S, SessionBit, T, TxBit, TxSeen } from './layout.js';
+import { Dot, LONGEST_REPLY, MOST_RCPT, MOST_RCPT_BYTES, Mode, S, SessionBit, T, TxBit, TxSeen } from './layout.js';
 import { SMTP_OPTIONS, type SmtpOptions } from './options.js';
 import { probeSmtp } from './probe.js';
 import { Command, CommandQueue } from './queue.js';
@@ -47,6 +47,9 @@ const HEX = Uint8Array.from('0123456789abcdef', (c) => c.charCodeAt(0));
  */
 export class SmtpProtocol implements Protocol, LineSink {
   readonly proto = AppProto.Smtp;
+  /** What STARTTLS announces. */
+  readonly nextProto = AppProto.Tls;
+  taken = 0;
   private readonly lines: Lines;
   private readonly queue: CommandQueue;
   private readonly mime: MimeParser;
@@ -109,12 +112,19 @@ export class SmtpProtocol implements Protocol, LineSink {
         at = this.chunk(session, mem, at, end);
         continue;
       }
+      if (direction === 0 && mem[at] === LF && this.lines.atStart(session, 0)) {
+        at = this.blanks(session, mem, at, end);
+        continue;
+      }
       let lf = at;
       while (lf < end && mem[lf] !== LF) lf++;
       const next = lf < end ? lf + 1 : end;
       this.measure(session, direction, next - at, lf < end);
       const parsed = this.lines.data(session, direction, mem, region, at, next - at);
-      if (parsed !== Parsed.Go) return parsed;
+      if (parsed !== Parsed.Go) {
+        this.taken = next - off;
+        return parsed;
+      }
       at = next;
     }
     return Parsed.Go;
@@ -143,6 +153,13 @@ export class SmtpProtocol implements Protocol, LineSink {
 
   finish(session: number, direction: number): void {
     this.lines.cut(session, direction);
+    const { words } = this.sessions;
+    const bits = session * Session.Words + S.Bits;
+    words[bits] |= SessionBit.Finished << direction;
+    if ((words[bits] & (3 * SessionBit.Finished)) !== 3 * SessionBit.Finished) return;
+    // Nobody will say more: what was begun is as complete as it gets.
+    for (let tx = this.txs.first(session); tx >= 0; tx = this.txs.behind(tx))
+      if (this.txs.isOpen(tx) && !this.txs.isDone(tx)) this.complete(tx);
   }
 
   line(session: number, direction: number, mem: Uint8Array, _region: number, off: number, len: number): Parsed {
@@ -210,8 +227,7 @@ export class SmtpProtocol implements Protocol, LineSink {
     if (n <= limit || before > limit) return;
     const tx = direction === 0 ? this.txFor(session, Command.Other) : this.answering(session);
     if (tx < 0) return;
-    this.event(tx, direction, direction === 0 ? SmtpEvent.MaxCommandLineLen : SmtpEvent.MaxReplyLineLen);
-    if (direction === 0) this.event(tx, 0, SmtpEvent.TruncatedLine);
+    this.event(tx, direction, direction === 0 ? SmtpEvent.TruncatedLine : SmtpEvent.MaxReplyLineLen);
   }
 
   // Commands.
@@ -221,7 +237,8 @@ export class SmtpProtocol implements Protocol, LineSink {
     const s = session * Session.Words;
     const isCrlf = to > off && mem[to - 1] === CR;
     let end = to;
-    while (end > off && mem[end - 1] === CR) end--;
+    // Of a line that is cut there is no end.
+    if (to - off < LINE_BYTES) while (end > off && mem[end - 1] === CR) end--;
     let code = readCommand(mem, off, end);
     const back = this.queue.back(session);
     const tx = this.txFor(session, code);
@@ -261,6 +278,17 @@ export class SmtpProtocol implements Protocol, LineSink {
     }
     this.queue.push(session, code, tx, id);
     if (tx >= 0) this.txs.moment(tx, 0);
+  }
+
+  /** Empty lines: commands nobody knows. Returns where they end. */
+  private blanks(session: number, mem: Uint8Array, off: number, end: number): number {
+    let at = off;
+    while (at < end && mem[at] === LF) at++;
+    this.command(session, mem, off, off);
+    if (at - off === 1) return at;
+    const tx = this.txFor(session, Command.Other);
+    this.queue.push(session, Command.Other, tx, tx < 0 ? 0 : this.txs.words[tx * Tx.Words + Tx.Id], at - off - 1);
+    return at;
   }
 
   /** The transaction that a command is about, a new one if need be; -1: none, or no room. */
@@ -360,7 +388,8 @@ export class SmtpProtocol implements Protocol, LineSink {
     const at = tx * Tx.Words;
     readArgument(mem, off, end);
     const len = argument.end - argument.off;
-    const node = words[at + T.RcptCount] < MOST_RCPT ? this.txs.reserve(tx, NODE_HEAD + len) : -1;
+    const hasRoom = words[at + T.RcptCount] < MOST_RCPT && words[at + Tx.Kept] < MOST_RCPT_BYTES;
+    const node = hasRoom ? this.txs.reserve(tx, NODE_HEAD + len) : -1;
     if (node < 0) {
       this.counters[Counter.AppInstancesLost]++;
       return;
@@ -436,12 +465,24 @@ export class SmtpProtocol implements Protocol, LineSink {
     words[s + S.Left] -= end - off;
     let at = off;
     while (at < end) {
+      let isCr = (words[s + S.Bits] & SessionBit.HeldCr) !== 0;
+      words[s + S.Bits] &= ~SessionBit.HeldCr;
+      if (isCr && mem[at] !== LF) {
+        this.piece(session, tx, EOL, 0, 1, 0);
+        isCr = false;
+      }
       let lf = at;
       while (lf < end && mem[lf] !== LF) lf++;
-      if (lf < end) {
-        const isCrlf = lf > at && mem[lf - 1] === CR;
-        this.piece(session, tx, mem, at, isCrlf ? lf - 1 - at : lf - at, Piece.End | (isCrlf ? Piece.Crlf : 0));
-      } else this.piece(session, tx, mem, at, lf - at, 0);
+      let len = lf - at;
+      if (len > 0 && mem[lf - 1] === CR) {
+        isCr = true;
+        len--;
+      }
+      if (lf < end) this.piece(session, tx, mem, at, len, Piece.End | (isCr ? Piece.Crlf : 0));
+      else {
+        if (len > 0) this.piece(session, tx, mem, at, len, 0);
+        if (isCr) words[s + S.Bits] |= SessionBit.HeldCr;
+      }
       at = lf + 1;
     }
     if (words[s + S.Left] === 0) this.chunkEnds(session, tx);
@@ -453,7 +494,9 @@ export class SmtpProtocol implements Protocol, LineSink {
     const s = session * Session.Words;
     words[s + S.Mode] = Mode.Command;
     words[s + S.Left] = 0;
-    if ((words[s + S.Bits] & SessionBit.LastChunk) !== 0) this.mailEnds(session, tx);
+    if ((words[s + S.Bits] & SessionBit.LastChunk) === 0) return;
+    if ((words[s + S.Bits] & SessionBit.HeldCr) !== 0) this.piece(session, tx, EOL, 0, 1, 0);
+    this.mailEnds(session, tx);
   }
 
   /** A part of a line of the mail. Whether it is the first of its line is the session's to know. */
@@ -503,6 +546,7 @@ export class SmtpProtocol implements Protocol, LineSink {
           at++;
           state = Dot.DotCr;
         } else {
+          if (tx >= 0) this.mime.dot(this.txs.words[tx * Tx.Words + T.Mime]);
           if (state === Dot.DotCr) this.piece(session, tx, EOL, 0, 1, 0);
           state = Dot.InLine;
         }
@@ -557,7 +601,7 @@ export class SmtpProtocol implements Protocol, LineSink {
     const { words } = this.sessions;
     const s = session * Session.Words;
     words[s + S.MailTx] = 0;
-    words[s + S.Bits] &= ~(SessionBit.Perhaps | SessionBit.LongLine);
+    words[s + S.Bits] &= ~(SessionBit.Perhaps | SessionBit.LongLine | SessionBit.HeldCr);
     const isChunk = (words[s + S.Bits] & SessionBit.LastChunk) !== 0;
     words[s + S.Bits] &= ~SessionBit.LastChunk;
     if (tx >= 0) {
@@ -599,7 +643,12 @@ export class SmtpProtocol implements Protocol, LineSink {
     const { words } = this.sessions;
     const s = session * Session.Words;
     // The server has taken as the end of the mail what not all do.
-    if (words[s + S.Mode] === Mode.Data && (words[s + S.Bits] & SessionBit.Perhaps) !== 0 && this.queue.front(session) < 0 && code !== 354) {
+    if (
+      words[s + S.Mode] === Mode.Data &&
+      (words[s + S.Bits] & SessionBit.Perhaps) !== 0 &&
+      this.queue.front(session) < 0 &&
+      code !== 354
+    ) {
       words[s + S.Mode] = Mode.Command;
       this.mailEnds(session, this.mailTx(session));
     }

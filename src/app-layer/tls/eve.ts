@@ -25,7 +25,19 @@ const enum Field {
   ClientAlpns = 15,
   ServerAlpns = 16,
   Client = 17,
+  Certificate = 18,
+  Chain = 19,
 }
+
+/** What records say only where `custom` names it: certificates in base64, the first one and all. */
+export interface TlsEveOptions {
+  certificate: boolean;
+  chain: boolean;
+  clientCertificate: boolean;
+  clientChain: boolean;
+}
+
+const NO_CERTIFICATES: TlsEveOptions = { certificate: false, chain: false, clientCertificate: false, clientChain: false };
 
 /** Words of `version`: the final ones, then drafts 16 to 28 of TLS 1.3. */
 const enum VersionWord {
@@ -60,6 +72,8 @@ export const TLS_NAMES: RecordNames = {
     'client_alpns',
     'server_alpns',
     'client',
+    'certificate',
+    'chain',
   ],
   words: [
     'UNDETERMINED',
@@ -81,6 +95,7 @@ export class TlsRecord {
   constructor(
     private readonly store: TlsStore,
     private readonly out: Printer,
+    private readonly options: TlsEveOptions = NO_CERTIFICATES,
   ) {}
 
   write(tx: number, w: RecordWriter): void {
@@ -104,6 +119,8 @@ export class TlsRecord {
     this.list(w, Field.SubjectAltName, server + Side.SanAt, 2);
     this.list(w, Field.ClientAlpns, client + Side.AlpnAt, 1);
     this.list(w, Field.ServerAlpns, server + Side.AlpnAt, 1);
+    if (this.options.certificate) this.certificate(w, server);
+    if (this.options.chain) this.chain(w, server);
     if (heap[client + Side.FingerprintAt] === 0) return;
     w.object(Field.Client);
     this.text(w, Field.Subject, client + Side.SubjectAt);
@@ -111,7 +128,38 @@ export class TlsRecord {
     this.digits(w, Field.Fingerprint, client + Side.FingerprintAt, FINGERPRINT_DIGITS);
     this.text(w, Field.Serial, client + Side.SerialAt);
     this.validity(w, tx, 0);
+    if (this.options.clientCertificate) this.certificate(w, client);
+    if (this.options.clientChain) this.chain(w, client);
     w.end();
+  }
+
+  private certificate(w: RecordWriter, side: number): void {
+    const { heap } = this.store;
+    if (heap[side + Side.CertsAt] > 0)
+      this.encoded(w, Field.Certificate, heap[side + Side.CertsAt], heap[side + Side.CertsAt] + heap[side + Side.CertsLen]);
+  }
+
+  private chain(w: RecordWriter, side: number): void {
+    const { heap } = this.store;
+    if (heap[side + Side.CertsAt] === 0) return;
+    const end = heap[side + Side.CertsAt] + heap[side + Side.CertsLen];
+    w.array(Field.Chain);
+    for (let at = heap[side + Side.CertsAt]; at + 3 <= end; ) at = this.encoded(w, -1, at, end);
+    w.end();
+  }
+
+  /** The certificate whose length of three bytes is at `at`; where the next one is. */
+  private encoded(w: RecordWriter, field: Field | -1, at: number, end: number): number {
+    const { out } = this;
+    const { bytes } = this.store;
+    if (at + 3 > end) return end;
+    const length = (bytes[at] << 16) | (bytes[at + 1] << 8) | bytes[at + 2];
+    const from = at + 3;
+    const next = length < end - from ? from + length : end;
+    out.clear();
+    out.base64(bytes, from, next - from);
+    w.text(field, out.bytes, 0, out.at);
+    return next;
   }
 
   private text(w: RecordWriter, field: Field | -1, index: number): void {

@@ -2,7 +2,9 @@
 const CAPACITY = 512 * 1024;
 const DIGITS = Uint8Array.from('0123456789abcdef', (c) => c.charCodeAt(0));
 const UPPER = Uint8Array.from('0123456789ABCDEF', (c) => c.charCodeAt(0));
+const BASE64 = Uint8Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/', (c) => c.charCodeAt(0));
 const COLON = 0x3a;
+const PAD = 0x3d;
 
 /** Text under construction, reused for each. What does not fit is left out. */
 export class Printer {
@@ -21,6 +23,19 @@ export class Printer {
     const n = len < CAPACITY - this.at ? len : CAPACITY - this.at;
     for (let i = 0; i < n; i++) this.bytes[this.at + i] = mem[off + i];
     this.at += n;
+  }
+
+  /** RFC 4648, 4. */
+  base64(mem: Uint8Array, off: number, len: number): void {
+    for (let i = 0; i < len; i += 3) {
+      const at = off + i;
+      const left = len - i;
+      const three = (mem[at] << 16) | (left > 1 ? mem[at + 1] << 8 : 0) | (left > 2 ? mem[at + 2] : 0);
+      this.byte(BASE64[three >>> 18]);
+      this.byte(BASE64[(three >>> 12) & 63]);
+      this.byte(left > 1 ? BASE64[(three >>> 6) & 63] : PAD);
+      this.byte(left > 2 ? BASE64[three & 63] : PAD);
+    }
   }
 
   /** 0 to 2^53, exclusive. */

@@ -5,7 +5,7 @@ import type { Sessions } from '../sessions.js';
 import { SingleTransaction } from '../single-transaction.js';
 import { STATE_DONE, type Transactions } from '../transactions.js';
 import { selectTls } from './buffers.js';
-import { TlsRecord } from './eve.js';
+import { type TlsEveOptions, TlsRecord } from './eve.js';
 import { Side, SideFlag } from './layout.js';
 import { probeTls } from './probe.js';
 import { Records } from './records.js';
@@ -14,6 +14,7 @@ import { TlsStore } from './store.js';
 export interface TlsLimits {
   /** Bytes of a handshake message that are read; 65,528 at most. */
   message?: number;
+  eve?: TlsEveOptions;
 }
 
 /**
@@ -30,7 +31,7 @@ export class TlsProtocol extends SingleTransaction implements Protocol {
     super(AppProto.Tls, sessions, txs, counters, store);
     this.store = store;
     this.records = new Records(this.store, Math.min(limits.message ?? 65528, 65528));
-    this.eve = new TlsRecord(this.store, this.records.out);
+    this.eve = new TlsRecord(this.store, this.records.out, limits.eve);
   }
 
   probe(direction: number, mem: Uint8Array, off: number, len: number, _serverPort: number): Likeness {

@@ -98,6 +98,12 @@ export class Windows {
     return n;
   }
 
+  /** Whether the window of a direction still has the stream's first byte. */
+  showsStart(at: number): boolean {
+    const window = this.lines[at + Line.Window] - 1;
+    return window < 0 ? (this.lines[at + Line.Flags] & LineFlag.Late) === 0 : this.whole[window] === 1;
+  }
+
   /** What comes does not follow what was there; `isStart`: it is the stream's beginning. */
   restart(at: number, isStart: boolean): void {
     const window = this.lines[at + Line.Window] - 1;
