@@ -1,19 +1,18 @@
 import { IpProto, type Packet } from '../decode/packet.js';
-import { FlowFlag, FlowProto, TcpState } from '../flow/codes.js';
+import { FlowProto, TcpState } from '../flow/codes.js';
 import type { FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { Mode } from '../ring/verdict.js';
-import { Line, LineFlag } from '../stream/reassembly/layout.js';
 import { Reassembler, type ReassemblyOptions } from '../stream/reassembly/reassembler.js';
-import type { StreamSink } from '../stream/reassembly/sink.js';
 import { AppProto, Buffers } from './buffers.js';
 import { Files } from './files/files.js';
 import { Expectations } from './ftp-data/expectations.js';
 import { AppMemory } from './memory.js';
 import { Parsed, type Protocol } from './protocol.js';
-import { GUESS_WORD, PREFIX_WORD, ProtocolFinder, protocolOf } from './protocol-finder.js';
+import { ProtocolFinder, protocolOf } from './protocol-finder.js';
 import { PROTOCOLS, type ProtocolSpec } from './protocols.js';
 import { Probe, Session, Sessions } from './sessions.js';
+import { StreamSessions } from './stream-sessions.js';
 import { STATE_DONE, Transactions, Tx, TxFlag } from './transactions.js';
 import { TxLimits } from './tx-limits.js';
 
@@ -46,9 +45,6 @@ const REASSEMBLY: ReassemblyOptions = {
   inline: 'auto',
 };
 
-/** A flow that changes its protocol more often within one packet is none of ours. */
-const MOST_CHANGES = 8;
-
 /** Told of each transaction that ends, when it has been inspected. Its parser can still write its record. */
 export type TransactionSink = (tx: number) => void;
 
@@ -67,7 +63,7 @@ const OWN_EXPECTATIONS = 1024;
  *   update(packet) ─► moments ─► select(0 .. moments - 1) ─► buffers, tx, direction      one after the other
  *   settle()                                                                             when all are inspected
  */
-export class AppLayer implements StreamSink {
+export class AppLayer {
   /** Of the moment selected last; valid until the next update. */
   readonly buffers = new Buffers();
   readonly txs: Transactions;
@@ -82,18 +78,12 @@ export class AppLayer implements StreamSink {
   private readonly finder: ProtocolFinder;
   private readonly expectations: Expectations;
   private readonly limits: TxLimits;
-  private readonly bypass: readonly AppProto[];
-  /** The session whose transactions may be complete now; -1: none. */
-  private touched = -1;
-  /** Its flow's, while the flow's end is inspected. */
+  private readonly streams: StreamSessions;
+  /** The flow's end is inspected. */
   private ending = false;
-  /** The flow at hand. */
-  private slot = -1;
   /** The packet at hand was given to the reassembler. */
   private took = false;
   private guessed: AppProto = AppProto.Unknown;
-  /** How often the flow changed its protocol within the packet at hand. */
-  private changes = 0;
 
   constructor(
     private readonly flows: FlowTable,
@@ -104,7 +94,6 @@ export class AppLayer implements StreamSink {
     const specs = options.protocols ?? PROTOCOLS;
     this.sessions = new Sessions(sessions);
     this.memory = new AppMemory(sessions, options.lineBuffers ?? 512);
-    this.order = new Reassembler(flows, counters, this, options.reassembly ?? REASSEMBLY);
     this.txs = new Transactions(PER_PACKET + (options.transactions ?? 131072), options.heapBytes ?? 256 << 20, PER_PACKET, sessions);
     this.files = new Files(this.txs, counters);
     this.expectations = new Expectations(options.expectations ?? Expectations.create(OWN_EXPECTATIONS, false), flows, counters);
@@ -117,9 +106,11 @@ export class AppLayer implements StreamSink {
       counters,
     };
     this.parsers = Array.from({ length: AppProto.Count }, () => null);
+    this.streams = new StreamSessions(flows, frame, this.parsers, options.bypass ?? []);
+    this.order = new Reassembler(flows, counters, this.streams, options.reassembly ?? REASSEMBLY);
     for (const spec of specs) this.parsers[spec.proto] = spec.make(frame);
     this.finder = new ProtocolFinder(flows, this.sessions, this.memory, this.order, this.parsers, this.expectations, specs);
-    this.bypass = options.bypass ?? [];
+    this.streams.attach(this.order, this.finder);
     this.limits = new TxLimits(this.txs, this.parsers, options.sessionTransactions ?? 256, PER_PACKET, counters);
   }
 
@@ -149,7 +140,7 @@ export class AppLayer implements StreamSink {
     if (proto === AppProto.Failed) return isWatched ? this.follow(p, slot, force) : 0;
     // However long a server talks, what the client says is still to come.
     if (proto === AppProto.Unknown && p.direction === 0 && (this.flows.appProbe[slot] & Probe.FailedTs) !== 0) {
-      if (p.payloadLen > 0 && this.waitForServer(slot)) return isWatched ? this.follow(p, slot, force) : 0;
+      if (p.payloadLen > 0 && this.streams.waitForServer(slot)) return isWatched ? this.follow(p, slot, force) : 0;
     }
     return this.inspect(p, slot, proto, force, isWatched);
   }
@@ -252,13 +243,13 @@ export class AppLayer implements StreamSink {
   settle(sink: TransactionSink | null = null, events: TransactionSink | null = null): void {
     const { txs } = this;
     if (txs.active === 0) {
-      this.touched = -1;
+      this.streams.touched = -1;
       return;
     }
-    if (this.touched >= 0) {
-      if (this.ending) txs.closeAll(this.touched);
-      else this.limits.closeComplete(this.touched);
-      this.touched = -1;
+    if (this.streams.touched >= 0) {
+      if (this.ending) txs.closeAll(this.streams.touched);
+      else this.limits.closeComplete(this.streams.touched);
+      this.streams.touched = -1;
     }
     // Datagrams, and bytes that belong to no stream.
     if (txs.length(-1) > 0) txs.closeAll(-1);
@@ -298,13 +289,13 @@ export class AppLayer implements StreamSink {
       return 0;
     }
     this.begin();
-    this.touched = session;
+    this.streams.touched = session;
     this.ending = true;
     const { txs, sessions } = this;
     const at = session * Session.Words + Session.Proto;
     this.parsers[sessions.words[at]]?.begin();
     if (this.hasUnseen(slot)) {
-      this.slot = slot;
+      this.streams.slot = slot;
       this.order.begin();
       this.order.flush(slot);
       if (this.sessionOf(slot) !== session) return txs.count;
@@ -336,7 +327,7 @@ export class AppLayer implements StreamSink {
     const session = this.sessionOf(slot);
     if (session >= 0) {
       this.settle();
-      this.release(session, slot);
+      this.streams.release(session, slot);
       this.settle();
     }
     this.order.release(slot);
@@ -349,86 +340,6 @@ export class AppLayer implements StreamSink {
     this.txs.heap.close();
   }
 
-  // The reassembler calls these.
-
-  feed(session: number, slot: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): boolean {
-    const { words } = this.sessions;
-    const at = session * Session.Words + Session.Proto;
-    this.expectations.slot = slot;
-    let parser = this.parsers[words[at]];
-    if (parser === null) {
-      if ((this.flows.appProbe[slot] & (Probe.FailedTs << direction)) !== 0) return true;
-      const proto = this.finder.next(session, slot, direction, mem, off, len);
-      if (proto === AppProto.Failed) return this.fail(session, slot, direction);
-      parser = this.parsers[proto];
-      if (parser === null) return true;
-      const begun = this.start(session, slot, parser, direction);
-      if (begun !== Parsed.Go) {
-        if (!this.parsed(session, slot, begun)) return false;
-        return begun === Parsed.Changed && this.goesOn(session, slot) ? this.feed(session, slot, direction, mem, region, off, len) : false;
-      }
-    }
-    return this.parse(session, slot, parser, direction, mem, region, off, len);
-  }
-
-  /** Bytes of a protocol that is known, and of the one it changes to within them. False: the session is gone. */
-  private parse(
-    session: number,
-    slot: number,
-    parser: Protocol,
-    direction: number,
-    mem: Uint8Array,
-    region: number,
-    off: number,
-    len: number,
-  ): boolean {
-    const side = slot * FlowProto.Count + FlowProto.ToServer + direction;
-    if (this.flows.appProtos[side] === 0) this.finder.compare(slot, direction, parser, mem, off, len);
-    if (parser.mayChange !== undefined) parser.mayChange = this.finder.mayChange(slot);
-    let result = parser.data(session, direction, mem, region, off, len);
-    let taken = parser.taken ?? len;
-    if (result === Parsed.Anew) {
-      result = Parsed.Changed;
-      taken = 0;
-    }
-    if (!this.parsed(session, slot, result)) return false;
-    if (result !== Parsed.Changed || taken >= len) return true;
-    return this.goesOn(session, slot) && this.feed(session, slot, direction, mem, region, off + taken, len - taken);
-  }
-
-  /** Another change of protocol within one packet. Whoever changes at every turn is not followed: false, the session is gone. */
-  private goesOn(session: number, slot: number): boolean {
-    if (++this.changes <= MOST_CHANGES) return true;
-    this.flows.appProto[slot] = AppProto.Failed;
-    this.release(session, slot);
-    return false;
-  }
-
-  hasRoom(session: number, direction: number, mem: Uint8Array, off: number, len: number): boolean {
-    const parser = this.parsers[this.sessions.words[session * Session.Words + Session.Proto]];
-    return parser === null || parser.hasRoom === undefined || parser.hasRoom(session, direction, mem, off, len);
-  }
-
-  gap(session: number, direction: number, length: number): void {
-    const words = this.sessions.words;
-    const at = session * Session.Words;
-    const parser = this.parsers[words[at + Session.Proto]];
-    if (parser !== null) this.parsed(session, this.slot, parser.gap(session, direction, length));
-    else words[at + PREFIX_WORD + direction] = 0;
-    this.finder.skip(this.slot, direction);
-  }
-
-  finishDirection(session: number, direction: number): void {
-    this.parsers[this.sessions.words[session * Session.Words + Session.Proto]]?.finish(session, direction);
-  }
-
-  loose(slot: number, direction: number, p: Packet, off: number, len: number): void {
-    let proto: AppProto = this.flows.appProto[slot];
-    if (proto === AppProto.Unknown) proto = this.finder.stream(slot, direction, p.mem, off, len);
-    const parser = this.parsers[proto];
-    if (parser !== null && parser.loose !== undefined) parser.loose(direction, p.mem, p.region, off, len);
-  }
-
   /** Flows of datagrams have none: their appState is the id of the next transaction. */
   private sessionOf(slot: number): number {
     return this.flows.proto(slot) === IpProto.Tcp ? this.flows.appState[slot] - 1 : -1;
@@ -438,7 +349,7 @@ export class AppLayer implements StreamSink {
     this.settle();
     this.ending = false;
     this.memory.resetScratch();
-    this.changes = 0;
+    this.streams.begin();
     this.files.begin();
     if (this.txs.active > this.txs.capacity - PER_PACKET) this.limits.makeRoom();
     this.txs.begin();
@@ -448,7 +359,7 @@ export class AppLayer implements StreamSink {
   private follow(p: Packet, slot: number, force: boolean): number {
     this.begin();
     if (this.flows.tcpState[slot] === TcpState.None) return 0;
-    if (this.order.settle(slot)) this.restart(-1, slot);
+    if (this.order.settle(slot)) this.streams.restart(-1, slot);
     this.took = true;
     return this.order.follow(p, force) ? 0 : NO_ROOM;
   }
@@ -457,22 +368,22 @@ export class AppLayer implements StreamSink {
     const { flows, order } = this;
     this.begin();
     if (flows.tcpState[slot] === TcpState.None) return 0;
-    this.slot = slot;
+    this.streams.slot = slot;
     this.expectations.now = p.tsSec;
     let session = flows.appState[slot] - 1;
     if (order.settle(slot)) {
-      this.restart(session, slot);
+      this.streams.restart(session, slot);
       proto = AppProto.Unknown;
     }
     if (session < 0) {
       // What was parsed to its end stays what it is.
       if (proto !== AppProto.Unknown) return isWatched ? this.follow(p, slot, force) : 0;
-      if (p.payloadLen > 0 && !this.first(p, slot, force)) return NO_ROOM;
+      if (p.payloadLen > 0 && !this.streams.first(p, slot, force)) return NO_ROOM;
       if (flows.appProto[slot] === AppProto.Failed) return isWatched ? this.follow(p, slot, force) : 0;
       session = flows.appState[slot] - 1;
     }
     if (session >= 0) {
-      this.touched = session;
+      this.streams.touched = session;
       this.parsers[this.sessions.words[session * Session.Words + Session.Proto]]?.begin();
     }
     if (session >= 0 && p.payloadLen > 0 && flows.appProto[slot] === AppProto.Unknown && !order.isInline(p))
@@ -483,127 +394,5 @@ export class AppLayer implements StreamSink {
     this.files.keep();
     if (flows.appState[slot] === 0 && flows.appProto[slot] !== AppProto.Unknown) order.forget(slot);
     return taken ? this.txs.count : NO_ROOM;
-  }
-
-  /** A flow without a session: most are none of ours, which their first segment shows. False: no room. */
-  private first(p: Packet, slot: number, force: boolean): boolean {
-    const { flows, order } = this;
-    const direction = p.direction;
-    if ((flows.appProbe[slot] & (Probe.FailedTs << direction)) !== 0) return true;
-    if (this.finder.isStranger(p, slot)) {
-      this.fail(-1, slot, direction);
-      if (flows.appProto[slot] === AppProto.Failed) order.forget(slot);
-      return true;
-    }
-    const session = this.sessions.take();
-    if (session < 0) {
-      this.counters[Counter.AppNoRoom]++;
-      if (!force) return false;
-      flows.appProto[slot] = AppProto.Failed;
-      order.forget(slot);
-      return true;
-    }
-    flows.appState[slot] = session + 1;
-    return true;
-  }
-
-  /**
-   * The handshake is complete, and the server did not acknowledge what the client sent before it: the client may send other bytes
-   * with the same numbers, and those are the ones the server takes.
-   */
-  private restart(session: number, slot: number): void {
-    if (session >= 0) {
-      this.touched = session;
-      this.leave(session);
-      this.sessions.reset(session);
-    }
-    this.finder.restart(slot);
-  }
-
-  /** The protocol is known: the parser gets what was kept of both directions. */
-  private start(session: number, slot: number, parser: Protocol, side: number): Parsed {
-    const words = this.sessions.words;
-    const at = session * Session.Words;
-    const { bytes, region } = this.memory;
-    const keptTs = words[at + PREFIX_WORD];
-    const keptTc = words[at + PREFIX_WORD + 1];
-    words[at + PREFIX_WORD] = 0;
-    words[at + PREFIX_WORD + 1] = 0;
-    words[at + GUESS_WORD] = 0;
-    this.finder.found(slot, side, parser.proto, (side === 0 ? keptTc : keptTs) > 0);
-    words[at + Session.Proto] = parser.proto;
-    this.flows.appProto[slot] = parser.proto;
-    this.counters[Counter.AppFlows + parser.proto]++;
-    parser.begin();
-    parser.open(session);
-    for (let direction = 0; direction < 2; direction++) {
-      const n = direction === 0 ? keptTs : keptTc;
-      if (n === 0) continue;
-      const from = this.memory.keptAt(session, direction);
-      const to = this.memory.scratch(n);
-      if (to < 0) continue;
-      bytes.copyWithin(to, from, from + n);
-      if (direction !== side) this.finder.compare(slot, direction, parser, bytes, to, n);
-      const result = parser.data(session, direction, bytes, region, to, n);
-      if (result !== Parsed.Go) return result;
-    }
-    return Parsed.Go;
-  }
-
-  /** What follows from a parser's answer. False: the session is gone. */
-  private parsed(session: number, slot: number, result: Parsed): boolean {
-    if (result === Parsed.Go) return true;
-    const { words } = this.sessions;
-    const at = session * Session.Words;
-    if (result === Parsed.Changed || result === Parsed.Anew) {
-      const proto = words[at + Session.Proto];
-      this.leave(session);
-      words[at + Session.Proto] = AppProto.Unknown;
-      words.fill(0, at + Session.Parser, at + Session.Words);
-      this.finder.change(slot, proto, this.parsers[proto]!.nextProto ?? AppProto.Unknown);
-      return true;
-    }
-    if (result === Parsed.Failed) this.counters[Counter.AppErrors + words[at + Session.Proto]]++;
-    else if (this.bypass.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Encrypted;
-    this.release(session, slot);
-    return false;
-  }
-
-  /** The direction is none of ours: once the other is not either, or does not come, neither is the flow. True: the session goes on. */
-  private fail(session: number, slot: number, direction: number): boolean {
-    const { flows } = this;
-    // Before the handshake is complete anybody may send anything.
-    if ((flows.flags[slot] & FlowFlag.TcpEstablished) === 0) return true;
-    const both = this.finder.fail(slot, direction);
-    if (session < 0) return false;
-    const other = (slot * 2 + (direction ^ 1)) * Line.Words + Line.Flags;
-    if (!both && (this.order.lines[other] & LineFlag.Started) !== 0) return true;
-    this.release(session, slot);
-    return false;
-  }
-
-  /** True: in vain, and the flow is none of ours. */
-  private waitForServer(slot: number): boolean {
-    if (!this.finder.waitForServer(slot)) return false;
-    const { flows } = this;
-    if (flows.appState[slot] !== 0) this.release(flows.appState[slot] - 1, slot);
-    this.order.forget(slot);
-    return true;
-  }
-
-  /** The parser is done with the session. */
-  private leave(session: number): void {
-    const parser = this.parsers[this.sessions.words[session * Session.Words + Session.Proto]];
-    if (parser === null) return;
-    parser.close(session);
-    this.txs.closeAll(session);
-  }
-
-  /** Gives back all that a session holds. */
-  private release(session: number, slot: number): void {
-    this.leave(session);
-    this.sessions.give(session);
-    this.flows.appState[slot] = 0;
-    if (this.touched === session) this.touched = -1;
   }
 }

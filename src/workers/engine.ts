@@ -155,7 +155,7 @@ export class Engine {
     const ended: FlowEndSink = {
       flowEnded: (flows, slot, reason) => {
         if (flows.proto(slot) === IpProto.Tcp) {
-          if (flows.appState[slot] !== 0 || this.app.order.hasUnseen(slot)) this.finishTransactions(slot);
+          if (flows.appState[slot] !== 0 || this.app.order.hasUnseen(slot) || this.streams.hasPending(slot)) this.finishTransactions(slot);
           else this.app.flowEnded(slot);
         }
         this.countEnd(flows, slot);
@@ -461,7 +461,7 @@ export class Engine {
     if ((flags & FlowFlag.Bypassed) !== 0) return this.bypassed();
     if ((flags & FlowFlag.Passed) !== 0) return Verdict.Pass;
     let verdict = this.examine(p);
-    if (this.streams.more) verdict = worse(verdict, this.examineStream(p.flow, p));
+    if (this.streams.has(p)) verdict = worse(verdict, this.examineStream(p.flow, p));
     // Whatever becomes of the packet: what it brings does not come again.
     if (transactions > 0) verdict = worse(verdict, this.examineTransactions(p, transactions));
     verdict = worse(verdict, this.conclude(p));

@@ -27,6 +27,8 @@ export class StreamInspection implements StreamWatcher {
   /** The next piece, and how much of it has been looked at. */
   private piece = 0;
   private done = 0;
+  /** By line: new bytes of a window that wait for the direction's next packet. */
+  private readonly pending: Int32Array;
 
   constructor(
     private readonly order: Reassembler,
@@ -34,6 +36,7 @@ export class StreamInspection implements StreamWatcher {
     private readonly counters: Float64Array,
   ) {
     this.rules = new StreamRules(flows.capacity * 2, counters);
+    this.pending = new Int32Array(flows.capacity * 2);
     order.watcher = this;
   }
 
@@ -53,6 +56,7 @@ export class StreamInspection implements StreamWatcher {
   }
 
   restarted(line: number): void {
+    this.pending[line] = 0;
     this.rules.forget(line);
   }
 
@@ -78,9 +82,19 @@ export class StreamInspection implements StreamWatcher {
     return false;
   }
 
-  /** There is more to look at. */
+  /** There is more that the packet delivered to look at. */
   get more(): boolean {
     return this.piece < this.order.pieces.count;
+  }
+
+  /** The same, or bytes of its direction that wait for it. */
+  has(p: Packet): boolean {
+    return this.piece < this.order.pieces.count || this.pending[p.flow * 2 + p.direction] !== 0;
+  }
+
+  /** Whether bytes of a flow wait. */
+  hasPending(slot: number): boolean {
+    return (this.pending[slot * 2] | this.pending[slot * 2 + 1]) !== 0;
   }
 
   /** How many rules match the next piece that any match; 0: none, and all are looked at. `p` null: the flow of the slot ends. */
@@ -93,6 +107,8 @@ export class StreamInspection implements StreamWatcher {
       const line = slot * 2 + direction;
       const length = words[at + Piece.Length];
       if (length === GAP) {
+        const n = this.pending[line] === 0 ? 0 : this.inspectPending(slot, direction, p);
+        if (n > 0) return n;
         windows.restart(line * Line.Words, false);
         this.rules.forget(line);
         this.piece++;
@@ -102,6 +118,12 @@ export class StreamInspection implements StreamWatcher {
       const mem = isPacket ? p!.mem : this.order.pages.bytes;
       const region = isPacket ? p!.region : this.order.pages.region;
       const from = words[at + Piece.Offset] + this.done;
+      const waits = p !== null && direction !== p.direction;
+      const bytes = this.pending[line] + length - this.done;
+      if (this.pending[line] !== 0 && (!waits || !windows.mayWait(line * Line.Words, direction, bytes))) {
+        const n = this.inspectPending(slot, direction, p);
+        if (n > 0) return n;
+      }
       this.done += windows.add(line * Line.Words, direction, mem, region, from, length - this.done);
       const isFirst = windows.to - windows.fresh === this.done;
       const end = (words[at + Piece.End] - length + this.done) | 0;
@@ -109,13 +131,40 @@ export class StreamInspection implements StreamWatcher {
         this.piece++;
         this.done = 0;
       }
+      if (waits && windows.mayWait(line * Line.Words, direction, bytes)) {
+        this.pending[line] += windows.to - windows.fresh;
+        continue;
+      }
       // Of what was scanned as a packet only the beginning may go with what was before.
       const n = isPacket && !isFirst ? 0 : this.inspect(slot, direction, line, end, p, isPacket);
       if (this.piece === pieces.count && lines[line * Line.Words + Line.Left] === 0) this.leave(line);
       if (n > 0) return n;
     }
     this.skip();
+    if (p !== null) return this.pending[slot * 2 + p.direction] === 0 ? 0 : this.inspectPending(slot, p.direction, p);
+    for (let direction = 0; direction < 2; direction++) {
+      const n = this.pending[slot * 2 + direction] === 0 ? 0 : this.inspectPending(slot, direction, null);
+      if (n > 0) return n;
+    }
     return 0;
+  }
+
+  /** What an acknowledgement delivered is looked at with the next packet of its own direction, or at the flow's end, as in Suricata. */
+  private inspectPending(slot: number, direction: number, p: Packet | null): number {
+    const line = slot * 2 + direction;
+    const { pieces, lines, windows } = this.order;
+    windows.show(line * Line.Words, this.pending[line]);
+    this.pending[line] = 0;
+    // Next may be beyond the pieces that are still to come.
+    let end = lines[line * Line.Words + Line.Next];
+    for (let i = this.piece; i < pieces.count; i++) {
+      const at = i * Piece.Words;
+      if (pieces.words[at + Piece.Direction] !== direction) continue;
+      const length = pieces.words[at + Piece.Length];
+      end = (pieces.words[at + Piece.End] - (length === GAP ? 0 : length)) | 0;
+      break;
+    }
+    return this.inspect(slot, direction, line, end, p, false);
   }
 
   /** Nobody looks at what was delivered: what comes does not follow it. */
@@ -123,6 +172,7 @@ export class StreamInspection implements StreamWatcher {
     const { pieces, windows, lines } = this.order;
     for (; this.piece < pieces.count; this.piece++) {
       const line = pieces.slot * 2 + pieces.words[this.piece * Piece.Words + Piece.Direction];
+      this.pending[line] = 0;
       if (lines[line * Line.Words + Line.Window] === 0) continue;
       windows.restart(line * Line.Words, false);
       this.rules.forget(line);
@@ -150,6 +200,7 @@ export class StreamInspection implements StreamWatcher {
 
   /** The depth is reached: nothing follows. What the window shows stays until another direction needs it. */
   private leave(line: number): void {
+    this.pending[line] = 0;
     this.order.windows.release(line * Line.Words);
     this.rules.forget(line);
   }

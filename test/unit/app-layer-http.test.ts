@@ -115,6 +115,15 @@ describe('HTTP: bodies', () => {
   });
 });
 
+describe('HTTP: encoded bodies of requests', () => {
+  it('are decoded', () => {
+    const body = gzipSync('name=value');
+    const head = `POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const [seen] = talk([[0, Buffer.concat([Buffer.from(head), body])]]);
+    assert.deepEqual(seen.buffers[0]['http.request_body'], ['name=value']);
+  });
+});
+
 describe('HTTP: messages', () => {
   it('pipelined requests meet their responses', () => {
     const requests = [1, 2, 3].map((i) => `GET /${i} HTTP/1.1\r\nHost: a\r\n\r\n`).join('');
@@ -136,6 +145,17 @@ describe('HTTP: messages', () => {
     const [seen] = talk([[1, response('Content-Length: 0\r\n')]]);
     assert.deepEqual(seen.events, ['unable_to_match_response_to_request']);
     assert.equal(seen.record!.url, '/libhtp::request_uri_not_seen');
+  });
+  it('white space behind a response is none', () => {
+    for (const pieces of [[response('Content-Length: 2\r\n', 'ok\r\n')], [response('Content-Length: 2\r\n', 'ok'), '\r', '\n']]) {
+      const seen = talk([[0, REQUEST], ...pieces.map((piece): [number, string | Uint8Array] => [1, piece])]);
+      assert.deepEqual([seen.length, seen[0].record!.status, seen[0].record!.length], [1, 200, 2]);
+    }
+  });
+  it('white space within a URI', () => {
+    const of = (line: string) => talk([[0, `${line}\r\nHost: a\r\n\r\n`]])[0].record!;
+    assert.deepEqual([of('GET /a b  c HTTP/1.1').url, of('GET /a b  c HTTP/1.1').protocol], ['/a b  c', 'HTTP/1.1']);
+    assert.deepEqual([of('GET /a b').url, of('GET /a b').protocol], ['/a', 'b']);
   });
   it('100 comes before the response', () => {
     const [seen, none] = talk([
@@ -209,7 +229,12 @@ describe('HTTP: first bytes', () => {
   it('of a client', () => {
     assert.equal(probe(0, 'GET / HTTP/1.1'), Likeness.Yes);
     assert.equal(probe(0, 'GE'), Likeness.More);
-    assert.equal(probe(0, 'GEX'), Likeness.No);
+    assert.equal(probe(0, 'GEX'), Likeness.More);
+    assert.equal(probe(0, 'GEX\n'), Likeness.No);
+    assert.equal(probe(0, 'FOO /'), Likeness.More);
+    for (const line of ['FOO / HTTP/1.1\r\n', 'GET/ HTTP/1.0\n', '\xdd\0 GET /x HTTP/1.1\r\n']) assert.equal(probe(0, line), Likeness.Yes);
+    for (const line of ['HTTP/1.1 200 OK\r\n', 'foo', 'NICK me\r\n', '\x16\x03\x01', 'FOO \nHTTP/1.1'])
+      assert.equal(probe(0, line) === Likeness.Yes, false);
     assert.equal(probe(0, '\r\nPOST /'), Likeness.Yes);
   });
   it('of a server', () => {

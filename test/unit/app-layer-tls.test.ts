@@ -169,6 +169,53 @@ test('a certificate of the client', () => {
   assert.ok(a.shown.includes('to_server tls.cert_subject=CN=me'));
 });
 
+test('the record is due when the server has said all, unless it asks for a certificate', () => {
+  const done = t.record(22, t.bytes(t.serverHello(0xc02f), t.certificates(CERT), t.message(14)));
+  const asking = t.record(22, t.bytes(t.serverHello(0xc02f), t.certificates(CERT), t.message(13, 1, 2), t.message(14)));
+  const bare = t.record(22, t.bytes(t.serverHello(0xc02f), t.message(14)));
+  for (const [flight, due] of [
+    [done, 1],
+    [asking, 0],
+    [bare, 0],
+  ] as const) {
+    const a = talk();
+    a.feed(0, hello()).feed(1, flight);
+    assert.equal(a.txs.dueCount, due);
+    if (due === 1) assert.equal(a.txs.due[0], a.tx);
+  }
+});
+
+test('of two hellos in one piece both names are shown', () => {
+  const a = talk();
+  const named = (name: string) => hello({ extensions: [t.sni(name)] });
+  a.feed(0, t.bytes(named('first.example'), named('second.example')));
+  const names = () => a.shown.filter((line) => line.includes('tls.sni'));
+  assert.deepEqual(
+    names()
+      .join()
+      .match(/\w+\.example/g)!
+      .sort(),
+    ['first.example', 'second.example'],
+  );
+  a.feed(0, named('third.example'));
+  assert.ok(names().at(-1)!.includes('third.example') && !names().at(-1)!.includes('first.example'));
+});
+
+test('certificates in records that ask for them', () => {
+  const eve = { certificate: true, chain: true, clientCertificate: true, clientChain: false };
+  const a = new AppTalk((sessions, txs, counters) => new TlsProtocol(sessions, txs, counters, { eve }), TLS_NAMES);
+  const mine = t.certificate({ subject: t.name(['CN', 'me']) });
+  a.feed(0, hello())
+    .feed(1, FLIGHT)
+    .feed(0, t.record(22, t.certificates(mine)));
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+  const record = a.record();
+  assert.equal(record.certificate, base64(CERT));
+  assert.deepEqual(record.chain, [base64(CERT), base64(t.certificate())]);
+  assert.equal(record.client.certificate, base64(mine));
+  assert.equal(record.client.chain, undefined);
+});
+
 test('a ChangeCipherSpec that is not due changes nothing', () => {
   const a = talk();
   a.feed(0, t.record(20, t.bytes(1)), hello({ extensions: [t.sni('late.example')] }));

@@ -15,7 +15,9 @@ function load(yaml: string) {
     const file = join(folder, 'suricata.yaml');
     writeFileSync(file, `%YAML 1.1\n---\n${yaml}`);
     const { config, warnings } = loadConfig(file);
-    return { ...config.appLayer, warnings };
+    // What it says of SMTP: config-smtp.test.ts.
+    const { smtp: _, ...rest } = config.appLayer ?? {};
+    return { ...rest, warnings };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -82,6 +84,9 @@ app-layer:
     dnsEve: undefined,
     warnings: [],
   });
+  const dns = (more: string) => load(`app-layer:\n  protocols:\n    dns:\n      udp:\n        enabled: yes\n${more}`).protocols!.dns;
+  assert.deepEqual(dns(''), { tcp: true, udp: true, ports: [], onlyThere: true });
+  assert.deepEqual(dns('        detection-ports:\n          dp: any\n'), { tcp: true, udp: true, ports: [], onlyThere: false });
   assert.equal(load('libhtp:\n  default-config:\n    request-body-limit: 10\n').http!.requestBody, 10);
 });
 

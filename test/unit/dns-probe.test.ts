@@ -57,6 +57,14 @@ test('elsewhere than on port 53 the tests are stricter, and ports of its relativ
   assert.deepEqual([stream(framed(QUERY), 53, limited), stream(framed(QUERY), 5300, limited)], [Likeness.Yes, Likeness.No]);
 });
 
+test('ports that a configuration names are as 53 is', () => {
+  const named = new DnsTalk({ limits: { ports: [5300], anyPort: false } });
+  const empty = message({ flags: 0x8180 });
+  assert.deepEqual([datagram(empty, 5300, named), datagram(QUERY, 53, named)], [Likeness.Yes, Likeness.No]);
+  assert.deepEqual([stream(framed(QUERY), 5300, named), stream(framed(QUERY), 53, named)], [Likeness.Yes, Likeness.No]);
+  named.close();
+});
+
 test('the beginning of a stream asks for more until the first question is there', () => {
   const mem = framed(QUERY);
   for (let n = 0; n < 2 + 12 + 17 + 4; n++) assert.equal(stream(mem.subarray(0, n), 53), Likeness.More, `${n} bytes`);

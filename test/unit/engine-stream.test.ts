@@ -95,7 +95,7 @@ describe('streams through an engine', () => {
   });
 
   it('a listener takes a flow for what it looks like before its bytes are acknowledged', () => {
-    const c = new Connection(Mode.Ids, 'alert http any any -> any any (flow:established,to_server; content:"jndi"; sid:1;)');
+    const c = new Connection(Mode.Ids, 'alert http any any -> any any (flow:established,to_server; content:"jndi"; dsize:>1; sid:1;)');
     c.client(0, 'GET /jndi HTTP/1.1\r\n\r\n');
     assert.equal(c.close(), 1);
   });

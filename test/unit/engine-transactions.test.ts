@@ -127,6 +127,23 @@ describe('transactions through an engine', () => {
     c.bench.close();
   });
 
+  it('rules on files: the alert names those of its direction', () => {
+    const c = new Connection([
+      'alert http any any -> any any (filename:"B.TXT"; filesize:>1; sid:1;)',
+      'alert http any any -> any any (filename:"b.txt"; filesize:>8; sid:2;)',
+    ]);
+    c.client('POST /up/a.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n12345');
+    c.server('HTTP/1.1 200 OK\r\nContent-Disposition: attachment; filename="b.txt"\r\nContent-Length: 4\r\n\r\n1234');
+    const [alert, ...more] = c.eve() as { event_type: string; alert: { signature_id: number }; files: object[] }[];
+    assert.deepEqual(
+      more.map((e) => e.event_type),
+      ['http'],
+    );
+    assert.equal(alert.alert.signature_id, 1);
+    assert.deepEqual(alert.files, [{ filename: 'b.txt', gaps: false, state: 'CLOSED', stored: false, size: 4, tx_id: 0 }]);
+    c.bench.close();
+  });
+
   it('files: none without a body, nor of several parts', () => {
     const c = new Connection([], Mode.Ips, true);
     c.client('POST /a HTTP/1.1\r\nHost: h\r\nContent-Type: Multipart/form-data; boundary=x\r\nContent-Length: 2\r\n\r\n--');

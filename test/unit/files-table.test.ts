@@ -174,6 +174,22 @@ describe('files', () => {
     assert.equal(b.txs.heap.used, used);
   });
 
+  it('of many files that have ended the first are shown again, the others keep nothing', () => {
+    const b = make();
+    for (let i = 0; i < 10; i++) {
+      const file = b.open();
+      b.data(file, String(i));
+      if (i % 2 === 0) b.packet();
+      b.files.close(file, FileState.Closed);
+      b.packet();
+    }
+    const used = b.txs.heap.used;
+    assert.deepEqual(b.packet().data, ['0', '1', '2', '3']);
+    b.txs.close(b.tx);
+    b.txs.clearEnded();
+    assert.equal(used - b.txs.heap.used, 4 * 256);
+  });
+
   it('shown elsewhere: a name and a size, no bytes', () => {
     const b = make();
     const file = b.open('a', 0, true);

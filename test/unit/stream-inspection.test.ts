@@ -15,7 +15,11 @@ function alertsOf(options: ConnectionOptions, ...pieces: string[]): number[] {
   const seen = pieces.map((piece) => {
     c.client(at, piece);
     at += piece.length;
-    if (options.mode === Mode.Ids) c.ack(at);
+    if (options.mode === Mode.Ids) {
+      c.ack(at);
+      // What was acknowledged is looked at with the next packet of its direction.
+      c.segment(0, 16, at, 0);
+    }
     return c.bench.alerts();
   });
   c.close();
@@ -107,6 +111,7 @@ for (const mode of [Mode.Ips, Mode.Ids]) {
       c.client(0, 'an evil');
       c.client(7, 'word.');
       c.ack(12);
+      c.segment(0, 16, 12, 0);
       assert.deepEqual(c.alerts(), [{ rule: 0, payload: 'an evilword.', origin: Origin.Stream }]);
       c.close();
     });
@@ -120,6 +125,7 @@ for (const mode of [Mode.Ips, Mode.Ids]) {
       c.client(0, 'literal ');
       c.client(8, 'v299v v7v');
       c.ack(17);
+      c.segment(0, 16, 17, 0);
       assert.deepEqual(new Set(c.alerts().map(({ rule }) => rule)), new Set([299, 7]));
       assert.ok(c.bench.counters[Counter.StreamRescans] > 0);
       c.close();
@@ -132,6 +138,7 @@ for (const mode of [Mode.Ips, Mode.Ids]) {
       c.bench.engine.setRules(rules('alert tcp any any -> any any (content:"nothing"; sid:5;)', rule('content:"otherone"; ')), 1);
       c.client(14, 'one second');
       c.ack(24);
+      c.segment(0, 16, 24, 0);
       assert.deepEqual(
         c.alerts().map(({ rule }) => rule),
         [1],
@@ -147,6 +154,7 @@ for (const mode of [Mode.Ips, Mode.Ids]) {
       c.client(5, 'evil');
       c.client(9, 'word');
       c.ack(13);
+      c.segment(0, 16, 13, 0);
       assert.equal(c.close(), 1);
     });
 
@@ -155,6 +163,7 @@ for (const mode of [Mode.Ips, Mode.Ids]) {
       c.client(0, 'first');
       c.client(5, 'x'.repeat(1000));
       c.ack(1005);
+      c.segment(0, 16, 1005, 0);
       const { windows } = (c.bench.engine as unknown as { app: { order: { windows: { active: number } } } }).app.order;
       assert.equal(windows.active, 1);
       c.close();
@@ -235,14 +244,22 @@ describe('listening', () => {
     c.close();
   });
 
-  it('a packet says it at once, its acknowledgement not again', () => {
+  it('what is acknowledged is looked at with the next packet of its direction, or at the end', () => {
     const c = new Connection({ mode: Mode.Ids, rules: [rule('content:"evilword";')] });
     c.client(0, 'evilword');
-    assert.equal(c.bench.alerts(), 1);
     c.ack(8);
+    assert.equal(c.bench.alerts(), 0);
     c.client(8, 'more');
+    assert.equal(c.bench.alerts(), 1);
     c.ack(12);
-    assert.equal(c.close(), 1);
+    c.client(12, 'evilword');
+    c.ack(20);
+    c.bench.engine.flows.endAll();
+    assert.deepEqual(
+      c.alerts().map(({ origin }) => origin & Origin.FlowEnd),
+      [0, Origin.FlowEnd],
+    );
+    c.close();
   });
 
   it('bytes that are missing part what was before from what comes', () => {
@@ -252,6 +269,7 @@ describe('listening', () => {
     c.ack(14);
     c.client(14, 'x');
     c.ack(15);
+    c.client(15, 'x');
     assert.equal(c.close(), 0);
   });
 });

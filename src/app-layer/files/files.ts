@@ -93,8 +93,9 @@ export class Files {
       const at = touched[i] * FileWord.Words;
       const bits = words[at + FileWord.Bits];
       if (this.wantsMagic && (bits & FileBit.MagicDone) === 0) this.identify(touched[i], at);
-      // What its protocol shows is kept for libmagic alone.
-      if ((bits & FileBit.Elsewhere) !== 0 && (words[at + FileWord.Bits] & FileBit.MagicDone) !== 0) this.windows.drop(at);
+      // What its protocol shows is kept for libmagic alone, and of many files that have ended only the first.
+      const isElsewhere = (bits & FileBit.Elsewhere) !== 0 && (words[at + FileWord.Bits] & FileBit.MagicDone) !== 0;
+      if (isElsewhere || ((bits & FileBit.Closed) !== 0 && words[at + FileWord.Index] >= MOST_OLD)) this.windows.drop(at);
       else if (!this.windows.save(at)) this.counters[Counter.AppNoRoom]++;
     }
     this.touchedCount = 0;
@@ -122,6 +123,7 @@ export class Files {
     words[at + FileWord.Next] = -1;
     words[at + FileWord.Bits] = (direction === 0 ? 0 : FileBit.ToClient) | (elsewhere ? FileBit.Elsewhere : 0);
     words[at + FileWord.Begun] = this.windows.packet;
+    words[at + FileWord.Index] = this.counts[tx];
     this.size[file] = 0;
     this.hashes.begin(file);
     const n = nameLen < LONGEST_NAME ? nameLen : LONGEST_NAME;
@@ -184,6 +186,7 @@ export class Files {
     // With bytes of this packet keep() asks.
     if (this.wantsMagic && (bits & FileBit.MagicDone) === 0 && this.words[at + FileWord.Stamp] !== this.windows.packet)
       this.identify(file, at);
+    if (this.words[at + FileWord.Index] >= MOST_OLD && this.words[at + FileWord.Stamp] !== this.windows.packet) this.windows.drop(at);
   }
 
   /** The first file of a transaction, and the one behind `file`; -1: none. */

@@ -25,6 +25,8 @@ export const enum FileWord {
   MagicLen,
   /** The packet that began it. */
   Begun,
+  /** How many files its transaction had before it. */
+  Index,
   Words,
 }
 

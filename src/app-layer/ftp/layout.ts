@@ -34,9 +34,9 @@ export const enum FtpTls {
 /** The parser's words of a transaction, from Tx.Parser. */
 export const enum FtpTx {
   /** Bits of FTP_EVENTS. */
-  Events = 10,
+  Events = 12,
   /** The command and its data (length -1: none), and where they lie. */
-  CommandOff = 12,
+  CommandOff = 14,
   CommandLen,
   DataOff,
   DataLen,

@@ -28,6 +28,8 @@ export const enum F {
   PieceEnd = Piece + 3, // MOST_CODINGS = 4
   /** The parts of a body that is several: piece (multipart.ts). */
   Multipart = PieceEnd + 1,
+  /** Requests of HTTP/0.9 so far. */
+  Olds,
   Words,
 }
 

@@ -33,6 +33,8 @@ export const enum HttpState {
   Body = 2,
 }
 
+/** Requests of HTTP/0.9 that are read of a flow. */
+const MOST_OLD = 256;
 /** Requests of a flow that wait for their responses; then the oldest ends without one. */
 const MOST_WAITING = 2048;
 
@@ -476,6 +478,11 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.keepHead(tx, 0);
     if (reader.old && !this.scan.goesOn) {
       flow[f + F.State] = FlowState.Old;
+      // One ends a connection: what is behind so many no server reads.
+      if (++flow[f + F.Olds] >= MOST_OLD) {
+        this.messageDone(f, tx);
+        flow[f + F.State] = FlowState.Ended;
+      }
       return Parsed.Go;
     }
     if (reader.old) this.event(tx, HttpEvent.RequestLineMissingProtocol);

@@ -18,7 +18,7 @@ export function startsRequest(c: number): boolean {
   return FIRST[c] === 1;
 }
 
-/** A known method and white space, perhaps behind empty lines. */
+/** A known method and white space, perhaps behind empty lines; or whatever else, in a first line that says `HTTP/1.`. */
 export function probeRequest(mem: Uint8Array, off: number, len: number): Likeness {
   const end = off + len;
   let p = off;
@@ -32,8 +32,27 @@ export function probeRequest(mem: Uint8Array, off: number, len: number): Likenes
     if (p + k === end) more = true;
     else if (k === method.length && (mem[p + k] === 32 || mem[p + k] === 9)) return Likeness.Yes;
   }
-  return more ? Likeness.More : Likeness.No;
+  return more ? Likeness.More : probeLine(mem, p, end);
 }
+
+/** Servers answer a line with any method, or a damaged one. Without its end it may become one as long as it is a word in capitals. */
+function probeLine(mem: Uint8Array, start: number, end: number): Likeness {
+  let p = start;
+  while (p < end && mem[p] !== 10 && !isVersion(mem, p, end)) p++;
+  if (p < end) return mem[p] !== 10 && p > start ? Likeness.Yes : Likeness.No;
+  p = start;
+  while (p < end && p - start < LONGEST_METHOD && mem[p] >= 65 && mem[p] <= 90) p++;
+  return p > start && (p === end || mem[p] === 32) ? Likeness.More : Likeness.No;
+}
+
+function isVersion(mem: Uint8Array, at: number, end: number): boolean {
+  if (end - at < VERSION.length || mem[at] !== VERSION[0]) return false;
+  for (let k = 1; k < VERSION.length; k++) if (mem[at + k] !== VERSION[k]) return false;
+  return true;
+}
+
+const VERSION = Uint8Array.from('HTTP/1.', (c) => c.charCodeAt(0));
+const LONGEST_METHOD = 32;
 
 const HTTP = Uint8Array.of(72, 84, 84, 80, 47);
 

@@ -98,6 +98,21 @@ export class Windows {
     return n;
   }
 
+  /** Shows a direction's window again, its last `fresh` bytes as the new ones. */
+  show(at: number, fresh: number): void {
+    const window = this.lines[at + Line.Window] - 1;
+    this.from = window < 0 ? 0 : this.baseOf(window);
+    this.to = window < 0 ? 0 : this.from + this.length[window];
+    this.fresh = this.to - this.from < fresh ? this.from : this.to - fresh;
+    this.begins = window < 0 ? 0 : this.whole[window];
+  }
+
+  /** Whether so many new bytes of a direction leave room for as many, or all, of those before them: they may be looked at later. */
+  mayWait(at: number, direction: number, bytes: number): boolean {
+    const window = this.lines[at + Line.Window] - 1;
+    return window >= 0 && (window < this.small ? this.length[window] <= SMALL >> 1 : 2 * bytes <= this.keeps[direction]);
+  }
+
   /** Whether the window of a direction still has the stream's first byte. */
   showsStart(at: number): boolean {
     const window = this.lines[at + Line.Window] - 1;

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { AppProto, BufferId } from '../../src/app-layer/buffers.js';
+import { IpProto } from '../../src/decode/packet.js';
+import { Bench, buffers, packet, rules } from '../support/detect.js';
+import { HttpHarness } from '../support/http-harness.js';
+
+/** Whether the tests pass on a window of a file that does not begin where the file does. */
+function passes(options: string, window: string, base: number): boolean {
+  const bench = new Bench(rules(`alert http any any -> any any (file.data; ${options})`));
+  const shown = buffers({ 'file.data': window });
+  shown.base[BufferId.FileData] = base;
+  const found = bench.transaction(packet({ proto: IpProto.Tcp, appProto: AppProto.Http, flow: 0, established: 1, direction: 1 }), shown);
+  return found.length > 0;
+}
+
+describe('windows of files', () => {
+  for (const [options, base, expected] of [
+    ['content:"MZ"; startswith;', 0, true],
+    ['content:"MZ"; startswith;', 1, false],
+    ['content:"MZ"; depth:2;', 4096, false],
+    ['content:"MZ"; offset:4; depth:10;', 4096, false],
+    ['content:"This"; depth:100; content:"program"; distance:1;', 97, false],
+    ['content:"This"; depth:100; content:"program"; distance:1;', 96, true],
+    ['content:"This"; content:"program"; distance:1; within:7;', 4096, true],
+    ['content:"program"; offset:1;', 4096, true],
+    ['content:!"ZM"; depth:2;', 4096, true],
+  ] as const)
+    it(`${options} ${base} bytes in: ${expected}`, () => assert.equal(passes(options, 'MZ This program', base), expected));
+
+  it('HTTP says where its windows begin', () => {
+    const h = new HttpHarness();
+    h.packet(0, 'GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+    const bases: number[] = [];
+    h.packet(1, `HTTP/1.1 200 OK\r\nContent-Length: 12000\r\n\r\n${'x'.repeat(3000)}`);
+    bases.push(h.buffers.base[BufferId.FileData]);
+    for (let i = 0; i < 3; i++) {
+      h.packet(1, 'y'.repeat(3000));
+      bases.push(h.buffers.base[BufferId.FileData]);
+      assert.equal(h.buffers.base[BufferId.HttpResponseBody], bases[i + 1]);
+    }
+    assert.deepEqual(bases, [0, 0, 1904, 4904]);
+  });
+});
