@@ -70,7 +70,14 @@ export function readAppLayer(
     if (found !== undefined) protocols[name] = found;
   }
   const bypass = ENCRYPTED.filter((name) => readEncryption(context, name) === 'bypass');
-  return { protocols, bypass, http: readHttp(context), ftp: readFtp(context), smtp: readSmtp(context, smtpEve), dnsEve };
+  return {
+    protocols,
+    ...(bypass.length > 0 && { bypass }),
+    http: readHttp(context),
+    ftp: readFtp(context),
+    smtp: readSmtp(context, smtpEve),
+    dnsEve,
+  };
 }
 
 /**

@@ -74,9 +74,9 @@ export class StreamRules {
     if (!this.seen(this.line, rank, this.number)) this.add(this.line, rank * 2 + WAITS, this.number);
   }
 
-  /** A rule that matches the packet. */
+  /** A rule that matches the packet. For a listener the same bytes may match on the stream, too. */
   matched(rank: number): void {
-    this.match(this.line, rank, this.number);
+    if (this.isInline) this.match(this.line, rank, this.number);
   }
 
   isEmpty(line: number): boolean {

@@ -62,7 +62,7 @@ export class StreamInspection implements StreamWatcher {
 
   /** Of a packet that the reassembler took: where the detector notes what its rules make of it; null: nobody watches. */
   note(p: Packet): StreamRules | null {
-    if (p.proto !== IpProto.Tcp || p.payloadLen <= 0) return null;
+    if (p.proto !== IpProto.Tcp || p.payloadLen <= 0 || (p.tcpFlags & TcpFlag.Rst) !== 0) return null;
     const line = p.flow * 2 + p.direction;
     const { lines } = this.order;
     if ((lines[line * Line.Words + Line.Flags] & LineFlag.Window) === 0) return null;

@@ -148,3 +148,13 @@ test('app-layer: what fileinfo records are to say', () => {
   assert.equal(wanted('{ enabled: no, force-magic: yes }'), undefined);
   assert.throws(() => wanted('{ force-hash: [ crc32 ] }'), /crc32.*md5, sha1, sha256/s);
 });
+
+test('encryption-handling: bypass alone ends inspection, of tls and ssh', () => {
+  const of = (tls: string, ssh: string) =>
+    load(`app-layer:\n  protocols:\n    tls:\n      encryption-handling: ${tls}\n    ssh:\n      encryption-handling: ${ssh}\n`).bypass ??
+    [];
+  assert.deepEqual(of('bypass', 'full'), ['tls']);
+  assert.deepEqual(of('default', 'bypass'), ['ssh']);
+  assert.deepEqual(of('track-only', 'track-only'), []);
+  assert.throws(() => of('sometimes', 'full'), /encryption-handling/);
+});

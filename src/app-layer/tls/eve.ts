@@ -111,7 +111,7 @@ export class TlsRecord {
     this.text(w, Field.Serial, server + Side.SerialAt);
     this.digits(w, Field.Fingerprint, server + Side.FingerprintAt, FINGERPRINT_DIGITS);
     this.text(w, Field.Sni, client + Side.SniAt);
-    this.version(w, words[tx * Tx.Words + Tx.Parser + Word.Version + 1]);
+    this.version(w, words[tx * Tx.Words + Tx.Parser + Word.Version + 1] || words[tx * Tx.Words + Tx.Parser + Word.Version]);
     this.validity(w, tx, 1);
     this.ja(w, Field.Ja3, client);
     this.ja(w, Field.Ja3s, server);

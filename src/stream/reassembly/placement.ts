@@ -66,6 +66,8 @@ export class Placement {
     const seq = (p.tcpFlags & TcpFlag.Syn) !== 0 ? (p.tcpSeq + 1) | 0 : p.tcpSeq;
     let len = p.payloadLen;
     if (len === 0 && (p.tcpFlags & TcpFlag.Fin) === 0) return true;
+    // What a reset carries says why (RFC 9293, 3.5.3): no program reads it.
+    if ((p.tcpFlags & TcpFlag.Rst) !== 0) return true;
     if ((lines[at + Line.Flags] & LineFlag.Started) === 0) this.start(p, slot, at, seq, inline);
     if ((lines[at + Line.Flags] & LineFlag.Depth) !== 0 && lines[at + Line.Left] === 0) return true;
     if ((p.tcpFlags & TcpFlag.Fin) !== 0) {

@@ -30,7 +30,7 @@ export interface StreamWatcher {
 }
 
 /** Of the memory, what windows get, as a shift. */
-const WINDOW_SHIFT = 2;
+const WINDOW_SHIFT = 3;
 
 const PLAIN = LineFlag.Started | LineFlag.Depth | LineFlag.Finished | LineFlag.Fin | LineFlag.Urgent;
 const SPECIAL = TcpFlag.Syn | TcpFlag.Fin | TcpFlag.Rst | TcpFlag.Urg;
