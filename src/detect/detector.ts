@@ -83,6 +83,7 @@ export class Detector {
   private readonly isPass: Uint8Array;
   private readonly noalert: Uint8Array;
   private readonly waits: Uint8Array;
+  private readonly sided: Uint8Array;
   /** For StreamDetector. */
   readonly groups: Group[];
   private readonly events: EventIndex | null;
@@ -125,6 +126,7 @@ export class Detector {
     this.noalert = prepared.columns.noalert;
     this.waits = prepared.columns.waits;
     this.stream = prepared.columns.stream;
+    this.sided = prepared.columns.sided;
     this.precheck = new Precheck(prepared.precheck, store.flowVars);
     this.costs = options.profile ? new RuleCosts() : null;
     this.matches = new Int32Array(Math.max(1, rules.length));
@@ -271,7 +273,11 @@ export class Detector {
         if (notes !== null && traits !== 0) notes.failed(rank, traits);
         continue;
       }
-      if (more) known.remember(tx, p.direction, rank, 1);
+      if (this.sided[rank] === 1) {
+        if (known === null) continue;
+        known.remember(tx, p.direction, rank, 1);
+        if (known.known(tx, 1 - p.direction, rank) !== Known.Matched) continue;
+      } else if (more) known.remember(tx, p.direction, rank, 1);
       if (notes !== null && traits !== 0) notes.matched(rank);
       if (this.accept(rank, p, flows)) break;
     }

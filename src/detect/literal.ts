@@ -56,10 +56,12 @@ export function transactionGroups(rule: Rule): number[] {
   return groups;
 }
 
-/** The direction that `flow` leaves. */
+/** The direction that `flow`, or a test on files, leaves. */
 function flowWay(rule: Rule): Way {
-  for (const o of rule.header)
-    if (o.kind === 'flow' && o.direction !== undefined) return o.direction === 'to_server' ? Way.ToServer : Way.ToClient;
+  for (const o of rule.header) {
+    const side = o.kind === 'flow' ? o.direction : o.kind === 'app' ? o.way : undefined;
+    if (side !== undefined) return side === 'to_server' ? Way.ToServer : Way.ToClient;
+  }
   return Way.Both;
 }
 

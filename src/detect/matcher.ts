@@ -41,6 +41,7 @@ import { Code, num } from './codegen.js';
 import { DerivedBuffers } from './derived/derived.js';
 import { packetBuffer } from './derived/packet-buffers.js';
 import type { Inspection } from './search.js';
+import { halfOf, isTwoSided } from './sides.js';
 import { appProtoCode, appTest } from './tests/app.js';
 import { packetTests } from './tests/packet.js';
 import { isStateOption, stateTests } from './tests/state.js';
@@ -57,6 +58,11 @@ export function compileMatcher(
   compileRegex: (t: PcreOption) => number,
   derived?: DerivedBuffers,
 ): Matcher {
+  if (isTwoSided(rule)) {
+    const toServer = compileMatcher(halfOf(rule, 0), addresses, compileRegex, derived);
+    const toClient = compileMatcher(halfOf(rule, 1), addresses, compileRegex, derived);
+    return (p, x) => (p.direction === 0 ? toServer(p, x) : toClient(p, x));
+  }
   return emitMatcher(rule, addresses, compileRegex, derived).build(['p', 'x'], rule.sid) as Matcher;
 }
 

@@ -16,6 +16,7 @@ import { eventOf } from './event-index.js';
 import { appEventOf, isTransactionRule, literalOf, PAYLOAD, transactionGroups } from './literal.js';
 import { protoFits } from './protocol-fit.js';
 import { portsTellMore } from './selectivity.js';
+import { halfOf, isTwoSided } from './sides.js';
 import { ACTION_ORDER, evaluationOrder } from './state/order.js';
 import { StreamTrait, streamTraits } from './stream-traits.js';
 
@@ -96,12 +97,12 @@ export function compileRules(rules: Rule[], actionOrder: readonly string[] = ACT
       plan.events.push(rank);
       continue;
     }
+    if (isTwoSided(rule)) {
+      for (let direction = 0; direction < 2; direction++) fileTransactions(plan, halfOf(rule, direction), rank);
+      continue;
+    }
     if (isTransactionRule(rule)) {
-      for (const index of transactionGroups(rule)) {
-        const group = plan.transactions[index];
-        const list = appEventOf(rule) !== undefined && rule.buffers.length === 0 ? group.events : group.header;
-        (literal === null || list === group.events ? list : group.content[literal.buffer]).push(rank);
-      }
+      fileTransactions(plan, rule, rank);
       continue;
     }
     const kind = literal !== null && !portsTellMore(rule, literal.bytes) ? 'content' : isIpOnly(rule) ? 'ipOnly' : 'header';
@@ -118,6 +119,15 @@ export function compileRules(rules: Rule[], actionOrder: readonly string[] = ACT
     }
   }
   return plan;
+}
+
+function fileTransactions(plan: Plan, rule: Rule, rank: number): void {
+  const literal = literalOf(rule);
+  for (const index of transactionGroups(rule)) {
+    const group = plan.transactions[index];
+    const list = appEventOf(rule) !== undefined && rule.buffers.length === 0 ? group.events : group.header;
+    (literal === null || list === group.events ? list : group.content[literal.buffer]).push(rank);
+  }
 }
 
 /**

@@ -14,6 +14,7 @@ import type { AddressSet, HeaderOption, PortSet, Rule } from '../rules/rule.js';
 import { AddressMatcher, addressKey } from './addresses.js';
 import { isRelative, minimumLength } from './chains.js';
 import { byteShare } from './selectivity.js';
+import { isTwoSided } from './sides.js';
 import type { FlowVars } from './state/flow-vars.js';
 
 /** What a packet must have. */
@@ -53,12 +54,18 @@ export interface PrecheckTable {
   addresses: AddressMatcher[];
 }
 
-export function precheckTable(rules: readonly Rule[]): PrecheckTable {
+export function precheckTable(all: readonly Rule[]): PrecheckTable {
+  const rules = all.map((rule) => (isTwoSided(rule) ? eitherSide(rule) : rule));
   const sets = sharedSets(rules);
   const numbers = new Map(sets.map((set, i) => [addressKey(set), i]));
   const words = new Int32Array(rules.length * Word.Count);
   for (let rank = 0; rank < rules.length; rank++) words.set(wordsOf(rules[rank], numbers), rank * Word.Count);
   return { words, addresses: sets.map((set) => new AddressMatcher(set)) };
+}
+
+/** What holds for both of the rules that a two-sided one is. */
+function eitherSide(rule: Rule): Rule {
+  return { ...rule, bidirectional: true, header: [] };
 }
 
 /** The table with what is known of the packet at hand; one a thread. */

@@ -21,6 +21,7 @@ import { Prefilter } from './prefilter.js';
 import { type RankColumns, rankColumns } from './rank-columns.js';
 import { RuleActions } from './rule-actions.js';
 import { RuleIndex } from './rule-index.js';
+import { halfOf, isTwoSided } from './sides.js';
 
 /** Rules on packets of one protocol class and direction. */
 export interface Group {
@@ -84,7 +85,11 @@ export function prepareRules(rules: Rule[], actionOrder?: readonly string[]): Pr
   const of = (ranks: number[]) => ranks.map((rank) => plan.rules[rank]);
   const index = (ranks: number[]) => (ranks.length > 0 ? new RuleIndex(of(ranks), ranks) : null);
   const prefilter = (ranks: number[]) => (ranks.length > 0 ? new Prefilter(sets, of(ranks), ranks) : null);
-  const transactionGroup = (g: TransactionPlan): TransactionGroup => {
+  const transactionGroup = (g: TransactionPlan, number: number): TransactionGroup => {
+    const of = (ranks: number[]) =>
+      ranks.map((rank) => (isTwoSided(plan.rules[rank]) ? halfOf(plan.rules[rank], number & 1) : plan.rules[rank]));
+    const index = (ranks: number[]) => (ranks.length > 0 ? new RuleIndex(of(ranks), ranks) : null);
+    const prefilter = (ranks: number[]) => (ranks.length > 0 ? new Prefilter(sets, of(ranks), ranks) : null);
     const ids = g.content.flatMap((ranks, id) => (ranks.length > 0 && id !== PAYLOAD ? [id] : []));
     return {
       ids: Int32Array.from(ids),
@@ -107,8 +112,8 @@ export function prepareRules(rules: Rule[], actionOrder?: readonly string[]): Pr
       stream: index(g.stream),
       longest: g.longest,
     })),
-    transactions: plan.transactions.map((g) =>
-      g.header.length > 0 || g.events.length > 0 || g.content.some((c) => c.length > 0) ? transactionGroup(g) : null,
+    transactions: plan.transactions.map((g, number) =>
+      g.header.length > 0 || g.events.length > 0 || g.content.some((c) => c.length > 0) ? transactionGroup(g, number) : null,
     ),
     events: plan.events.length > 0 ? new EventIndex(of(plan.events), plan.events) : null,
     files: filesWanted(rules),

@@ -1,5 +1,6 @@
 import type { HeaderOption, Rule } from '../rules/rule.js';
 import { inPrecheck } from './precheck.js';
+import { isTwoSided } from './sides.js';
 import { streamTraits } from './stream-traits.js';
 
 /** What a detecting thread asks of every rule, by rank (see plan.ts): worked out once, so that taking a rule set looks at few rules. */
@@ -15,6 +16,8 @@ export interface RankColumns {
   waits: Uint8Array;
   /** StreamTrait bits. */
   stream: Uint8Array;
+  /** 1: the rule is two (sides.ts), both of which must match. */
+  sided: Uint8Array;
   /** gid, sid, rev of each. */
   ids: Int32Array;
   /** Ranks of the rules with a threshold, rate filter, suppression or effect. */
@@ -28,6 +31,7 @@ export function rankColumns(rules: readonly Rule[]): RankColumns {
     noalert: new Uint8Array(n),
     waits: new Uint8Array(n),
     stream: new Uint8Array(n),
+    sided: new Uint8Array(n),
     ids: new Int32Array(3 * n),
   };
   const stateful: number[] = [];
@@ -35,7 +39,8 @@ export function rankColumns(rules: readonly Rule[]): RankColumns {
     const rule = rules[rank];
     columns.pass[rank] = rule.action === 'pass' ? 1 : 0;
     columns.noalert[rank] = rule.noalert ? 1 : 0;
-    columns.waits[rank] = waitsFor(rule) ? 1 : 0;
+    columns.sided[rank] = isTwoSided(rule) ? 1 : 0;
+    columns.waits[rank] = columns.sided[rank] === 1 || waitsFor(rule) ? 1 : 0;
     columns.stream[rank] = streamTraits(rule);
     columns.ids[3 * rank] = rule.gid;
     columns.ids[3 * rank + 1] = rule.sid;

@@ -4,8 +4,9 @@ import { Counter } from '../metrics/counters.js';
 /** Words of a block: the next one + 1, how many entries, the entries. */
 const BLOCK = 16;
 const ENTRIES = BLOCK - 2;
-/** Most blocks of one transaction. */
-const MOST_BLOCKS = 8;
+/** Most blocks of one transaction; the last of them are for what has matched: a rule with => needs to know it. */
+const MOST_BLOCKS = 12;
+const WAITING_BLOCKS = 8;
 
 /** What is remembered of a rule, for one transaction and direction. */
 export const enum Known {
@@ -97,7 +98,7 @@ export class TxRules {
       block = words[at];
     }
     if (room < 0) {
-      room = blocks < MOST_BLOCKS ? this.take() : -1;
+      room = blocks < (matched === 1 ? MOST_BLOCKS : WAITING_BLOCKS) ? this.take() : -1;
       if (room < 0) {
         if ((txs.words[tx * Tx.Words + Tx.Flags] & TxFlag.Rescan) === 0) this.counters[Counter.AppRescans]++;
         txs.words[tx * Tx.Words + Tx.Flags] |= TxFlag.Rescan;

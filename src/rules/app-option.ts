@@ -11,6 +11,8 @@ export interface AppOption {
   value: string;
   /** A `!` stands before the value. */
   negated: boolean;
+  /** Whose bytes it is about, where the rule says so (`filesize:to_client,>100`). */
+  way?: 'to_server' | 'to_client';
 }
 
 /** Which of a flow's protocols `app-layer-protocol` asks for (user guide, "app-layer-protocol"). */

@@ -1,5 +1,5 @@
 import { APP_EVENTS } from '../app-layer/app-events.js';
-import { bufferSpec, hasParser, Way } from '../app-layer/catalogue.js';
+import { bufferSpec, hasParser } from '../app-layer/catalogue.js';
 import { protoEventCode } from '../app-layer/proto-events.js';
 import { APP_KEYWORDS } from './app-keywords.js';
 import { type AppOption, protocolsOf } from './app-option.js';
@@ -10,7 +10,6 @@ import type { Rule } from './rule.js';
 /** The application protocol or feature a rule waits for; undefined: it works. */
 export function inertReason(rule: Rule): string | undefined {
   if (rule.appProto !== undefined && !hasParser(rule.appProto)) return rule.appProto;
-  if (rule.transactional === true && hasBothWays(rule)) return 'rules on both directions (=>)';
   for (const { buffer } of rule.buffers) {
     const spec = bufferSpec(buffer);
     if (spec.id < 0 && !spec.packet) return spec.protos[0];
@@ -20,12 +19,6 @@ export function inertReason(rule: Rule): string | undefined {
     if (missing !== undefined) return missing;
   }
   return undefined;
-}
-
-/** Some buffer belongs to the server's bytes, and some to the client's. */
-function hasBothWays(rule: Rule): boolean {
-  const ways = rule.buffers.map(({ buffer, way }) => (way === undefined ? bufferSpec(buffer).way : way === 'to_server' ? 0 : 1));
-  return ways.includes(Way.ToServer) && ways.includes(Way.ToClient);
 }
 
 function missingOf(rule: Rule, option: AppOption): string | undefined {

@@ -28,6 +28,8 @@ const BOMB = gzipSync(Buffer.alloc(400_000));
 const SMALL_BOMB = deflateRawSync(Buffer.alloc(20_000));
 const response = (body: Uint8Array, coding: string) =>
   joined(`HTTP/1.1 200 \r\nContent-Encoding: ${coding}\r\nContent-Length: ${body.length}\r\n\r\n`, body);
+const MULTIPART = 'DATA\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n';
+const BASE64 = 'DATA\r\nContent-Disposition: attachment; filename=a\r\nContent-Transfer-Encoding: base64\r\n\r\n';
 const GET = 'GET / HTTP/1.1\r\n\r\n';
 
 /** Packets made to cost as much as they can, at most 64 KiB each but for those that say so. */
@@ -124,4 +126,35 @@ export const HOSTILE: readonly { parser: string; what: string; one: Case }[] = [
   { parser: 'ftp', what: 'replies', one: stream(ts(filled('A\n')), tc(filled('200\n'))) },
   { parser: 'ftp', what: 'replies to nobody', one: stream(tc(filled('200\n'))) },
   { parser: 'ftp', what: 'lines of a reply', one: stream(tc(filled('220-\n'))) },
+  { parser: 'ftp_data', what: 'a file', one: stream(tc(filled('x'))) },
+  { parser: 'ftp_data', what: 'a file both ways', one: stream(ts(filled('x')), tc(filled('y'))) },
+  { parser: 'smtp', what: '`A LF`', one: stream(ts(filled('A\n'))) },
+  { parser: 'smtp', what: '`A LF`, 1 MiB at once', one: stream(ts(filled('A\n', MOST_HOLE))) },
+  { parser: 'smtp', what: 'line ends', one: stream(ts(filled('\n'))) },
+  { parser: 'smtp', what: 'line ends, CR LF', one: stream(ts(filled('\r\n'))) },
+  { parser: 'smtp', what: 'the shortest transactions', one: stream(ts(filled('MAIL FROM:\nRSET\n'))) },
+  { parser: 'smtp', what: 'greetings', one: stream(ts(filled('HELO a\n'))) },
+  { parser: 'smtp', what: 'recipients', one: stream(ts(joined('MAIL FROM:\n', filled('RCPT TO:\n', 65_000)))) },
+  { parser: 'smtp', what: 'chunks of one byte', one: stream(ts(joined('MAIL FROM:\n', filled('BDAT 1\na', 65_000)))) },
+  { parser: 'smtp', what: 'empty mails', one: stream(ts(filled('MAIL FROM:\r\nDATA\r\n.\r\n'))) },
+  { parser: 'smtp', what: 'replies to commands', one: stream(ts(filled('A\n')), tc(filled('250\n'))) },
+  { parser: 'smtp', what: 'replies to nobody', one: stream(tc(filled('250\n'))) },
+  { parser: 'smtp', what: 'lines of a reply', one: stream(tc(filled('250-\n'))) },
+  { parser: 'smtp', what: 'replies without a code', one: stream(tc(filled('A\n'))) },
+  { parser: 'smtp', what: 'a mail of empty lines', one: stream(ts('DATA\r\n\r\n'), ts(filled('\n'))) },
+  { parser: 'smtp', what: 'a mail of lines of one byte', one: stream(ts('DATA\r\n\r\n'), ts(filled('a\n'))) },
+  { parser: 'smtp', what: 'a mail of `. LF`', one: stream(ts('DATA\r\n\r\n'), ts(filled('.\n'))) },
+  { parser: 'smtp', what: 'a mail of `.. CR LF`', one: stream(ts('DATA\r\n\r\n'), ts(filled('..\r\n'))) },
+  { parser: 'smtp', what: 'a header of short lines', one: stream(ts('DATA\r\n'), ts(filled('a:\n'))) },
+  { parser: 'smtp', what: 'a header of folds', one: stream(ts('DATA\r\na:b\r\n'), ts(filled(' \n'))) },
+  { parser: 'smtp', what: 'headers that are kept', one: stream(ts('DATA\r\n'), ts(filled('Received:a\n'))) },
+  { parser: 'smtp', what: 'parts', one: stream(ts(MULTIPART), ts(filled('--b\n\n'))) },
+  { parser: 'smtp', what: 'parts that are files', one: stream(ts(MULTIPART), ts(filled('--b\nContent-Disposition:attachment\n\na\n'))) },
+  { parser: 'smtp', what: 'lines that may be boundaries', one: stream(ts(MULTIPART), ts(filled('--\n'))) },
+  { parser: 'smtp', what: 'Base64 in long lines', one: stream(ts(BASE64), ts(filled(`${'QUJD'.repeat(19)}\r\n`))) },
+  { parser: 'smtp', what: 'Base64 in lines of one digit', one: stream(ts(BASE64), ts(filled('Q\n'))) },
+  { parser: 'smtp', what: 'Base64 of padding', one: stream(ts(BASE64), ts(filled('QQ=='))) },
+  { parser: 'smtp', what: 'quoted-printable', one: stream(ts(BASE64.replace('base64', 'quoted-printable')), ts(filled('=41'))) },
+  { parser: 'smtp', what: 'a mail of URLs', one: stream(ts('DATA\r\n\r\n'), ts(filled('http://a.b\n'))) },
+  { parser: 'smtp', what: 'a mail of `http:`', one: stream(ts('DATA\r\n\r\n'), ts(filled('http:'))) },
 ];

@@ -41,10 +41,17 @@ const NEEDS: Record<keyof typeof FORMS, string> = {
   text: 'a text, in double quotes or without any',
 };
 
-function add(state: RuleState, keyword: string, form: ValueForm, value: string): void {
+/** Keywords whose value may begin with a direction. */
+const DIRECTED = new Set(['filesize']);
+
+function add(state: RuleState, keyword: string, form: ValueForm, written: string): void {
+  const side = DIRECTED.has(keyword) ? /^(to_server|to_client)\s*,\s*/.exec(written) : null;
+  const value = side === null ? written : written.slice(side[0].length);
   if (form !== 'none' && form !== 'any' && !FORMS[form](value))
     throw new RuleError(keyword, `takes ${NEEDS[form]}, got "${shorten(value)}"`);
-  state.rule.header.push(appOption(keyword, value));
+  const option = appOption(keyword, value);
+  if (side !== null) option.way = side[1] as AppOption['way'];
+  state.rule.header.push(option);
 }
 
 function appOption(keyword: string, value: string): AppOption {
@@ -109,6 +116,6 @@ export function isAppOption(option: HeaderOption): option is AppOption {
 }
 
 /** Canonical text. */
-export function printAppOption({ keyword, value, negated }: AppOption): string {
-  return value === '' ? keyword : `${keyword}:${negated ? '!' : ''}${value}`;
+export function printAppOption({ keyword, value, negated, way }: AppOption): string {
+  return value === '' ? keyword : `${keyword}:${way === undefined ? '' : `${way},`}${negated ? '!' : ''}${value}`;
 }

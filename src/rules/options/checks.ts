@@ -13,6 +13,7 @@ export function checkRule(rule: Rule): void {
   checkTests(rule.payload, largestPayload(rule.header));
   for (const { tests } of rule.buffers) checkTests(tests, Number.POSITIVE_INFINITY);
   if (rule.buffers.length > 0) checkBuffers(rule);
+  if (rule.transactional === true) checkTransactional(rule);
   if (rule.payload.some((o) => o.kind === 'content' && o.replace !== undefined)) checkReplace(rule);
 }
 
@@ -86,6 +87,23 @@ function checkWays(rule: Rule, specs: { spec: BufferSpec; way: BufferTests['way'
       }
     }
   }
+}
+
+/** `=>`: something of each direction, and nothing that could be of either (user guide, "Transactional rules"). */
+function checkTransactional(rule: Rule): void {
+  const ways = rule.header.flatMap((o) =>
+    o.kind !== 'app' ? [] : o.way !== undefined ? [o.way] : o.keyword === 'urilen' ? [WAYS[0]] : [],
+  );
+  for (const { buffer, way } of rule.buffers) {
+    const spec = bufferSpec(buffer);
+    const side = way ?? WAYS[spec.way];
+    if (side === undefined)
+      throw new RuleError(spec.name, 'may be sent by both sides: with => write which, to_server or to_client, behind a colon');
+    ways.push(side);
+  }
+  if (rule.payload.length > 0) throw new RuleError('content', 'tests one packet: a rule with => tests the buffers of a transaction');
+  if (!ways.includes('to_server') || !ways.includes('to_client'))
+    throw new RuleError('', 'a rule with => needs tests of both directions; for one, write ->');
 }
 
 function conflict(spec: BufferSpec, way: BufferTests['way'], other: string): RuleError {
