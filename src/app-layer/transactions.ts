@@ -5,7 +5,7 @@ import { AppHeap } from './heap.js';
  *
  *   0         1      2    3         4         5        6        7 .. 8      9      10, 11    12 .. 35
  *   | session | next | id | state   | state   | flags  | detect | pieces    | proto | logged  | the parser's own |
- *   | (-1)    | (free: next free) | ts | tc  |        | (TxRules) | head, n                  |
+ *   | (-1)    |      |    | ts      | tc      |        | (TxRules) | head, n                  |
  *
  * The life of one:
  *
@@ -14,7 +14,8 @@ import { AppHeap } from './heap.js';
  *
  * It ends when the packet has been inspected (AppLayer.settle), never within: until then its words and pieces stay, and whoever
  * ended it forgets its number. Transactions of a session are in a list of their own here, in order of their beginning; a parser
- * that needs one of its own may use Tx.Next. Bytes that outlive the packet are kept in pieces of the heap, which end with it.
+ * that needs one of its own may use Tx.Next. Words of a free one are 0: they are cleared when those of a packet are freed, side by
+ * side as they stand, at once. Bytes that outlive the packet are kept in pieces of the heap, which end with it.
  */
 export const enum Tx {
   /** Its session; -1: of a datagram, gone when the packet is done. */
@@ -83,6 +84,7 @@ export class Transactions {
   private readonly life: Uint8Array;
   /** By transaction: its neighbours in the list of its session. By session + 1: the list's ends and length. */
   private readonly after: Int32Array;
+  /** Of a free one: the next free one. */
   private readonly before: Int32Array;
   private readonly heads: Int32Array;
   private readonly tails: Int32Array;
@@ -113,12 +115,11 @@ export class Transactions {
   /** A new transaction with cleared words, the last of its session, or -1: no room. */
   open(session: number, proto: number, id: number): number {
     let tx = this.free;
-    if (tx >= 0) this.free = this.words[tx * Tx.Words + Tx.Next];
+    if (tx >= 0) this.free = this.before[tx];
     else if (this.highWater < this.capacity) tx = this.highWater++;
     else return -1;
     const { words } = this;
     const at = tx * Tx.Words;
-    words.fill(0, at, at + Tx.Words);
     words[at + Tx.Session] = session;
     words[at + Tx.Next] = -1;
     words[at + Tx.Id] = id;
@@ -176,16 +177,22 @@ export class Transactions {
     return this.words[at] === STATE_DONE && this.words[at + 1] === STATE_DONE;
   }
 
-  /** Frees those that have ended. */
+  /** Frees those that have ended. The first of them is the next to be used: so the next packet's stand side by side, too. */
   clearEnded(): void {
-    for (let i = 0; i < this.endedCount; i++) this.remove(this.ended[i]);
+    const { ended } = this;
+    for (let i = this.endedCount - 1, last = i; i >= 0; i--) {
+      this.remove(ended[i]);
+      if (i > 0 && ended[i - 1] === ended[i] - 1) continue;
+      this.words.fill(0, ended[i] * Tx.Words, (ended[last] + 1) * Tx.Words);
+      last = i - 1;
+    }
     this.endedCount = 0;
   }
 
   private remove(tx: number): void {
-    this.files?.release(tx);
-    this.release(tx);
     const at = tx * Tx.Words;
+    this.files?.release(tx);
+    if (this.words[at + Tx.Pieces] !== 0) this.release(tx);
     if (this.words[at + Tx.Detect] !== 0) this.rules?.release(tx);
     const list = this.words[at + Tx.Session] + 1;
     const before = this.before[tx];
@@ -196,7 +203,7 @@ export class Transactions {
     else this.tails[list] = before;
     this.lengths[list]--;
     this.life[tx] = Life.Free;
-    this.words[at + Tx.Next] = this.free;
+    this.before[tx] = this.free;
     this.free = tx;
     this.active--;
   }

@@ -255,7 +255,7 @@ export class Detector {
       if (rank === previous) continue;
       previous = rank;
       const traits = stream[rank];
-      if ((traits & StreamTrait.Only) !== 0 || (notes !== null && notes.leavesToStream(traits))) {
+      if ((traits & StreamTrait.Only) !== 0 || notes?.leavesToStream(traits) === true) {
         if (notes !== null) notes.failed(rank, traits | StreamTrait.Only);
         continue;
       }

@@ -9,6 +9,7 @@
  *     to client   B 80  -> A any   http.stat_code    ─┘
  */
 import { bufferSpec, Way } from '../app-layer/catalogue.js';
+import { hashOf } from '../rules/file-values.js';
 import type { BufferTests, HeaderOption, Rule } from '../rules/rule.js';
 
 /** The rule is two: see halfOf. */
@@ -19,32 +20,24 @@ export function isTwoSided(rule: Rule): boolean {
 /** What a two-sided rule asks of one direction, as a rule of its own: endpoints as in packets that go that way. */
 export function halfOf(rule: Rule, direction: number): Rule {
   const back = direction === 1;
-  const half: Rule = {
-    ...wholeOf(rule),
+  const flow = rule.header.find((option) => option.kind === 'flow');
+  const header = rule.header.filter((option) => option.kind !== 'flow' && sideOf(option) === direction);
+  header.unshift({ kind: 'flow', state: flow?.state, direction: back ? 'to_client' : 'to_server' });
+  const half: Partial<Rule> = {
     transactional: false,
-    bidirectional: false,
     src: back ? rule.dst : rule.src,
     dst: back ? rule.src : rule.dst,
     srcPorts: back ? rule.dstPorts : rule.srcPorts,
     dstPorts: back ? rule.srcPorts : rule.dstPorts,
     buffers: rule.buffers.filter((entry) => wayOf(entry) === direction),
-    header: rule.header.filter((option) => option.kind !== 'flow' && sideOf(option) === direction),
+    header,
   };
-  const flow = rule.header.find((option) => option.kind === 'flow');
-  half.header.unshift({ kind: 'flow', state: flow?.state, direction: back ? 'to_client' : 'to_server' });
-  // Digests are counted off along the options that name lists.
   if (rule.fileDigests !== undefined) {
-    const lists = rule.header.filter((option) => option.kind === 'app' && /^file(md5|sha1|sha256)$/.test(option.keyword));
+    // They are counted off along the options that name lists.
+    const lists = rule.header.filter((option) => option.kind === 'app' && hashOf(option.keyword) >= 0);
     half.fileDigests = rule.fileDigests.filter((_, i) => sideOf(lists[i]) === direction);
   }
-  return half;
-}
-
-/** Fields of a rule that may be read lazily (rule-table.ts), as its own. */
-function wholeOf(rule: Rule): Rule {
-  const whole: Record<string, unknown> = {};
-  for (const name in rule) whole[name] = rule[name as keyof Rule];
-  return whole as unknown as Rule;
+  return Object.create(rule, Object.getOwnPropertyDescriptors(half)) as Rule;
 }
 
 function wayOf({ buffer, way }: BufferTests): number {

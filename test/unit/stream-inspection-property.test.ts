@@ -18,7 +18,7 @@ const SIGNATURES: Signature[] = [
   {
     name: 'two contents, one behind the other',
     tests: 'content:"first"; content:"second"; distance:2; within:20;',
-    whole: /first..[^]{0,14}second/s,
+    whole: /first..[\s\S]{0,14}second/s,
     parts: ['first', 'second', '..', 'firstsecond', 'first..second', 'fir', 'ond'],
   },
   {
@@ -31,10 +31,10 @@ const SIGNATURES: Signature[] = [
   {
     name: 'far apart, within the window',
     tests: 'content:"first"; content:"second";',
-    whole: /first[^]*second|second[^]*first/,
+    whole: /first[\s\S]*second|second[\s\S]*first/,
     parts: ['first', 'second', 'fi', 'se', '.'.repeat(40)],
   },
-  { name: 'at a place', tests: 'content:"evil"; offset:6; depth:12;', whole: /^[^]{6,14}evil/, parts: ['evil', 'ev', 'il', '....'] },
+  { name: 'at a place', tests: 'content:"evil"; offset:6; depth:12;', whole: /^[\s\S]{6,14}evil/, parts: ['evil', 'ev', 'il', '....'] },
 ];
 
 /** A host that takes what comes: it keeps what it has of a number (`first`) or overwrites it, and hands bytes over in order. */

@@ -2,10 +2,11 @@ import { Counter } from '../../metrics/counters.js';
 import { native } from '../../native.js';
 import { BufferId, type Buffers } from '../buffers.js';
 import type { AppHeap } from '../heap.js';
-import type { Transactions } from '../transactions.js';
-import { FileHashes } from './hashes.js';
+import { type Transactions, Tx } from '../transactions.js';
+import { FileHashes, Hash } from './hashes.js';
 import { FileBit, FileState, FileWord } from './layout.js';
 import { MAGIC_BYTES, openMagic } from './magic.js';
+import { FileStore } from './store.js';
 import { FileWindows } from './windows.js';
 
 export { FileState } from './layout.js';
@@ -21,6 +22,23 @@ const MOST_TOUCHED = 8192;
 const MOST_OLD = 4;
 /** libmagic is asked when so many bytes are there, or all. */
 const MAGIC_LEAST = 512;
+
+/** Rules with `filestore` that one file names. */
+const MOST_SIDS = 16;
+const NO_SIDS: readonly number[] = [];
+/** Files that end in one packet whose records are written with it; those of any more wait for the end of their transactions. */
+const MOST_CLOSED = 1024;
+
+/** What a rule with `filestore` stores. */
+export interface Storing {
+  sid: number;
+  /** Bits, 1 << direction; 0: that in which the rule matched. */
+  directions: number;
+  /** One file, all of the transaction, all of the flow from there on. */
+  scope: 'file' | 'tx' | 'flow';
+  /** The file is one of those the rule is about. */
+  matches(files: Files, file: number): boolean;
+}
 
 /** What is to be found out about each file. Plain data. */
 export interface FileWants {
@@ -54,6 +72,17 @@ export class Files {
   private free = -1;
   private highWater = 0;
   private wantsMagic = false;
+  /** Bytes of files that are, or may be, stored. */
+  private store: FileStore | null = null;
+  private storesAll = false;
+  /** By transaction, by session: bits 1 << direction whose files are stored. */
+  private readonly storedTx: Uint8Array;
+  private storedSession = new Uint8Array(0);
+  /** By file: sids of rules that store it. Few. */
+  private readonly sids = new Map<number, number[]>();
+  /** Files that ended in this packet. */
+  readonly closed = new Int32Array(MOST_CLOSED);
+  closedCount = 0;
 
   constructor(
     private readonly txs: Transactions,
@@ -70,13 +99,61 @@ export class Files {
     this.heads = new Int32Array(txs.capacity);
     this.tails = new Int32Array(txs.capacity);
     this.counts = new Int32Array(txs.capacity);
+    this.storedTx = new Uint8Array(txs.capacity);
     txs.files = this;
+  }
+
+  /** From now on bytes of files are kept for the file store; `all`: each is stored, else those that rules say. */
+  keepFor(thread: number, all: boolean, sessions: number): FileStore {
+    this.store = new FileStore(this.capacity, thread);
+    this.storesAll = all;
+    this.storedSession = new Uint8Array(sessions);
+    this.hashes.wanted |= 1 << Hash.Sha256;
+    return this.store;
+  }
+
+  /** A rule with `filestore` matched the transaction in that direction. */
+  storeBy(tx: number, direction: number, storing: Storing): void {
+    if (this.store === null) return;
+    const directions = storing.directions || 1 << direction;
+    const { words } = this;
+    if (storing.scope !== 'file') {
+      this.storedTx[tx] |= directions;
+      const session = this.txs.words[tx * Tx.Words + Tx.Session];
+      if (storing.scope === 'flow' && session >= 0) this.storedSession[session] |= directions;
+    }
+    for (let file = this.heads[tx] - 1; file >= 0; file = words[file * FileWord.Words + FileWord.Next]) {
+      const way = this.directionOf(file);
+      if ((directions & (1 << way)) === 0 || (storing.scope === 'file' && (way !== direction || !storing.matches(this, file)))) continue;
+      const entry = words[file * FileWord.Words + FileWord.Entry] - 1;
+      if (entry < 0) continue;
+      this.store.decide(entry);
+      const sids = this.sids.get(file);
+      if (sids === undefined) this.sids.set(file, [storing.sid]);
+      else if (sids.length < MOST_SIDS && !sids.includes(storing.sid)) sids.push(storing.sid);
+    }
+  }
+
+  /** The flow has ended. */
+  sessionEnded(session: number): void {
+    if (session < this.storedSession.length) this.storedSession[session] = 0;
+  }
+
+  /** EVE's file_id of a file that is stored; 0: it is not. */
+  storeId(file: number): number {
+    const entry = this.words[file * FileWord.Words + FileWord.Entry] - 1;
+    return entry < 0 || this.store === null ? 0 : this.store.idOf(entry);
+  }
+
+  /** Sids of rules that store it. */
+  sidsOf(file: number): readonly number[] {
+    return this.sids.get(file) ?? NO_SIDS;
   }
 
   /** From the next file on. Throws SluiceError SLUICE_MAGIC when libmagic is wanted and not to be had. */
   want({ hashes, magic }: FileWants): void {
     if (magic) openMagic('what libmagic says of files (filemagic, file.magic, force-magic)');
-    this.hashes.wanted = hashes;
+    this.hashes.wanted = hashes | (this.store === null ? 0 : 1 << Hash.Sha256);
     this.wantsMagic = magic;
   }
 
@@ -84,6 +161,7 @@ export class Files {
   begin(): void {
     this.windows.begin();
     this.touchedCount = 0;
+    this.closedCount = 0;
   }
 
   /** All bytes of the packet were parsed: what later packets need of them is kept. */
@@ -126,6 +204,7 @@ export class Files {
     words[at + FileWord.Index] = this.counts[tx];
     this.size[file] = 0;
     this.hashes.begin(file);
+    if (this.store !== null) this.openStore(tx, direction, at);
     const n = nameLen < LONGEST_NAME ? nameLen : LONGEST_NAME;
     if (n > 0) {
       words[at + FileWord.Name] = this.txs.keep(tx, mem, nameOff, n);
@@ -147,6 +226,7 @@ export class Files {
     const at = file * FileWord.Words;
     this.size[file] += len;
     this.hashes.update(file, mem, off, len);
+    if (this.store !== null && words[at + FileWord.Entry] > 0) this.store.data(words[at + FileWord.Entry] - 1, mem, off, len);
     const bits = words[at + FileWord.Bits];
     if ((bits & FileBit.Elsewhere) !== 0 && (!this.wantsMagic || (bits & FileBit.MagicDone) !== 0)) return;
     const isFirst = words[at + FileWord.Stamp] !== this.windows.packet;
@@ -183,10 +263,26 @@ export class Files {
     if ((bits & FileBit.Closed) !== 0) return;
     this.words[at + FileWord.Bits] = bits | FileBit.Closed | (state === FileState.Closed ? 0 : FileBit.Truncated);
     this.hashes.end(file);
+    if (this.store !== null && this.words[at + FileWord.Entry] > 0)
+      this.store.end(this.words[at + FileWord.Entry] - 1, this.hashes.digests, this.hashes.at(file, Hash.Sha256));
+    if (this.closedCount < MOST_CLOSED) this.closed[this.closedCount++] = file;
     // With bytes of this packet keep() asks.
     if (this.wantsMagic && (bits & FileBit.MagicDone) === 0 && this.words[at + FileWord.Stamp] !== this.windows.packet)
       this.identify(file, at);
     if (this.words[at + FileWord.Index] >= MOST_OLD && this.words[at + FileWord.Stamp] !== this.windows.packet) this.windows.drop(at);
+  }
+
+  /** Its record is written. False: it was before. */
+  log(file: number): boolean {
+    const at = file * FileWord.Words + FileWord.Bits;
+    const isNew = (this.words[at] & FileBit.Logged) === 0;
+    this.words[at] |= FileBit.Logged;
+    return isNew;
+  }
+
+  /** The transaction is about to end: what is open ends with it. */
+  finish(tx: number): void {
+    for (let file = this.heads[tx] - 1; file >= 0; file = this.words[file * FileWord.Words + FileWord.Next]) this.close(file, FileState.Truncated);
   }
 
   /** The first file of a transaction, and the one behind `file`; -1: none. */
@@ -242,12 +338,17 @@ export class Files {
 
   /** The transaction ends. */
   release(tx: number): void {
+    if (this.heads[tx] === 0) return;
     const { words } = this;
     for (let file = this.heads[tx] - 1; file >= 0; ) {
       const at = file * FileWord.Words;
       const next = words[at + FileWord.Next];
       this.windows.drop(at);
       this.hashes.drop(file);
+      if (this.store !== null) {
+        if (words[at + FileWord.Entry] > 0) this.store.drop(words[at + FileWord.Entry] - 1);
+        if (this.sids.size > 0) this.sids.delete(file);
+      }
       words[at + FileWord.Next] = this.free;
       this.free = file;
       file = next;
@@ -255,10 +356,24 @@ export class Files {
     this.heads[tx] = 0;
     this.tails[tx] = 0;
     this.counts[tx] = 0;
+    this.storedTx[tx] = 0;
   }
 
   dispose(): void {
     this.windows.dispose();
+    this.store?.close();
+  }
+
+  private openStore(tx: number, direction: number, at: number): void {
+    const store = this.store!;
+    const entry = store.open();
+    this.words[at + FileWord.Entry] = entry + 1;
+    const session = this.txs.words[tx * Tx.Words + Tx.Session];
+    const stored = this.storedTx[tx] | (session < 0 ? 0 : this.storedSession[session]);
+    if (this.storesAll || (stored & (1 << direction)) !== 0) {
+      if (entry >= 0) store.decide(entry);
+      else store.lost++;
+    }
   }
 
   private show(file: number, buffers: Buffers): void {

@@ -27,6 +27,8 @@ export const enum FileWord {
   Begun,
   /** How many files its transaction had before it. */
   Index,
+  /** In the file store: entry + 1, 0: none. */
+  Entry,
   Words,
 }
 
@@ -44,8 +46,8 @@ export const enum FileBit {
   MagicDone = 32,
   /** Content-Range was sent with it (Files.rangeStart, rangeEnd). */
   Ranged = 64,
-  /** A rule with filestore matched it. */
-  Store = 128,
+  /** Its record was written. */
+  Logged = 128,
 }
 
 /** What became of a file: words of its record. */

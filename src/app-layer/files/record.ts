@@ -38,6 +38,12 @@ export function writeFile(files: Files, file: number, txId: number, writer: Reco
   const isWhole = files.stateOf(file) === FileState.Closed;
   if (words[at + FileWord.NameLen] > 0)
     writer.text(FileField.Filename, heap.bytes, words[at + FileWord.Name], words[at + FileWord.NameLen]);
+  const sids = files.sidsOf(file);
+  if (sids.length > 0) {
+    writer.array(FileField.Sid);
+    for (let i = 0; i < sids.length; i++) writer.number(-1, sids[i]);
+    writer.end();
+  }
   if (words[at + FileWord.MagicLen] > 0)
     writer.text(FileField.Magic, heap.bytes, words[at + FileWord.Magic], words[at + FileWord.MagicLen]);
   writer.flag(FileField.Gaps, (bits & FileBit.Gap) !== 0);
@@ -47,7 +53,9 @@ export function writeFile(files: Files, file: number, txId: number, writer: Reco
     if ((isWhole || hash === Hash.Sha256) && files.hashes.has(file, hash))
       writer.hex(HASH_FIELDS[hash], files.hashes.digests, files.hashes.at(file, hash), HASH_BYTES[hash], false);
   }
-  writer.flag(FileField.Stored, false);
+  const id = files.storeId(file);
+  writer.flag(FileField.Stored, id !== 0);
+  if (id !== 0) writer.number(FileField.FileId, id);
   writer.number(FileField.Size, files.size[file]);
   if ((bits & FileBit.Ranged) !== 0) {
     writer.number(FileField.Start, files.rangeStart[file]);
