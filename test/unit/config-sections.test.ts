@@ -132,7 +132,7 @@ outputs:
       `unknown output 'fsat' is ignored`,
       `eve-log filetype 'redis' is not built: a regular file is written`,
       `unknown eve-log type 'bogus' is ignored`,
-      'enabled but not built, nothing will be written for: pcap-log, eve-log smtp, eve-log nfs',
+      'enabled but not built, nothing will be written for: pcap-log, eve-log nfs',
     ],
   );
 });

@@ -128,7 +128,7 @@ describe('transforms of a transaction', () => {
 
   it('app-layer-protocol', () => {
     const is = (options: string, appProto: number) =>
-      hits(`alert tcp any any -> any any (${options} sid:1;)`, { proto: IpProto.Tcp, appProto });
+      hits(`alert tcp any any -> any any (content:"x"; ${options} sid:1;)`, { proto: IpProto.Tcp, flow: 0, payload: 'x', appProto });
     assert.equal(is('app-layer-protocol:ftp;', AppProto.Ftp), true);
     assert.equal(is('app-layer-protocol:ftp;', AppProto.Failed), false);
     assert.equal(is('app-layer-protocol:!ftp;', AppProto.Ftp), false);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { BUFFERS } from '../../src/app-layer/catalogue.js';
+import { BUFFERS, Way } from '../../src/app-layer/catalogue.js';
 import { parseAddresses } from '../../src/rules/addresses.js';
 import type { ByteOption, ContentOption, PcreOption } from '../../src/rules/byte-option.js';
 import type { NumberTest } from '../../src/rules/packet-option.js';
@@ -140,7 +140,7 @@ const threshold: fc.Arbitrary<ThresholdOption> = fc.record({
 
 /** Each buffer at most once, none empty. */
 const buffers: fc.Arbitrary<BufferTests[]> = fc
-  .shuffledSubarray(BUFFERS.filter(({ protos }) => protos[0] === 'ftp').map((spec) => spec.name))
+  .shuffledSubarray(BUFFERS.filter(({ protos, way }) => protos[0] === 'ftp' && way === Way.ToServer).map((spec) => spec.name))
   .chain((names) =>
     fc.tuple(
       ...names.map((buffer) =>
