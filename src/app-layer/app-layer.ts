@@ -239,11 +239,15 @@ export class AppLayer {
     return this.txs.words[this.tx * Tx.Words + Tx.State + this.direction] === STATE_DONE;
   }
 
-  /** The packet has been inspected: transactions that are complete end. `events` is told of each that may have new ones. */
-  settle(sink: TransactionSink | null = null, events: TransactionSink | null = null): void {
-    const { txs } = this;
+  /**
+   * The packet has been inspected: transactions that are complete end. `events` is told of each that may have new ones, `ofFiles` of each
+   * file that ended (and not its transaction).
+   */
+  settle(sink: TransactionSink | null = null, events: TransactionSink | null = null, ofFiles: TransactionSink | null = null): void {
+    const { txs, files } = this;
     if (txs.active === 0) {
       this.streams.touched = -1;
+      files.closedCount = 0;
       return;
     }
     if (this.streams.touched >= 0) {
@@ -259,6 +263,9 @@ export class AppLayer {
       for (let i = 0; i < txs.endedCount; i++) events(ended[i]);
     }
     txs.clearMoments();
+    if (ofFiles !== null) for (let i = 0; i < files.closedCount; i++) if (files.log(files.closed[i])) ofFiles(files.closed[i]);
+    for (let i = 0; i < txs.endedCount; i++) files.finish(ended[i]);
+    files.closedCount = 0;
     for (let i = 0; i < txs.dueCount; i++) {
       const at = due[i] * Tx.Words + Tx.Flags;
       if (sink === null || (words[at] & TxFlag.Logged) !== 0) continue;

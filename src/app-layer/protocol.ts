@@ -1,4 +1,5 @@
 import type { AppProto, Buffers } from './buffers.js';
+import type { HeldBytes } from './held-bytes.js';
 import type { RecordWriter } from './record.js';
 
 /** What a parser says of the bytes it was given. */
@@ -38,6 +39,8 @@ export interface Protocol {
   /** After data answered Changed: how many bytes of the chunk were its own (absent: all), and what was agreed on (absent or Unknown: anything). */
   taken?: number;
   nextProto?: AppProto;
+  /** What one direction said before it knew whether the protocol would change: when data has released it, the frame gives it on. */
+  readonly held?: HeldBytes;
   /** Set by the frame before data, where a parser has it: false when a change is under way already and another one will not be followed. */
   mayChange?: boolean;
   /** Looks at the first bytes of a direction; never more than PROBE_BYTES are there. Pure: nothing is remembered. */

@@ -6,6 +6,7 @@ import { Line, LineFlag } from '../stream/reassembly/layout.js';
 import type { Reassembler } from '../stream/reassembly/reassembler.js';
 import type { StreamSink } from '../stream/reassembly/sink.js';
 import { AppProto } from './buffers.js';
+import type { HeldBytes } from './held-bytes.js';
 import { Parsed, type Protocol } from './protocol.js';
 import { GUESS_WORD, PREFIX_WORD, type ProtocolFinder } from './protocol-finder.js';
 import type { Frame } from './protocols.js';
@@ -90,6 +91,7 @@ export class StreamSessions implements StreamSink {
   /** Gives back all that a session holds. */
   release(session: number, slot: number): void {
     this.leave(session);
+    this.frame.files.sessionEnded(session);
     this.frame.sessions.give(session);
     this.flows.appState[slot] = 0;
     if (this.touched === session) this.touched = -1;
@@ -126,8 +128,11 @@ export class StreamSessions implements StreamSink {
     const words = this.frame.sessions.words;
     const at = session * Session.Words;
     const parser = this.parsers[words[at + Session.Proto]];
-    if (parser !== null) this.parsed(session, this.slot, parser.gap(session, direction, length));
-    else words[at + PREFIX_WORD + direction] = 0;
+    if (parser !== null) {
+      const goes = this.parsed(session, this.slot, parser.gap(session, direction, length));
+      const { held } = parser;
+      if (goes && held !== undefined && held.due !== 0) this.giveOn(session, this.slot, held);
+    } else words[at + PREFIX_WORD + direction] = 0;
     this.finder.skip(this.slot, direction);
   }
 
@@ -162,9 +167,30 @@ export class StreamSessions implements StreamSink {
       result = Parsed.Changed;
       taken = 0;
     }
-    if (!this.parsed(session, slot, result)) return false;
+    const held = parser.held;
+    const hasHeld = held !== undefined && held.due !== 0;
+    if (hasHeld) {
+      if (!this.parsed(session, slot, result) || (result === Parsed.Changed && !this.goesOn(session, slot))) return false;
+      if (!this.giveOn(session, slot, held)) return false;
+    } else if (!this.parsed(session, slot, result)) return false;
     if (result !== Parsed.Changed || taken >= len) return true;
-    return this.goesOn(session, slot) && this.feed(session, slot, direction, mem, region, off + taken, len - taken);
+    return (hasHeld || this.goesOn(session, slot)) && this.feed(session, slot, direction, mem, region, off + taken, len - taken);
+  }
+
+  /** What the client said while the server had not answered. False: the session is gone. */
+  private giveOn(session: number, slot: number, held: HeldBytes): boolean {
+    const { bytes, region } = this.frame.txs.heap;
+    const { isCut } = held;
+    let node = held.due;
+    held.due = 0;
+    while (node !== 0) {
+      // Only transactions that end with this packet have it, so it stays.
+      const next = held.next(node);
+      if (!this.feed(session, slot, 0, bytes, region, held.offset(node), held.length(node))) return false;
+      node = next;
+    }
+    if (isCut) this.gap(session, 0, 0);
+    return this.flows.appState[slot] === session + 1;
   }
 
   /** Another change of protocol within one packet. Whoever changes at every turn is not followed: false, the session is gone. */

@@ -124,7 +124,20 @@ export interface NflogGroup {
   maxSize: number;
 }
 
+/** `file-store`, version 2. */
+export interface FileStoreConfig {
+  /** Relative to the log directory. */
+  dir: string;
+  /** A file with its record beside each. */
+  writeFileinfo: boolean;
+  /** All files, not only those that rules with `filestore` match. */
+  force: boolean;
+  /** Kept open from one write to the next. */
+  maxOpenFiles: number;
+}
+
 export interface OutputsConfig {
+  fileStore?: FileStoreConfig;
   fast: { enabled: boolean; filename: string; append: boolean };
   eve: EveConfig;
   /** The second, third ... eve-log. */

@@ -17,7 +17,7 @@ export const TOP_LEVEL_UNUSED: ReadonlySet<string> = new Set(
 export const OUTPUTS_UNUSED: ReadonlySet<string> = new Set(
   (
     'http-log tls-log tls-store dns-log pcap-log pcap-info alert-debug alert-prelude unified2-alert unified-alert unified-log syslog drop ' +
-    'file-store file-log filestore tcp-data http-body-data lua lua-output ssh-log smtp-log netflow plugin'
+    'file-log filestore tcp-data http-body-data lua lua-output ssh-log smtp-log netflow plugin'
   ).split(' '),
 );
 

@@ -7,7 +7,7 @@ import type { SmtpEveOptions } from '../app-layer/smtp/options.js';
 import type { TlsEveOptions } from '../app-layer/tls/eve.js';
 import { readDnsEve } from './app-layer.js';
 import { readFields, readTlsEve, widestDns, widestTls } from './app-views.js';
-import type { EveConfig, OutputsConfig } from './config.js';
+import type { EveConfig, FileStoreConfig, OutputsConfig } from './config.js';
 import type { Context } from './context.js';
 import { EVE_TYPES_UNUSED, OUTPUTS_UNUSED } from './known-keys.js';
 import * as schema from './schema.js';
@@ -54,7 +54,7 @@ export function readOutputs(context: Context): {
   for (const entry of entries(context, ['outputs'])) {
     const { name } = entry;
     if (name === 'eve-log') eves.push(entry);
-    else if (name === 'fast' || name === 'stats') {
+    else if (name === 'fast' || name === 'stats' || name === 'file-store') {
       if (listed.has(name) && isEnabled(entry, false) && isEnabled(listed.get(name)!, false)) {
         context.warnings.push(`${at(entry.node)}: a second ${name} output is ignored: one of each kind is written`);
       } else if (!listed.has(name) || isEnabled(entry, false)) listed.set(name, entry);
@@ -64,6 +64,7 @@ export function readOutputs(context: Context): {
   }
   const fast = readOutput(context, listed.get('fast'), schema.fast);
   const stats = readOutput(context, listed.get('stats'), schema.statsLog);
+  const fileStore = readFileStore(context, listed.get('file-store'));
   if (fast.enabled) onlyRegular(context, 'fast', fast.filetype);
   // The first that is on comes first: the others are few and rare.
   const read = eves.map((entry) => readEve(context, entry, unwritten)).sort((a, b) => Number(b.enabled) - Number(a.enabled));
@@ -73,6 +74,7 @@ export function readOutputs(context: Context): {
   }
   const outputs = {
     fast: { enabled: fast.enabled, filename: fast.filename, append: fast.append },
+    ...(fileStore && { fileStore }),
     eve,
     otherEves: others.filter((one) => one.enabled),
     stats: {
@@ -98,25 +100,48 @@ export function readOutputs(context: Context): {
     dnsEve: widestDns(dns),
     tlsEve: widestTls(tls),
     smtpEve: smtp && readSmtpEve(context, smtp.path),
-    files: filesWanted(context, eves),
+    files: filesWanted(context, eves, listed.get('file-store')),
   };
 }
 
 /** What the `files` records of the eve-logs that are on say of each file; the parser finds it out for all of them. */
-function filesWanted(context: Context, eves: readonly Entry[]): FileWants | undefined {
+function filesWanted(context: Context, eves: readonly Entry[], store: Entry | undefined): FileWants | undefined {
   const wants: FileWants = { hashes: 0, magic: false };
-  for (const eve of eves) {
-    const entry = entries(context, [...eve.path, 'types']).find(({ name }) => name === 'files');
-    if (!isEnabled(eve, false) || entry === undefined || !isEnabled(entry, true)) continue;
-    const files = readOutput(context, entry, schema.eveFiles);
+  const want = (entry: Entry, files: { 'force-magic': boolean; 'force-hash': string[] }): void => {
     if (files['force-magic']) wants.magic = true;
     for (const name of files['force-hash']) {
       const hash = HASH_NAMES.indexOf(name.toLowerCase());
       if (hash < 0) context.bad(entry.node, [...entry.path, 'force-hash'], `has ${shown(name)}`, HASH_NAMES.join(', '));
       wants.hashes |= 1 << hash;
     }
+  };
+  for (const eve of eves) {
+    const entry = entries(context, [...eve.path, 'types']).find(({ name }) => name === 'files');
+    if (!isEnabled(eve, false) || entry === undefined || !isEnabled(entry, true)) continue;
+    want(entry, readOutput(context, entry, schema.eveFiles));
   }
+  if (store !== undefined && isEnabled(store, false)) want(store, readOutput(context, store, schema.fileStore));
   return wants.magic || wants.hashes !== 0 ? wants : undefined;
+}
+
+/** `file-store` (user guide, "File Extraction"). Version 1 is refused with a warning, as by Suricata. */
+function readFileStore(context: Context, entry: Entry | undefined): FileStoreConfig | undefined {
+  if (entry === undefined || !isEnabled(entry, false)) return undefined;
+  const read = readOutput(context, entry, schema.fileStore);
+  if (read.version < 2) {
+    context.warnings.push(`${at(entry.node)}: file-store needs 'version: 2': version 1 is no more, no files are stored`);
+    return undefined;
+  }
+  if (!['', '0', 'no'].includes(read['stream-depth']))
+    context.warnings.push(`${at(entry.node)}: file-store stream-depth is not built: files end where stream.reassembly.depth does`);
+  if (entry.node.child('xff')?.child('enabled')?.value === 'yes')
+    context.warnings.push(`${at(entry.node)}: file-store xff is not built: records have the addresses of the flow`);
+  return {
+    dir: read.dir === '' ? 'filestore' : read.dir,
+    writeFileinfo: read['write-fileinfo'],
+    force: read['force-filestore'],
+    maxOpenFiles: read['max-open-files'],
+  };
 }
 
 function onlyRegular(context: Context, name: string, filetype: string): void {

@@ -229,6 +229,20 @@ export const eveAnomaly = section({
   packethdr: truth(false),
 });
 export const eveFiles = section({ enabled: truth(true), 'force-magic': truth(false), 'force-hash': texts('md5, sha1, sha256') });
+export const fileStore = section(
+  {
+    version: int(1, 1, 2),
+    enabled: truth(false),
+    dir: text('filestore'),
+    'write-fileinfo': truth(false),
+    'force-filestore': truth(false),
+    'stream-depth': text(),
+    'max-open-files': int(0, 0, 1024),
+    'force-magic': truth(false),
+    'force-hash': texts('md5, sha1, sha256'),
+  },
+  ['xff', 'log-dir', 'waldo', 'write-meta', 'include-pid'],
+);
 /** `metadata:` of alerts, written as a section. */
 export const eveMetadata = section({
   flow: truth(true),

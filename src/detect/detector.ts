@@ -36,7 +36,7 @@ import { StateStore } from './state/store.js';
 import { MOST_STREAM_WAITING, type StreamRules } from './stream-rules.js';
 import { StreamTrait } from './stream-traits.js';
 import { NewAction, Outcome, Thresholds } from './threshold.js';
-import { Known, MOST_WAITING, type TxRules } from './tx-rules.js';
+import { Known, MOST_REMEMBERED, type TxRules } from './tx-rules.js';
 
 export interface DetectorOptions {
   /** Config.pcre. */
@@ -134,7 +134,7 @@ export class Detector {
     this.silent = new Uint8Array(Math.max(1, rules.length));
     this.actions = new Uint8Array(Math.max(1, rules.length));
     // A bidirectional rule can come up twice; see distinct().
-    this.candidates = new Int32Array(4 * rules.length + MOST_WAITING + MOST_STREAM_WAITING);
+    this.candidates = new Int32Array(4 * rules.length + MOST_REMEMBERED + MOST_STREAM_WAITING);
     this.matchers = new Array(rules.length).fill(null);
     this.thresholds = new Thresholds(this.rules, store, prepared.columns);
     this.effects = new Effects(this.rules, store, prepared.columns);

@@ -38,7 +38,8 @@ export class StreamRules {
   private number = 0;
   private kept = 0;
   private fromStart = 0;
-  private isInline = true;
+  /** Rules on streams are not for the packet: see leavesToStream. */
+  private leaves = false;
 
   constructor(
     lines: number,
@@ -50,9 +51,12 @@ export class StreamRules {
     this.rescan = new Uint8Array(lines);
   }
 
-  /** A packet's rules will be noted; `number`: behind its last byte. What it does not deliver itself is scanned when it is delivered. */
-  begin(line: number, number: number, inOrder: boolean, fromStart: boolean, isInline: boolean): void {
-    this.isInline = isInline;
+  /**
+   * A packet's rules will be noted; `number`: behind its last byte. What it does not deliver itself is scanned when it is delivered.
+   * `leaves`: a listener's, of an established session.
+   */
+  begin(line: number, number: number, inOrder: boolean, fromStart: boolean, leaves: boolean): void {
+    this.leaves = leaves;
     this.line = line;
     this.number = number;
     // At another place in the stream than in the packet an anchored rule may match.
@@ -62,10 +66,10 @@ export class StreamRules {
 
   /**
    * A listener leaves rules on streams to the stream: bytes count when they are acknowledged, and only those that are. Rules that ask
-   * for a place look at packets, too, as in Suricata.
+   * for a place look at packets, too, as in Suricata. Before a session is established nothing is acknowledged, and perhaps never will be.
    */
   leavesToStream(traits: number): boolean {
-    return !this.isInline && (traits & (StreamTrait.Stream | StreamTrait.Anchored)) === StreamTrait.Stream;
+    return this.leaves && (traits & (StreamTrait.Stream | StreamTrait.Anchored)) === StreamTrait.Stream;
   }
 
   /** A candidate that the packet alone does not satisfy. */
@@ -76,7 +80,7 @@ export class StreamRules {
 
   /** A rule that matches the packet. For a listener the same bytes may match on the stream, too. */
   matched(rank: number): void {
-    if (this.isInline) this.match(this.line, rank, this.number);
+    if (!this.leaves) this.match(this.line, rank, this.number);
   }
 
   isEmpty(line: number): boolean {

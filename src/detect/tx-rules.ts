@@ -67,7 +67,7 @@ export class TxRules {
     return Known.Nothing;
   }
 
-  /** Appends the ranks that wait to out[n ..); returns the new n. At most MOST_WAITING. */
+  /** Appends the ranks that wait to out[n ..); returns the new n. At most MOST_REMEMBERED. */
   collect(tx: number, direction: number, out: Int32Array, n: number): number {
     const { words } = this;
     for (let block = this.txs.words[tx * Tx.Words + Tx.Detect]; block > 0; ) {
@@ -150,5 +150,6 @@ export class TxRules {
   }
 }
 
-/** Most ranks that collect() gives. */
-export const MOST_WAITING = MOST_BLOCKS * ENTRIES;
+/** How many rules of a transaction may wait, and how many entries there are at all: collect() gives no more. */
+export const MOST_WAITING = WAITING_BLOCKS * ENTRIES;
+export const MOST_REMEMBERED = MOST_BLOCKS * ENTRIES;

@@ -157,6 +157,8 @@ export const enum Counter {
   AppRecordsCut,
   /** Files without a number: one transaction, or all together, had too many. */
   AppFilesLost,
+  /** Files that the file store was to have, and of which there was no room to keep all until they were handed over. */
+  FilesNotStored,
   /** Data connections of FTP that were announced; of those, pushed out by others before they came. */
   AppExpectations,
   AppExpectationsLost,

@@ -259,6 +259,12 @@ export const DEFINITIONS: readonly Definition[] = [
     Counter.AppFilesLost,
     'Files that were not followed by themselves: their transaction, or all together, had too many. Someone may be hiding something.',
   ),
+  one(
+    'detect',
+    'file_store_lost_total',
+    Counter.FilesNotStored,
+    'Files that were to be stored, and of which the detecting thread could not keep all until the writer of the logs took it.',
+  ),
   one('detect', 'stream_pieces_total', Counter.StreamPieces, 'Pieces of TCP streams that were inspected with what came before them.'),
   one(
     'detect',

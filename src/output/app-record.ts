@@ -144,6 +144,14 @@ export function fileRecordJson(bytes: Buffer): string {
   return new RecordReader(FILE_NAMES, bytes).read();
 }
 
+/** Digest and number of a file that is stored; null: it is not. */
+export function storedFile(bytes: Buffer): { digest: string; id: number } | null {
+  const json = fileRecordJson(bytes);
+  if (json === '') return null;
+  const { stored, sha256, file_id: id } = JSON.parse(json) as { stored?: unknown; sha256?: unknown; file_id?: unknown };
+  return stored === true && typeof sha256 === 'string' && Number.isInteger(id) ? { digest: sha256, id: id as number } : null;
+}
+
 /** `[{...}]`: the files of an alert; '' for bytes that are none. */
 export function alertFilesJson(bytes: Buffer): string {
   return bytes.length === 0 ? '' : new RecordReader(FILE_NAMES, bytes).readArray();

@@ -50,7 +50,7 @@ export function encoderOptions(config: Config): EncoderOptions {
     state: eves.some((eve) => eve.metadata !== false),
     tagged: alerts.some((eve) => eve.alert.taggedPackets),
     app: eves.flatMap((eve) => (eve.app ?? []).map((type) => APP_TYPE_NAMES.indexOf(type))),
-    files: eves.some((eve) => eve.files === true),
+    files: eves.some((eve) => eve.files === true) || config.outputs.fileStore?.writeFileinfo === true,
     appAlerts: alerts.some((eve) => eve.alert.appLayer !== false),
   };
 }

@@ -158,18 +158,29 @@ export class EventEncoder extends RecordFields {
 
   /** A transaction is complete. `p`: a packet of its flow, whose time it is; `files`: those it carried are among them. */
   transaction(p: Packet, flows: FlowTable, parser: Protocol, tx: number, id: number, files: Files): void {
-    const hasFiles = this.files && files.first(tx) >= 0;
+    let hasFiles = false;
+    if (this.files) for (let file = files.first(tx); file >= 0 && !hasFiles; file = files.behind(file)) hasFiles = !files.isLogged(file);
     if (this.appTypes[parser.proto] === 0 && !hasFiles) return;
     this.write(parser, tx);
     // Records are told from the client's side mostly, files from that of who sends them.
     const side = parser.side === undefined ? 0 : parser.side(tx);
     if (this.appTypes[parser.proto] !== 0 && this.record.length > 0) this.ended(EventType.App, p, flows, parser, id, side, 0);
     if (!hasFiles) return;
-    for (let file = files.first(tx); file >= 0; file = files.behind(file)) {
-      this.fileRecord.reset();
-      writeFile(files, file, id, this.fileRecord);
-      this.ended(EventType.File, p, flows, parser, id, files.directionOf(file), this.fileRecord.length);
-    }
+    for (let file = files.first(tx); file >= 0; file = files.behind(file))
+      if (files.log(file)) this.fileEnded(p, flows, parser, id, files, file);
+  }
+
+  /** A file of a transaction has ended; the transaction has not. */
+  file(p: Packet, flows: FlowTable, parser: Protocol, tx: number, id: number, files: Files, file: number): void {
+    if (!this.files) return;
+    this.write(parser, tx);
+    this.fileEnded(p, flows, parser, id, files, file);
+  }
+
+  private fileEnded(p: Packet, flows: FlowTable, parser: Protocol, id: number, files: Files, file: number): void {
+    this.fileRecord.reset();
+    writeFile(files, file, id, this.fileRecord);
+    this.ended(EventType.File, p, flows, parser, id, files.directionOf(file), this.fileRecord.length);
   }
 
   private ended(type: EventType, p: Packet, flows: FlowTable, parser: Protocol, id: number, direction: number, file: number): void {

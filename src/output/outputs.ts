@@ -1,12 +1,15 @@
 import { isAbsolute, join } from 'node:path';
 import { APP_TYPE_NAMES } from '../app-layer/buffers.js';
+import { STORE_TYPE } from '../app-layer/files/store-record.js';
 import type { Config, EveConfig } from '../config/config.js';
 import type { Rule } from '../rules/rule.js';
+import { storedFile } from './app-record.js';
 import { eveAlert, eveAnomaly, eveApp, eveDrop, eveFile, evePacket } from './eve.js';
 import { eveFlow, eveNetflow } from './eve-flow.js';
 import { decodeEvent, EventRecord } from './event-decode.js';
 import { EventType } from './event-layout.js';
 import { fastLine } from './fast.js';
+import { FileStoreWriter } from './file-store.js';
 import { LogFile } from './log-file.js';
 import { anomalyType } from './names.js';
 import { EveStats, type StatsSnapshot, statsTable } from './stats.js';
@@ -54,6 +57,7 @@ export class Outputs {
   private readonly fast: LogFile | undefined;
   private readonly eves: readonly EveLog[];
   private readonly statsLog: LogFile | undefined;
+  private readonly fileStore: FileStoreWriter | undefined;
 
   /** `sources`: by source number, the name of the interface or queue, or the path of the capture file (with a slash). */
   constructor(
@@ -72,6 +76,8 @@ export class Outputs {
     const { fast, eve, stats } = config.outputs;
     this.fast = file(fast);
     this.statsLog = config.stats.enabled ? file(stats) : undefined;
+    const store = config.outputs.fileStore;
+    if (store !== undefined) this.fileStore = new FileStoreWriter(store, logDir, onProblem);
     const taken = new Set<string>();
     this.eves = [eve, ...(config.outputs.otherEves ?? [])].flatMap((one) => {
       const log = file(one);
@@ -89,6 +95,11 @@ export class Outputs {
   /** One record of an event ring: the arguments are EventRing.bytes, .view, the offset of `peek` and .length. */
   handle(bytes: Uint8Array, view: DataView, offset: number, length: number): void {
     const e = this.record;
+    if (length > 0 && bytes[offset] === STORE_TYPE) {
+      if (this.fileStore?.handle(bytes, view, offset, length) === true) this.handled++;
+      else this.invalid++;
+      return;
+    }
     if (!decodeEvent(bytes, view, offset, length, e) || e.source < -1 || e.source >= this.sources.length) {
       this.invalid++;
       return;
@@ -101,6 +112,7 @@ export class Outputs {
       return;
     }
     this.handled++;
+    if (e.type === EventType.File && this.config.outputs.fileStore?.writeFileinfo === true) this.besideFile(e, source);
     if (e.type === EventType.Alert) this.fast?.write(fastLine(e, rule as Rule));
     for (const { config, log } of this.eves) {
       const line = eveLine(e, rule, config, source);
@@ -109,7 +121,15 @@ export class Outputs {
     }
   }
 
+  private besideFile(e: EventRecord, source: string): void {
+    const stored = storedFile(e.packet);
+    if (stored !== null) this.fileStore?.info(eveFile(e, this.config.outputs.eve, source), stored.digest, stored.id, e.tsSec);
+  }
+
   stats(snapshot: StatsSnapshot): void {
+    const store = this.fileStore;
+    if (store !== undefined)
+      snapshot.fileStore = { openFiles: store.openFiles, openFilesMaxHit: store.openFilesMaxHit, fsErrors: store.fsErrors };
     this.statsLog?.write(statsTable(snapshot, this.config.outputs.stats));
     if (!this.config.stats.enabled) return;
     for (const { config, log, stats } of this.eves) if (config.stats.enabled) log.write(config.prefix + stats.line(snapshot));
@@ -133,6 +153,11 @@ export class Outputs {
     return this.fast?.congested() === true || this.eves.some(({ log }) => log.congested());
   }
 
+  /** True while stored files come faster than the disk takes them: whoever can wait should, else files are given up. */
+  get behindWithFiles(): boolean {
+    return this.fileStore?.behind === true;
+  }
+
   /** SIGHUP: the files were moved away by log rotation. */
   reopen(): void {
     for (const log of this.logs()) log.reopen();
@@ -145,7 +170,7 @@ export class Outputs {
 
   /** Writes what is still in memory (unless the disk refuses), then closes. */
   async close(): Promise<void> {
-    await Promise.all(this.logs().map((log) => log.close()));
+    await Promise.all([...this.logs().map((log) => log.close()), this.fileStore?.close()]);
   }
 
   private logs(): LogFile[] {

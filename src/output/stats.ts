@@ -16,6 +16,8 @@ export interface StatsSnapshot {
   /** `counters`: a copy of the thread's block, indexed by Counter. */
   threads: { name: string; counters: Float64Array }[];
   rules?: RuleStats;
+  /** What became of stored files; absent: none are. */
+  fileStore?: { openFiles: number; openFilesMaxHit: number; fsErrors: number };
 }
 
 /** What became of the rules. */
@@ -180,6 +182,10 @@ function totalValues(snapshot: StatsSnapshot): Values {
   };
   const values: Values = STAT_NAMES.map((stat) => [stat.name, total(stat)]);
   for (const stat of RARE_NAMES) if (total(stat) !== 0) values.push([stat.name, total(stat)]);
+  if (snapshot.fileStore !== undefined) {
+    const { openFiles, openFilesMaxHit, fsErrors } = snapshot.fileStore;
+    values.push(['file_store.open_files_max_hit', openFilesMaxHit], ['file_store.fs_errors', fsErrors], ['file_store.open_files', openFiles]);
+  }
   const of = (wanted: string) => values.find(([name]) => name === wanted)?.[1] ?? 0;
   const packets = of('decoder.pkts');
   const average = packets === 0 ? 0 : Math.trunc(of('decoder.bytes') / packets);

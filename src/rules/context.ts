@@ -19,6 +19,8 @@ export interface RuleContext {
   geoipDatabase?: string;
   /** suricata.yaml `datasets`. Absent: Suricata's defaults. */
   datasets?: DatasetsConfig;
+  /** Files are stored (outputs: file-store). */
+  fileStore?: boolean;
 }
 
 /** A context from the parts that are there. */

@@ -48,6 +48,20 @@ export function fileSizeTest(option: AppOption): NumberTest | undefined {
   }
 }
 
+const STORE_DIRECTIONS: Record<string, number> = { request: 1, to_server: 1, toserver: 1, response: 2, to_client: 2, toclient: 2, both: 3 };
+const STORE_SCOPES: Record<string, 'file' | 'tx' | 'flow'> = { file: 'file', tx: 'tx', ssn: 'flow', flow: 'flow' };
+
+/**
+ * `filestore:<direction>,<scope>` (user guide, "File Keywords"): bits 1 << direction, 0: that of the match. Without a scope a direction means
+ * the transaction, nothing the file. undefined: another form.
+ */
+export function fileStoring({ value }: AppOption): { directions: number; scope: 'file' | 'tx' | 'flow' } | undefined {
+  if (value.trim() === '') return { directions: 0, scope: 'file' };
+  const [direction, scope, ...more] = value.split(',').map((word) => word.trim().toLowerCase());
+  if (more.length > 0 || !(direction in STORE_DIRECTIONS) || (scope !== undefined && !(scope in STORE_SCOPES))) return undefined;
+  return { directions: STORE_DIRECTIONS[direction], scope: scope === undefined ? 'tx' : STORE_SCOPES[scope] };
+}
+
 /** The text of filename, fileext, filemagic: as in a content, `|41 42|` are bytes. */
 export function fileText(option: AppOption): Buffer {
   const text = option.value.replace(/^"(.*)"$/s, '$1');

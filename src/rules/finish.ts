@@ -58,7 +58,7 @@ export function finishRules(set: RuleSet, aside: RuleAside, context: RuleContext
   set.problems.push(...aside.problems);
   applyReputation(set, aside);
   applyDatasets(set, context);
-  applyFiles(set);
+  applyFiles(set, context);
   if (aside.thresholds !== undefined) {
     const { file, text } = aside.thresholds;
     const { entries, problems } = parseThresholdConfig(text, file, context.addressGroups);
@@ -87,12 +87,12 @@ function applyDatasets(set: RuleSet, context: RuleContext): void {
 }
 
 /** Lists of digests; rules that need libmagic where there is none are refused. */
-function applyFiles(set: RuleSet): void {
+function applyFiles(set: RuleSet, context: RuleContext): void {
   const refused = new Set<number>();
   const storing = set.rules.filter(({ inert, header }) => inert === undefined && header.some(isFilestore));
-  if (storing.length > 0) {
+  if (storing.length > 0 && context.fileStore !== true) {
     const { file, line, sid } = storing[0];
-    const reason = `files are not stored: ${storing.length} rules with it alert, and nothing else`;
+    const reason = `files are stored where outputs has file-store, enabled: without it ${storing.length} rules with it alert, and nothing else`;
     set.warnings = [...(set.warnings ?? []), { file, line, option: 'filestore', reason, sid }];
   }
   for (const [i, rule] of set.rules.entries()) {

@@ -1,6 +1,8 @@
 import { getHeapStatistics } from 'node:v8';
 import { AppLayer, NO_ROOM } from '../app-layer/app-layer.js';
 import { appProtoOf } from '../app-layer/buffers.js';
+import type { Storing } from '../app-layer/files/files.js';
+import type { FileStore } from '../app-layer/files/store.js';
 import { chosenProtocols, PROTOCOL_SPECS } from '../app-layer/protocols.js';
 import { Tx } from '../app-layer/transactions.js';
 import type { Config } from '../config/config.js';
@@ -11,6 +13,7 @@ import { IpProto, MAX_LINK_HEADER, Packet, TcpFlag } from '../decode/packet.js';
 import { Detector } from '../detect/detector.js';
 import { forgetIpOnly } from '../detect/flows.js';
 import type { Prepared } from '../detect/prepare.js';
+import { storingOf } from '../detect/tests/files.js';
 import { Act, RuleActions, Scope } from '../detect/rule-actions.js';
 import type { RuleCost } from '../detect/rule-costs.js';
 import type { DatasetMemory } from '../detect/state/datasets.js';
@@ -95,6 +98,14 @@ export class Engine {
   private readonly queue = new AlertQueue();
   /** A rule of the last queue passes the packet. */
   private passes = false;
+  /** Files on their way to the file store; null: none are stored. By rule: what it stores. */
+  private readonly fileStore: FileStore | null = null;
+  private storing: Map<number, Storing> | null = null;
+  private readonly onFile = (file: number): void => {
+    const { app } = this;
+    const tx = app.files.txOf(file);
+    this.events.file(this.about, this.flows, app.parserOf(tx), tx, app.txs.words[tx * Tx.Words + Tx.Id], app.files, file);
+  };
   private readonly onTransaction = (tx: number): void => {
     const { app } = this;
     this.events.transaction(this.about, this.flows, app.parserOf(tx), tx, app.txs.words[tx * Tx.Words + Tx.Id], app.files);
@@ -114,6 +125,7 @@ export class Engine {
     this.events.txEvents(this.about, this.flows, proto, words[at + Tx.Id], low, high);
   };
   private readonly events: EventEncoder;
+  private readonly ring: EventRing;
   private readonly counters: Float64Array;
   private readonly config: Config;
   private detector: Detector;
@@ -180,6 +192,9 @@ export class Engine {
       expectations: setup.expectations,
       reassembly: { ...config.stream.reassembly, inline: config.stream.inline },
     });
+    const { fileStore } = config.outputs;
+    if (fileStore !== undefined) this.fileStore = this.app.files.keepFor(setup.thread, fileStore.force, this.flows.capacity);
+    this.ring = setup.events;
     this.txRules = new TxRules(this.app.txs, counters);
     this.streams = new StreamInspection(this.app.order, this.flows, counters);
     this.bypassMark = config.nfq.bypassMark;
@@ -265,6 +280,7 @@ export class Engine {
   /** Clock-driven work: once per second of packet time, or when nothing arrives. */
   tick(seconds: number): void {
     this.lastTick = seconds;
+    this.fileStore?.pump(this.ring);
     this.events.nowSec = seconds;
     this.events.nowNsec = 0;
     this.expire(EXPIRE_AT_TICK);
@@ -302,8 +318,10 @@ export class Engine {
    * ring has been read. Nothing is inspected afterwards.
    */
   finishSome(): boolean {
+    this.fileStore?.pump(this.ring);
     const room = this.events.flowRoom();
-    return room > 0 ? this.flows.endSome(room) : this.flows.active > 0;
+    const more = room > 0 ? this.flows.endSome(room) : this.flows.active > 0;
+    return more || this.fileStore?.pending === true;
   }
 
   /**
@@ -418,7 +436,8 @@ export class Engine {
     if (spoiled && verdict !== Verdict.Drop) verdict = this.drop(p, Reason.StreamError, -1);
     if (this.streams.more) this.streams.skip();
     this.about = p;
-    this.app.settle(this.onTransaction, this.events.appAnomalies ? this.onTxEvents : null);
+    this.app.settle(this.onTransaction, this.events.appAnomalies ? this.onTxEvents : null, this.onFile);
+    if (this.fileStore?.pending === true) this.fileStore.pump(this.ring);
     if ((flags & FlowFlag.Encrypted) !== 0 && p.payloadLen > 0) flows.bypass(p.flow);
     else if (this.streamBypass && (flows.flags[p.flow] & FlowFlag.StreamDepth) !== 0) flows.bypass(p.flow);
     return verdict;
@@ -602,7 +621,11 @@ export class Engine {
     this.about = ghost;
     // What a dropped flow had begun never arrived.
     const isDropped = (flows.flags[slot] & FlowFlag.Dropped) !== 0;
-    app.settle(isDropped ? null : this.onTransaction, isDropped || !this.events.appAnomalies ? null : this.onTxEvents);
+    app.settle(
+      isDropped ? null : this.onTransaction,
+      isDropped || !this.events.appAnomalies ? null : this.onTxEvents,
+      isDropped ? null : this.onFile,
+    );
     ghost.protoEvents = app.protoEvents;
     if (ghost.protoEvents !== 0) this.events.anomalies(ghost, flows);
     app.flowEnded(slot);
@@ -626,6 +649,8 @@ export class Engine {
     for (let i = 0; i < n; i++) {
       if (queue.count === QUEUE_ROOM) verdict = worse(verdict, this.conclude(p));
       queue.push(matches[i], ranks[i], actions[i], silent[i], tx, direction);
+      const storing = this.storing?.get(matches[i]);
+      if (storing !== undefined && tx >= 0) this.app.files.storeBy(tx, direction, storing);
     }
     // They are forgotten at the next inspection.
     if (p.mode !== Mode.Ips || detector.replacements === 0) return verdict;
@@ -816,8 +841,19 @@ export class Engine {
     );
     const { hashes, magic } = config.appLayer?.files ?? { hashes: 0, magic: false };
     this.app.files.want({ hashes: detector.files.hashes | hashes, magic: detector.files.magic || magic });
+    if (this.fileStore !== null) this.storing = storingRules(rules);
     return detector;
   }
+}
+
+/** By index: what rules with `filestore` store; null: there are none. */
+function storingRules(rules: readonly Rule[]): Map<number, Storing> | null {
+  const found = new Map<number, Storing>();
+  for (const [i, rule] of rules.entries()) {
+    const storing = rule.inert === undefined ? storingOf(rule) : null;
+    if (storing !== null) found.set(i, storing);
+  }
+  return found.size > 0 ? found : null;
 }
 
 /** The counter of the kind of tunnel p carries; IP in IP still lacks the version of the inner packet. */

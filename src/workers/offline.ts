@@ -121,7 +121,7 @@ class OfflineReader {
         } else counters[Counter.VerdictPass]++;
         if (events.peek() >= 0) this.write();
         if (++n % SLICE === 0) await breathe();
-        if ((n & (CONGESTION_EVERY - 1)) === 0) while (this.outputs.congested()) await rest(1);
+        if ((n & (CONGESTION_EVERY - 1)) === 0) while (this.outputs.congested() || this.outputs.behindWithFiles) await rest(1);
       }
       if (file.warning !== '') this.setup.log.warn(file.warning);
     } finally {
@@ -133,7 +133,7 @@ class OfflineReader {
     for (let more = true; more; ) {
       more = this.engine.finishSome();
       this.write();
-      while (this.outputs.congested()) await rest(1);
+      while (this.outputs.congested() || this.outputs.behindWithFiles) await rest(1);
     }
     this.engine.close();
     const specs = (this.rules.image.datasets ?? []).map(({ spec }) => spec);

@@ -2,6 +2,7 @@ import { IpProto, Packet, TcpFlag } from '../decode/packet.js';
 import type { Detector } from '../detect/detector.js';
 import { StreamDetector } from '../detect/stream-detector.js';
 import { StreamRules } from '../detect/stream-rules.js';
+import { FlowFlag } from '../flow/codes.js';
 import type { FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { Line, LineFlag } from '../stream/reassembly/layout.js';
@@ -70,7 +71,8 @@ export class StreamInspection implements StreamWatcher {
     // Held, it is scanned when it is delivered: what it says now may not be taken for what the stream will say.
     const isInline = this.order.isInline(p);
     if (isInline && ((end - lines[line * Line.Words + Line.Next]) | 0) > 0) return null;
-    this.rules.begin(line, end, this.delivers(p.direction), this.order.windows.showsStart(line * Line.Words), isInline);
+    const leaves = !isInline && (this.flows.flags[p.flow] & FlowFlag.TcpEstablished) !== 0;
+    this.rules.begin(line, end, this.delivers(p.direction), this.order.windows.showsStart(line * Line.Words), leaves);
     return this.rules;
   }
 

@@ -4,7 +4,7 @@ import { AppProto, type Buffers } from '../../src/app-layer/buffers.js';
 import { bufferSpec } from '../../src/app-layer/catalogue.js';
 import { Transactions, Tx, TxFlag } from '../../src/app-layer/transactions.js';
 import { IpProto } from '../../src/decode/packet.js';
-import { Known, MOST_WAITING, TxRules } from '../../src/detect/tx-rules.js';
+import { Known, MOST_REMEMBERED, MOST_WAITING, TxRules } from '../../src/detect/tx-rules.js';
 import { Counter } from '../../src/metrics/counters.js';
 import { native } from '../../src/native.js';
 import { Bench, buffers, packet, rules } from '../support/detect.js';
@@ -196,6 +196,111 @@ describe('a transaction that comes in pieces', () => {
   });
 });
 
+describe('rules on both directions of a transaction', () => {
+  const both = (options: string, header = 'http any any => any any') => `alert ${header} (${options})`;
+  const uriAndCode = both('http.uri; content:"/abcdef"; http.stat_code; content:"200";');
+
+  it('match when the second direction does, once', () => {
+    const t = new Story([uriAndCode]);
+    assert.equal(t.moment({ 'http.uri': '/abcdef' }, [], true), '');
+    assert.equal(t.moment({ 'http.stat_code': '200' }, [], false, 1), '1');
+    assert.equal(t.moment({ 'http.stat_code': '200' }, [], true, 1), '');
+    assert.equal(t.moment({ 'http.uri': '/abcdef' }, [], true), '');
+  });
+
+  it('match in the request when the answer came first', () => {
+    const t = new Story([both('http.request_body; content:"abcdef"; http.stat_code; content:"200";')]);
+    assert.equal(t.moment({ 'http.request_body': 'abc' }), '');
+    assert.equal(t.moment({ 'http.stat_code': '200' }, [], true, 1), '');
+    assert.equal(t.moment({ 'http.request_body': 'abcdef' }, [], true), '1');
+  });
+
+  it('need both', () => {
+    const t = new Story([uriAndCode]);
+    assert.equal(t.moment({ 'http.uri': '/abcdefx' }, [], true), '');
+    assert.equal(t.moment({ 'http.stat_code': '404' }, [], true, 1), '');
+    const other = new Story([uriAndCode]);
+    assert.equal(other.moment({ 'http.uri': '/other' }, [], true), '');
+    assert.equal(other.moment({ 'http.stat_code': '200' }, [], true, 1), '');
+  });
+
+  it('another transaction of the flow completes nothing', () => {
+    const t = new Story([uriAndCode]);
+    t.moment({ 'http.uri': '/abcdef' }, [], true);
+    const next = t.txs.open(0, AppProto.Http, 1);
+    const { detector, flows } = t.bench;
+    assert.equal(detector.inspectTransaction(http(1), flows, buffers({ 'http.stat_code': '200' }), t.known, next, true), 0);
+  });
+
+  it('sides of one buffer, negated contents and absent buffers', () => {
+    const t = new Story([
+      both('http.connection:to_server; content:"eep"; http.connection:to_client; content:"lose"; sid:1;'),
+      both('http.uri; content:!"x"; http.stat_code; content:"200"; sid:2;'),
+      both('http.uri; content:"a"; http.server; absent; sid:3;'),
+    ]);
+    assert.equal(t.moment({ 'http.uri': 'a', 'http.connection': 'keep' }, [], true), '');
+    assert.equal(t.moment({ 'http.connection': 'close', 'http.stat_code': '200' }, [], true, 1), '1 2 3');
+  });
+
+  it('ports and addresses are those of the flow, in either direction', () => {
+    for (const [header, expected] of [
+      ['http 10.0.0.1 any => any 80', '1'],
+      ['http any any => 10.0.0.2 80', '1'],
+      ['http any 80 => any any', ''],
+      ['http 10.0.0.2 any => any any', ''],
+    ]) {
+      const t = new Story([both('http.uri; content:"/abcdef"; http.stat_code; content:"200";', header)]);
+      const { detector, flows } = t.bench;
+      const toServer = packet({
+        proto: IpProto.Tcp,
+        appProto: AppProto.Http,
+        flow: 0,
+        established: 1,
+        src: '10.0.0.1',
+        dst: '10.0.0.2',
+        sport: 999,
+        dport: 80,
+        direction: 0,
+      });
+      const toClient = packet({
+        proto: IpProto.Tcp,
+        appProto: AppProto.Http,
+        flow: 0,
+        established: 1,
+        src: '10.0.0.2',
+        dst: '10.0.0.1',
+        sport: 80,
+        dport: 999,
+        direction: 1,
+      });
+      assert.equal(detector.inspectTransaction(toServer, flows, buffers({ 'http.uri': '/abcdef' }), t.known, t.tx, true), 0);
+      assert.equal(
+        String(detector.inspectTransaction(toClient, flows, buffers({ 'http.stat_code': '200' }), t.known, t.tx, true) || ''),
+        expected,
+        header,
+      );
+    }
+  });
+
+  it('flowbits are looked at and set when the rule matches', () => {
+    const t = new Story([
+      both('http.uri; content:"/abcdef"; http.stat_code; content:"200"; flowbits:isset,seen; sid:1;'),
+      'alert http any any -> any any (http.method; content:"PUT"; flowbits:set,seen; sid:2;)',
+    ]);
+    assert.equal(t.moment({ 'http.uri': '/abcdef', 'http.method': 'PUT' }, [], true), '2');
+    assert.equal(t.moment({ 'http.stat_code': '200' }, [], true, 1), '1');
+  });
+
+  it('what cannot be told apart is refused', () => {
+    for (const options of [
+      'http.uri; content:"a";',
+      'http.uri; content:"a"; http.connection; content:"b";',
+      'content:"a"; http.uri; content:"a"; http.stat_code; content:"b";',
+    ])
+      assert.throws(() => rules(both(options)), /=>/);
+  });
+});
+
 describe('what is remembered of rules', () => {
   function remembering(blocks?: number) {
     const txs = new Transactions(8, 1 << 16, 8, 4);
@@ -232,6 +337,17 @@ describe('what is remembered of rules', () => {
     for (let rank = 0; rank < MOST_WAITING; rank++) known.remember(next, 0, rank, 0);
     assert.ok(!known.rescans(next));
     assert.equal(counters[Counter.AppRescans], 1);
+  });
+
+  it('behind many that wait there is still room for what has matched', () => {
+    const { known, tx } = remembering();
+    for (let rank = 0; rank <= MOST_WAITING; rank++) known.remember(tx, 0, rank, 0);
+    assert.equal(known.known(tx, 0, MOST_WAITING), Known.Nothing);
+    for (let rank = MOST_WAITING; rank < MOST_REMEMBERED; rank++) known.remember(tx, 0, rank, 1);
+    assert.equal(known.known(tx, 0, MOST_REMEMBERED - 1), Known.Matched);
+    known.remember(tx, 0, MOST_REMEMBERED, 1);
+    assert.equal(known.known(tx, 0, MOST_REMEMBERED), Known.Nothing);
+    assert.equal(known.collect(tx, 0, new Int32Array(MOST_REMEMBERED), 0), MOST_WAITING);
   });
 
   it('new rules: nothing of the old ones is left, and live transactions are scanned anew', () => {

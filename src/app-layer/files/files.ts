@@ -105,7 +105,7 @@ export class Files {
 
   /** From now on bytes of files are kept for the file store; `all`: each is stored, else those that rules say. */
   keepFor(thread: number, all: boolean, sessions: number): FileStore {
-    this.store = new FileStore(this.capacity, thread);
+    this.store = new FileStore(this.capacity, thread, this.counters);
     this.storesAll = all;
     this.storedSession = new Uint8Array(sessions);
     this.hashes.wanted |= 1 << Hash.Sha256;
@@ -272,12 +272,16 @@ export class Files {
     if (this.words[at + FileWord.Index] >= MOST_OLD && this.words[at + FileWord.Stamp] !== this.windows.packet) this.windows.drop(at);
   }
 
-  /** Its record is written. False: it was before. */
+  /** Its record is written now. False: it was before. */
   log(file: number): boolean {
     const at = file * FileWord.Words + FileWord.Bits;
     const isNew = (this.words[at] & FileBit.Logged) === 0;
     this.words[at] |= FileBit.Logged;
     return isNew;
+  }
+
+  isLogged(file: number): boolean {
+    return (this.words[file * FileWord.Words + FileWord.Bits] & FileBit.Logged) !== 0;
   }
 
   /** The transaction is about to end: what is open ends with it. */
@@ -292,6 +296,10 @@ export class Files {
 
   behind(file: number): number {
     return this.words[file * FileWord.Words + FileWord.Next];
+  }
+
+  txOf(file: number): number {
+    return this.words[file * FileWord.Words + FileWord.Tx];
   }
 
   /** 0 to server, 1 to client. */
@@ -372,7 +380,7 @@ export class Files {
     const stored = this.storedTx[tx] | (session < 0 ? 0 : this.storedSession[session]);
     if (this.storesAll || (stored & (1 << direction)) !== 0) {
       if (entry >= 0) store.decide(entry);
-      else store.lost++;
+      else this.counters[Counter.FilesNotStored]++;
     }
   }
 

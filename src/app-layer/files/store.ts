@@ -1,3 +1,4 @@
+import { Counter } from '../../metrics/counters.js';
 import type { EventRing } from '../../ring/event-ring.js';
 import { AppHeap } from '../heap.js';
 import { STORE_BYTES, STORE_TYPE, StoreAt, StoreBit } from './store-record.js';
@@ -46,8 +47,6 @@ const enum Bit {
  *                      └► queue ── pump ──► ring             full pieces, and all of it at its end
  */
 export class FileStore {
-  /** Files that were wanted and could not be kept. */
-  lost = 0;
   private readonly heap = new AppHeap(HEAP_BYTES);
   private readonly heapWords = new Int32Array(this.heap.bytes.buffer);
   private readonly words: Int32Array;
@@ -62,6 +61,7 @@ export class FileStore {
   constructor(
     private readonly capacity: number,
     private readonly thread: number,
+    private readonly counters: Float64Array,
   ) {
     this.words = new Int32Array(capacity * Word.Words);
     this.digests = new Uint8Array(capacity * DIGEST_BYTES);
@@ -120,7 +120,7 @@ export class FileStore {
     words[at + Word.Bits] |= Bit.Decided;
     this.ids = (this.ids % 0xffffff) + 1;
     words[at + Word.Id] = this.ids + (this.thread & 0x7f) * 0x1000000;
-    if ((words[at + Word.Bits] & Bit.Lost) !== 0) this.lost++;
+    if ((words[at + Word.Bits] & Bit.Lost) !== 0) this.counters[Counter.FilesNotStored]++;
     else this.offer(entry, at);
   }
 
@@ -218,7 +218,7 @@ export class FileStore {
   private lose(entry: number, at: number): void {
     this.words[at + Word.Bits] |= Bit.Lost;
     this.empty(at);
-    if ((this.words[at + Word.Bits] & Bit.Decided) !== 0) this.lost++;
+    if ((this.words[at + Word.Bits] & Bit.Decided) !== 0) this.counters[Counter.FilesNotStored]++;
     if ((this.words[at + Word.Bits] & Bit.Begun) !== 0) this.offer(entry, at);
   }
 

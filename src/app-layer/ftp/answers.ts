@@ -105,12 +105,12 @@ export class FtpAnswers {
     if (command === FtpCommand.Pasv) return code === Code.Passive ? portOfPassive(mem, text, end) : 0;
     if (command === FtpCommand.Epsv) return code === Code.ExtendedPassive ? portOfExtendedPassive(mem, text, end) : 0;
     if (code < 200 || code > 299) return 0;
-    const { words, heap } = this.txs;
+    const { words } = this.txs;
     const at = tx * Tx.Words;
-    const kept = words[at + FtpTx.Kept] - 1;
-    if (kept < 0) return 0;
-    const from = kept + words[at + FtpTx.CommandLen];
+    const bytes = this.dialogue.lineBytes(tx);
+    if (bytes === null) return 0;
+    const from = this.dialogue.lineAt(tx) + words[at + FtpTx.CommandLen];
     const to = from + (words[at + FtpTx.DataLen] > 0 ? words[at + FtpTx.DataLen] : 0);
-    return command === FtpCommand.Port ? portOfHostPort(heap.bytes, from, to) : portOfExtended(heap.bytes, from, to);
+    return command === FtpCommand.Port ? portOfHostPort(bytes, from, to) : portOfExtended(bytes, from, to);
   }
 }

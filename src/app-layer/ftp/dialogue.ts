@@ -2,19 +2,24 @@ import { Counter } from '../../metrics/counters.js';
 import { AppProto } from '../buffers.js';
 import { Session, type Sessions } from '../sessions.js';
 import { STATE_DONE, type Transactions, Tx } from '../transactions.js';
-import { FtpEvent, FtpSession, FtpTx } from './layout.js';
+import { FtpEvent, FtpSession, FtpTx, KEPT_HERE, OWN_BYTES } from './layout.js';
 
 /** Most bytes that a session's transactions keep for rules and records; behind them only commands are inspected. */
 const MOST_KEPT = 1 << 20;
 
 /** Which transactions a session has, which of them waits for its reply, and how much they keep. */
 export class FtpDialogue {
+  /** The words of transactions. */
+  private readonly own: Uint8Array;
+
   constructor(
     private readonly sessions: Sessions,
     private readonly txs: Transactions,
     private readonly counters: Float64Array,
     private readonly mostTransactions: number,
-  ) {}
+  ) {
+    this.own = new Uint8Array(txs.words.buffer);
+  }
 
   /** A transaction, the last of the session. */
   openTx(session: number): number {
@@ -69,6 +74,28 @@ export class FtpDialogue {
     words[at] += bytes;
     this.counters[Counter.FtpMemuse] += bytes;
     return true;
+  }
+
+  /** Bytes of the client's line: FtpTx.CommandLen of the command, behind them its data. Null: they were not kept. */
+  lineBytes(tx: number): Uint8Array | null {
+    const kept = this.txs.words[tx * Tx.Words + FtpTx.Kept];
+    return kept === 0 ? null : kept === KEPT_HERE ? this.own : this.txs.heap.bytes;
+  }
+
+  /** Where they begin there. */
+  lineAt(tx: number): number {
+    const at = tx * Tx.Words;
+    const kept = this.txs.words[at + FtpTx.Kept];
+    return kept === KEPT_HERE ? 4 * (at + FtpTx.Own) : kept - 1;
+  }
+
+  /** Keeps so many bytes of a line: lineBytes and lineAt say where they are to be put. False: no room. */
+  keepLine(session: number, tx: number, bytes: number): boolean {
+    if (!this.mayKeep(session, bytes)) return false;
+    const kept = tx * Tx.Words + FtpTx.Kept;
+    if (bytes <= OWN_BYTES) this.txs.words[kept] = KEPT_HERE;
+    else this.txs.words[kept] = this.txs.reserve(tx, bytes) + 1;
+    return this.txs.words[kept] !== 0;
   }
 
   /** The session ends. */

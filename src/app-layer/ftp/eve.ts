@@ -1,6 +1,7 @@
 import type { RecordNames, RecordWriter } from '../record.js';
 import { type Transactions, Tx } from '../transactions.js';
 import { FtpCommand } from './commands.js';
+import type { FtpDialogue } from './dialogue.js';
 import { FtpBit, FtpTx } from './layout.js';
 import type { FtpReplies } from './replies.js';
 
@@ -38,16 +39,17 @@ export const FTP_NAMES: RecordNames = {
 };
 
 /** EVE's `ftp` (user guide, eve-json-format, "Event type: FTP"), with the fields that Suricata leaves out left out, too. */
-export function ftpRecord(txs: Transactions, replies: FtpReplies, tx: number, writer: RecordWriter): void {
-  const { words, heap } = txs;
+export function ftpRecord(txs: Transactions, dialogue: FtpDialogue, replies: FtpReplies, tx: number, writer: RecordWriter): void {
+  const { words } = txs;
   const at = tx * Tx.Words;
   const commandLen = words[at + FtpTx.CommandLen];
-  const kept = words[at + FtpTx.Kept] - 1;
+  const line = dialogue.lineBytes(tx);
   const bits = words[at + FtpTx.Bits];
-  if (commandLen > 0 && kept >= 0) {
-    writer.text(Field.Command, heap.bytes, kept, commandLen);
+  if (commandLen > 0 && line !== null) {
+    const from = dialogue.lineAt(tx);
+    writer.text(Field.Command, line, from, commandLen);
     if (words[at + FtpTx.DataLen] > 0) {
-      writer.text(Field.CommandData, heap.bytes, kept + commandLen, words[at + FtpTx.DataLen]);
+      writer.text(Field.CommandData, line, from + commandLen, words[at + FtpTx.DataLen]);
       writer.flag(Field.CommandTruncated, (bits & FtpBit.CommandCut) !== 0);
     }
   }

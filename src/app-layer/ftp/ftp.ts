@@ -141,16 +141,32 @@ export class FtpProtocol implements Protocol, LineSink {
     const dataLen = words[at + FtpTx.DataLen];
     if (commandLen <= 0) return;
     if (words[at + FtpTx.Packet] !== this.packet) {
-      const kept = words[at + FtpTx.Kept] - 1;
-      if (kept < 0) return;
-      const { bytes, region } = this.txs.heap;
-      buffers.set(BufferId.FtpCommand, bytes, region, kept, commandLen, 0);
-      if (dataLen >= 0) buffers.set(BufferId.FtpCommandData, bytes, region, kept + commandLen, dataLen, 0);
+      this.selectKept(tx, commandLen, dataLen, buffers);
       return;
     }
     const place = words[at + FtpTx.Place];
     this.publish(buffers, BufferId.FtpCommand, (place & Place.CommandOwn) !== 0, words[at + FtpTx.CommandOff], commandLen);
     if (dataLen >= 0) this.publish(buffers, BufferId.FtpCommandData, (place & Place.DataOwn) !== 0, words[at + FtpTx.DataOff], dataLen);
+  }
+
+  /** Of a packet before. */
+  private selectKept(tx: number, commandLen: number, dataLen: number, buffers: Buffers): void {
+    const { dialogue, memory } = this;
+    let bytes = dialogue.lineBytes(tx);
+    if (bytes === null) return;
+    let { region } = this.txs.heap;
+    let at = dialogue.lineAt(tx);
+    if (bytes !== this.txs.heap.bytes) {
+      // The addon does not know the words of transactions.
+      const length = commandLen + (dataLen > 0 ? dataLen : 0);
+      const to = memory.scratch(length);
+      if (to < 0) return;
+      for (let i = 0; i < length; i++) memory.bytes[to + i] = bytes[at + i];
+      ({ bytes, region } = memory);
+      at = to;
+    }
+    buffers.set(BufferId.FtpCommand, bytes, region, at, commandLen, 0);
+    if (dataLen >= 0) buffers.set(BufferId.FtpCommandData, bytes, region, at + commandLen, dataLen, 0);
   }
 
   private publish(buffers: Buffers, id: BufferId, own: boolean, off: number, len: number): void {
@@ -160,7 +176,7 @@ export class FtpProtocol implements Protocol, LineSink {
   }
 
   record(tx: number, writer: RecordWriter): void {
-    ftpRecord(this.txs, this.replies, tx, writer);
+    ftpRecord(this.txs, this.dialogue, this.replies, tx, writer);
   }
 
   /** One line of the client, mem[from, end). Servers that read Telnet see another line than those that do not: both count. */
@@ -264,15 +280,11 @@ export class FtpProtocol implements Protocol, LineSink {
 
   /** What the record will need when the packet is gone. */
   private keep(tx: number, session: number, mem: Uint8Array, command: number, commandLen: number, data: number, dataLen: number): void {
-    const { txs } = this;
-    const bytes = commandLen + (dataLen > 0 ? dataLen : 0);
-    if (!this.dialogue.mayKeep(session, bytes)) return;
-    const to = txs.reserve(tx, bytes);
-    if (to < 0) return;
-    const heap = txs.heap.bytes;
-    for (let i = 0; i < commandLen; i++) heap[to + i] = upper(mem[command + i]);
-    for (let i = 0; i < dataLen; i++) heap[to + commandLen + i] = mem[data + i];
-    txs.words[tx * Tx.Words + FtpTx.Kept] = to + 1;
+    if (!this.dialogue.keepLine(session, tx, commandLen + (dataLen > 0 ? dataLen : 0))) return;
+    const bytes = this.dialogue.lineBytes(tx)!;
+    const to = this.dialogue.lineAt(tx);
+    for (let i = 0; i < commandLen; i++) bytes[to + i] = upper(mem[command + i]);
+    for (let i = 0; i < dataLen; i++) bytes[to + commandLen + i] = mem[data + i];
   }
 
   private auth(session: number, mem: Uint8Array, word: number, end: number): void {

@@ -1,3 +1,5 @@
+import { Tx } from '../transactions.js';
+
 /** The parser's words of a session, after those of src/app-layer/lines.ts. */
 export const enum FtpSession {
   /** Code of the reply whose last line is still to come; 0: none. RFC 959, 4.2. */
@@ -44,7 +46,7 @@ export const enum FtpTx {
   Place,
   /** Number of the packet that brought it: in later ones only what was kept is there. */
   Packet,
-  /** + 1 in the heap: the command, then its data; 0: not kept. */
+  /** Where the command and behind it its data are kept: + 1 in the heap; KEPT_HERE: in Own; 0: they are not. */
   Kept,
   /** + 1 in the heap: the first and the last line of replies; how many there were. */
   Replies,
@@ -56,7 +58,12 @@ export const enum FtpTx {
   Port,
   /** FtpBit */
   Bits,
+  /** Bytes of short ones. */
+  Own,
 }
+/** Bytes that have room there, and FtpTx.Kept of those that do. */
+export const OWN_BYTES = 4 * (Tx.Words - FtpTx.Own);
+export const KEPT_HERE = -1;
 
 export const enum Place {
   CommandOwn = 1,

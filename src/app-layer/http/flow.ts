@@ -119,6 +119,8 @@ export const enum Own {
   Off = 6,
   Len = 7,
   Flags = 12,
+  /** What came behind its CONNECT (HeldBytes). */
+  Held = 13,
 }
 
 export const enum TxFlags {

@@ -6,6 +6,8 @@ import { hostLength, plainHost, portBehind, UriReader } from './uri.js';
 
 /** Longest host that is made plain. */
 const LONGEST_HOST = 1024;
+/** Headers as sent that have room behind the plain ones; longer ones have a piece of their own. */
+const MOST_BESIDE = 256;
 
 /** Keeps what a HeadReader read with its transaction, in the form of Head. */
 export class HeadKeeper {
@@ -35,11 +37,14 @@ export class HeadKeeper {
       } else all += 2;
       all += reader.valueLen[h];
     }
-    const at = txs.reserve(tx, 4 * Head.Words + lineLen + 4 + all + names);
+    const size = 4 * (reader.isFew ? Head.FewWords : Head.Words);
+    const raw = this.rawLength();
+    const beside = raw <= MOST_BESIDE ? raw : 0;
+    const at = txs.reserve(tx, size + lineLen + 4 + all + names + beside);
     if (at < 0) return 0;
     const { bytes } = txs.heap;
     const { mem } = reader;
-    const startAt = at + 4 * Head.Words;
+    const startAt = at + size;
     // Parts so far lie in the first line.
     const lineOff = parts[2 * Part.Line];
     for (let i = 0; i < lineLen; i++) bytes[startAt + i] = mem[lineOff + i];
@@ -55,7 +60,7 @@ export class HeadKeeper {
     reader.put(Part.Start, startAt, to);
     if (reader.count > 0) this.names(bytes, to, names);
     this.withoutCookies(tx, allAt);
-    this.raw(tx, allAt);
+    this.raw(tx, allAt, raw, beside > 0 ? to + (reader.count > 0 ? names : 0) : 0);
     const port = reader.direction === 0 ? this.target(tx) : 0;
     this.fileName();
     const words = this.heapWords;
@@ -63,8 +68,10 @@ export class HeadKeeper {
     words[w + Head.Stamp] = packet;
     words[w + Head.Status] = reader.status;
     words[w + Head.Port] = port;
-    words[w + Head.Flags] = reader.direction === 0 && reader.old && !reader.scan.goesOn ? HeadFlag.Old : 0;
-    for (let i = 0; i < 2 * Part.Count; i++) words[w + Head.Parts + i] = parts[i];
+    const old = reader.direction === 0 && reader.old && !reader.scan.goesOn;
+    words[w + Head.Flags] = (old ? HeadFlag.Old : 0) | (reader.isFew ? HeadFlag.Few : 0);
+    const n = 2 * (reader.isFew ? Part.Few : Part.Count);
+    for (let i = 0; i < n; i++) words[w + Head.Parts + i] = parts[i];
     return at;
   }
 
@@ -143,20 +150,34 @@ export class HeadKeeper {
     }
   }
 
-  /** The headers as sent, with the empty line: where they are plain already, the plain form is that. */
-  private raw(tx: number, allAt: number): void {
+  /** Of the headers as sent, with the empty line: 0 where there are none, or the plain form is that. */
+  private rawLength(): number {
+    const { reader } = this;
+    const { scan } = reader;
+    if (scan.lines === 0 || (reader.normal && scan.pos - scan.contentEnd === 2)) return 0;
+    const len = scan.pos - scan.ends[0];
+    return len > 0 ? len : 0;
+  }
+
+  /** The headers as sent, `len` bytes (0: the plain form is that), to `to` (0: to a piece of their own). */
+  private raw(tx: number, allAt: number, len: number, to: number): void {
     const { reader, txs } = this;
     const { scan } = reader;
-    if (scan.lines === 0) return;
-    const allEnd = allAt + reader.parts[2 * Part.All + 1];
-    if (reader.normal && scan.pos - scan.contentEnd === 2) {
-      reader.put(Part.Raw, allAt, allEnd + 2);
+    if (len === 0) {
+      if (scan.lines > 0 && reader.normal && scan.pos - scan.contentEnd === 2)
+        reader.put(Part.Raw, allAt, allAt + reader.parts[2 * Part.All + 1] + 2);
       return;
     }
-    const len = scan.pos - scan.ends[0];
-    if (len <= 0) return;
-    const at = txs.keep(tx, reader.mem, scan.ends[0], len);
-    if (at >= 0) reader.put(Part.Raw, at, at + len);
+    if (to === 0) {
+      const at = txs.keep(tx, reader.mem, scan.ends[0], len);
+      if (at >= 0) reader.put(Part.Raw, at, at + len);
+      return;
+    }
+    const { bytes } = txs.heap;
+    const { mem } = reader;
+    const from = scan.ends[0];
+    for (let i = 0; i < len; i++) bytes[to + i] = mem[from + i];
+    reader.put(Part.Raw, to, to + len);
   }
 
   /** The request's target made plain, and who it is for; returns the port that is named, 0: none. */

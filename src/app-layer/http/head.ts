@@ -20,12 +20,16 @@ export const enum Head {
   Port = 2,
   Flags = 3,
   Parts = 4,
-  Words = 4 + 2 * 34,
+  Words = 4 + 2 * 33,
+  /** Of a head with HeadFlag.Few: parts from Part.Few on are absent. */
+  FewWords = 4 + 2 * 17,
 }
 
 export const enum HeadFlag {
   /** HTTP/0.9. */
   Old = 1,
+  /** It has no header that is a part: only parts before Part.Few stand there. */
+  Few = 2,
 }
 
 export const enum Part {
@@ -46,9 +50,9 @@ export const enum Part {
   HostName,
   HostPlain,
   FileName,
-  /** From here on: values of headers. */
-  Cookie,
+  /** From here on: values of headers, but the host may be the target's, too. */
   Host,
+  Cookie,
   UserAgent,
   Accept,
   AcceptEnc,
@@ -65,6 +69,7 @@ export const enum Part {
   Transfer,
   Upgrade,
   Count,
+  Few = Cookie,
 }
 
 const KNOWN: [string, Part, direction: number][] = [
@@ -135,6 +140,8 @@ export class HeadReader {
   direction = 0;
   /** Every header stands there as it would be written. */
   normal = true;
+  /** It has none of the headers from Part.Few on. */
+  isFew = false;
 
   constructor(readonly scan: HeadScan) {
     for (let k = 0; k < KNOWN.length; k++) {
@@ -160,8 +167,10 @@ export class HeadReader {
     this.workAt = 0;
     this.normal = true;
     this.stamp++;
-    this.header.fill(-1);
-    this.parts.fill(-1);
+    // What the head before had none of is -1 still.
+    this.parts.fill(-1, 0, 2 * (this.isFew ? Part.Few : Part.Count));
+    if (!this.isFew || this.header[Part.Host] >= 0) this.header.fill(-1);
+    this.isFew = true;
     if (scan.lines === 0) return;
     const end = trimEnd(mem, scan.starts[0], scan.ends[0]);
     if (direction === 0) this.requestLine(mem, scan.starts[0], end);
@@ -333,6 +342,7 @@ export class HeadReader {
       if ((wanted[2] === this.direction || wanted[2] === 2) && isName(source, nameOff, nameLen, NAME_BYTES[which])) {
         this.header[wanted[1]] = h;
         this.known[h] = wanted[1];
+        if (wanted[1] >= Part.Few) this.isFew = false;
         return;
       }
     }

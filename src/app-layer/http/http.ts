@@ -1,6 +1,7 @@
 import { Counter } from '../../metrics/counters.js';
 import { AppProto, type Buffers } from '../buffers.js';
 import { FileState, Files } from '../files/files.js';
+import { HeldBytes } from '../held-bytes.js';
 import { Likeness, Parsed, type Protocol } from '../protocol.js';
 import type { RecordWriter } from '../record.js';
 import type { Sessions } from '../sessions.js';
@@ -64,6 +65,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
   private direction = 0;
   private consumed = 0;
   /** Of Protocol. */
+  readonly held: HeldBytes;
   taken = 0;
   mayChange = true;
 
@@ -75,6 +77,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
     readonly files: Files = new Files(txs, counters),
   ) {
     this.flows = new FlowWords(sessions.capacity);
+    this.held = new HeldBytes(txs, counters, Tx.Parser + Own.Held);
     this.body = new BodyBytes(txs, this.flows);
     this.reader = new HeadReader(this.scan);
     this.keeper = new HeadKeeper(this.reader, txs);
@@ -136,6 +139,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
     const state = flow[f + F.State];
     const side = 2 * session + direction;
     const tx = flow[f + F.Tx] - 1;
+    if (state === FlowState.Tunnel && tx >= 0) this.held.cut(tx);
     if (state === FlowState.Tunnel || state === FlowState.Ended) return Parsed.Go;
     this.body.drop(f);
     this.codings.release(f);
@@ -313,6 +317,9 @@ export class HttpProtocol implements Protocol, DecodedSink {
           flow[f + F.State] = FlowState.Head;
           break;
         }
+        case FlowState.Tunnel:
+          if (flow[f + F.Tx] !== 0) this.held.keep(flow[f + F.Tx] - 1, mem, at, end - at);
+          return Parsed.Go;
         default:
           return Parsed.Go;
       }
@@ -506,6 +513,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.keepHead(tx, 1);
     const tunnel = 2 * session * F.Words;
     if (flow[tunnel + F.State] === FlowState.Tunnel && flow[tunnel + F.Tx] === tx + 1) {
+      this.held.release(tx);
       if (reader.status >= 200 && reader.status < 300) {
         this.handOver(f, tx);
         return Parsed.Changed;

@@ -41,7 +41,7 @@ export const HTTP_NAMES: RecordNames = {
   words: ['/libhtp::request_uri_not_seen'],
 };
 
-/** Buffers that are simply a part of the head, by direction: pairs BufferId, Part. */
+/** Buffers that are simply a part of the head, by direction: pairs BufferId, Part; those from Part.Few on at the end. */
 const REQUEST_PARTS = Int32Array.of(
   ...[BufferId.HttpUri, Part.Uri, BufferId.HttpUriRaw, Part.UriRaw, BufferId.HttpMethod, Part.Method, BufferId.HttpRequestLine, Part.Line],
   ...[BufferId.HttpHost, Part.HostPlain, BufferId.HttpHostRaw, Part.Host, BufferId.HttpUserAgent, Part.UserAgent],
@@ -53,8 +53,8 @@ const RESPONSE_PARTS = Int32Array.of(
   ...[BufferId.HttpLocation, Part.Location, BufferId.HttpServer, Part.Server],
 );
 const COMMON_PARTS = Int32Array.of(
-  ...[BufferId.HttpHeader, Part.Header, BufferId.HttpHeaderRaw, Part.Raw, BufferId.HttpCookie, Part.Cookie],
-  ...[BufferId.HttpHeaderNames, Part.Names, BufferId.HttpProtocol, Part.Protocol, BufferId.HttpStart, Part.Start],
+  ...[BufferId.HttpHeader, Part.Header, BufferId.HttpHeaderRaw, Part.Raw, BufferId.HttpHeaderNames, Part.Names],
+  ...[BufferId.HttpProtocol, Part.Protocol, BufferId.HttpStart, Part.Start, BufferId.HttpCookie, Part.Cookie],
   ...[BufferId.HttpConnection, Part.Connection, BufferId.HttpContentLen, Part.ContentLen, BufferId.HttpContentType, Part.ContentType],
 );
 
@@ -92,7 +92,9 @@ export class HttpView {
   private parts(buffers: Buffers, table: Int32Array, head: number, fresh: number): void {
     const { bytes, region } = this.txs.heap;
     const { words } = this;
+    const isFew = (words[head + Head.Flags] & HeadFlag.Few) !== 0;
     for (let i = 0; i < table.length; i += 2) {
+      if (isFew && table[i + 1] >= Part.Few) return;
       const at = head + Head.Parts + 2 * table[i + 1];
       if (words[at + 1] >= 0) buffers.set(table[i], bytes, region, words[at], words[at + 1], fresh);
     }
@@ -148,24 +150,24 @@ export class HttpView {
     const at = tx * Tx.Words + Tx.Parser;
     let head = words[at + Own.Head + direction] >> 2;
     let part: number = Part.FileName;
-    if (head === 0 || this.words[head + Head.Parts + 2 * Part.FileName + 1] < 0) {
+    if (head === 0 || !this.has(head, part)) {
       head = words[at + Own.Head] >> 2;
       part = Part.Path;
     }
-    return head === 0 || this.words[head + Head.Parts + 2 * part + 1] <= 0 ? 0 : head + Head.Parts + 2 * part;
+    return head === 0 || !this.has(head, part) || this.words[head + Head.Parts + 2 * part + 1] === 0 ? 0 : head + Head.Parts + 2 * part;
   }
 
   /** Where offset and length of the request's Content-Type stand in `words`; 0: none. */
   typeOf(tx: number): number {
     const head = this.txs.words[tx * Tx.Words + Tx.Parser + Own.Head] >> 2;
     const at = head + Head.Parts + 2 * Part.ContentType;
-    return head === 0 || this.words[at + 1] <= 0 ? 0 : at;
+    return head === 0 || !this.has(head, Part.ContentType) || this.words[at + 1] === 0 ? 0 : at;
   }
 
   /** Content-Range of a partial response: its first and last byte in `rangeFrom`, `rangeTo`. False: there is none. */
   range(tx: number): boolean {
     const head = this.txs.words[tx * Tx.Words + Tx.Parser + Own.Head + 1] >> 2;
-    if (head === 0 || this.words[head + Head.Status] !== 206) return false;
+    if (head === 0 || this.words[head + Head.Status] !== 206 || !this.has(head, Part.ContentRange)) return false;
     const at = this.words[head + Head.Parts + 2 * Part.ContentRange];
     const len = this.words[head + Head.Parts + 2 * Part.ContentRange + 1];
     const { bytes } = this.txs.heap;
@@ -228,16 +230,21 @@ export class HttpView {
     writer.number(Field.Length, this.bodyLength[2 * tx + 1]);
   }
 
+  private has(head: number, part: Part): boolean {
+    const isFew = (this.words[head + Head.Flags] & HeadFlag.Few) !== 0;
+    return (!isFew || part < Part.Few) && this.words[head + Head.Parts + 2 * part + 1] >= 0;
+  }
+
   private text(writer: RecordWriter, field: Field, head: number, part: Part): void {
     const at = head + Head.Parts + 2 * part;
-    if (this.words[at + 1] >= 0) writer.text(field, this.txs.heap.bytes, this.words[at], this.words[at + 1]);
+    if (this.has(head, part)) writer.text(field, this.txs.heap.bytes, this.words[at], this.words[at + 1]);
   }
 
   /** Up to the first parameter. */
   private contentType(writer: RecordWriter, head: number): void {
+    if (!this.has(head, Part.ContentType)) return;
     const at = this.words[head + Head.Parts + 2 * Part.ContentType];
     const len = this.words[head + Head.Parts + 2 * Part.ContentType + 1];
-    if (len < 0) return;
     const { bytes } = this.txs.heap;
     let n = 0;
     while (n < len && bytes[at + n] !== 59) n++;
@@ -246,9 +253,9 @@ export class HttpView {
 
   /** `bytes start-end/size` */
   private contentRange(writer: RecordWriter, head: number): void {
+    if (!this.has(head, Part.ContentRange)) return;
     let at = this.words[head + Head.Parts + 2 * Part.ContentRange];
     const len = this.words[head + Head.Parts + 2 * Part.ContentRange + 1];
-    if (len < 0) return;
     const { bytes } = this.txs.heap;
     const end = at + len;
     writer.object(Field.ContentRange);

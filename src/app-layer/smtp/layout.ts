@@ -53,6 +53,8 @@ export const enum SessionBit {
   Finished = 512,
   /** A piece of a chunk ended in CR, which may be the end of a line. */
   HeldCr = 2048,
+  /** The client goes on with TLS, and STARTTLS is not answered yet. */
+  Holding = 4096,
 }
 
 export const enum Mode {
@@ -95,6 +97,8 @@ export const enum T {
   Mime,
   /** The file of the whole message (raw-extraction) + 1. */
   Raw,
+  /** What came behind STARTTLS (HeldBytes). */
+  Held,
 }
 
 export const enum TxBit {

@@ -1,6 +1,7 @@
 import { Counter } from '../../metrics/counters.js';
 import { AppProto, BufferId, type Buffers } from '../buffers.js';
 import { FileState, type Files } from '../files/files.js';
+import { HeldBytes } from '../held-bytes.js';
 import { type LineSink, Lines } from '../lines.js';
 import { type AppMemory, LINE_BYTES } from '../memory.js';
 import { HEADERS, Header, M, Piece, Seen } from '../mime/layout.js';
@@ -24,6 +25,8 @@ const CR = 0x0d;
 const LF = 0x0a;
 const DOT = 0x2e;
 const DASH = 0x2d;
+/** First byte of TLS. */
+const TLS_HANDSHAKE = 0x16;
 const PIPELINING = Uint8Array.from('PIPELINING', (c) => c.charCodeAt(0));
 const RAW_NAME = Uint8Array.from('rawmsg', (c) => c.charCodeAt(0));
 const EOL = Uint8Array.of(CR, LF);
@@ -49,6 +52,7 @@ export class SmtpProtocol implements Protocol, LineSink {
   readonly proto = AppProto.Smtp;
   /** What STARTTLS announces. */
   readonly nextProto = AppProto.Tls;
+  readonly held: HeldBytes;
   taken = 0;
   private readonly lines: Lines;
   private readonly queue: CommandQueue;
@@ -65,6 +69,7 @@ export class SmtpProtocol implements Protocol, LineSink {
     private readonly counters: Float64Array,
     private readonly options: SmtpOptions = SMTP_OPTIONS,
   ) {
+    this.held = new HeldBytes(txs, counters, T.Held);
     this.lines = new Lines(sessions, memory, counters, this);
     this.queue = new CommandQueue(sessions, txs, counters);
     this.mime = new MimeParser(txs, memory, files, counters, T.Events, SmtpEvent.Mime, options.mime);
@@ -112,6 +117,10 @@ export class SmtpProtocol implements Protocol, LineSink {
         at = this.chunk(session, mem, at, end);
         continue;
       }
+      if (direction === 0 && (mem[at] === TLS_HANDSHAKE || (words[s + S.Bits] & SessionBit.Holding) !== 0) && this.holds(session)) {
+        this.held.keep(words[s + S.Tx] - 1, mem, at, end - at);
+        return Parsed.Go;
+      }
       if (direction === 0 && mem[at] === LF && this.lines.atStart(session, 0)) {
         at = this.blanks(session, mem, at, end);
         continue;
@@ -130,13 +139,36 @@ export class SmtpProtocol implements Protocol, LineSink {
     return Parsed.Go;
   }
 
+  /** TLS begins, and the server has not said yet whether it may (RFC 3207, 4): what it is, the answer will say. */
+  private holds(session: number): boolean {
+    const { words } = this.sessions;
+    const s = session * Session.Words;
+    const isFirst = (words[s + S.Bits] & SessionBit.Holding) === 0;
+    if (isFirst && (this.queue.back(session) !== Command.StartTls || !this.lines.atStart(session, 0))) return false;
+    if (this.alive(session, words[s + S.Tx] - 1, words[s + S.TxId]) < 0) {
+      words[s + S.Bits] &= ~SessionBit.Holding;
+      return false;
+    }
+    words[s + S.Bits] |= SessionBit.Holding;
+    return true;
+  }
+
   gap(session: number, direction: number, length: number): Parsed {
     const { words } = this.sessions;
     const s = session * Session.Words;
+    if (direction === 0 && (words[s + S.Bits] & SessionBit.Holding) !== 0 && this.holds(session)) {
+      this.held.cut(words[s + S.Tx] - 1);
+      return Parsed.Go;
+    }
     if (direction === 1) {
       this.lines.cut(session, 1);
       this.queue.clear(session);
-      return Parsed.Go;
+      if ((words[s + S.Bits] & SessionBit.Holding) === 0) return Parsed.Go;
+      // The answer is among what is missing. What the client says is TLS, or nothing.
+      words[s + S.Bits] &= ~SessionBit.Holding;
+      const tx = this.alive(session, words[s + S.Tx] - 1, words[s + S.TxId]);
+      if (tx >= 0) this.held.release(tx);
+      return Parsed.Changed;
     }
     const tx = this.mailTx(session);
     const c = tx < 0 ? 0 : this.txs.words[tx * Tx.Words + T.Mime];
@@ -668,6 +700,8 @@ export class SmtpProtocol implements Protocol, LineSink {
         if (code !== 354) this.dataRejected(session, tx);
         break;
       case Command.StartTls:
+        words[s + S.Bits] &= ~SessionBit.Holding;
+        if (tx >= 0) this.held.release(tx);
         if (code === 220) return Parsed.Changed;
         if (tx >= 0) this.event(tx, 1, SmtpEvent.TlsRejected);
         break;

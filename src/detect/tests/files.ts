@@ -1,11 +1,11 @@
 /** Tests on files: of all that travel in one direction of a transaction one must pass all of a rule's. */
-import type { Files } from '../../app-layer/files/files.js';
+import type { Files, Storing } from '../../app-layer/files/files.js';
 import { FileState } from '../../app-layer/files/files.js';
 import { HASH_BYTES } from '../../app-layer/files/hashes.js';
 import { FileWord } from '../../app-layer/files/layout.js';
 import type { Packet } from '../../decode/packet.js';
 import type { AppOption } from '../../rules/app-option.js';
-import { fileOptions, fileSizeTest, fileText, hashOf } from '../../rules/file-values.js';
+import { fileOptions, fileSizeTest, fileStoring, fileText, hashOf } from '../../rules/file-values.js';
 import { numberPasses } from '../../rules/numbers.js';
 import type { NumberTest } from '../../rules/packet-option.js';
 import type { Rule } from '../../rules/rule.js';
@@ -15,10 +15,10 @@ type FileTest = (files: Files, file: number) => boolean;
 
 /** The rule's tests on files as one. */
 export function fileTests(rule: Rule): (p: Packet, x: Inspection) => boolean {
-  let lists = 0;
-  const tests = fileOptions(rule).map((option) =>
-    hashOf(option.keyword) >= 0 ? digestTest(option, rule.fileDigests?.[lists++] ?? NONE) : fileTest(option),
-  );
+  const tests = testsOf(rule);
+  // What stores more than a file needs none.
+  const storing = storingOf(rule);
+  if (storing !== null && storing.scope !== 'file' && tests.length === 0) return () => true;
   return (p, { files, tx }) => {
     if (files === null) return false;
     for (let file = files.first(tx); file >= 0; file = files.behind(file)) {
@@ -28,6 +28,32 @@ export function fileTests(rule: Rule): (p: Packet, x: Inspection) => boolean {
       if (i === tests.length) return true;
     }
     return false;
+  };
+}
+
+/** In the order of the options; `filestore` is none. */
+function testsOf(rule: Rule): FileTest[] {
+  let lists = 0;
+  return fileOptions(rule)
+    .filter(({ keyword }) => keyword !== 'filestore')
+    .map((option) => (hashOf(option.keyword) >= 0 ? digestTest(option, rule.fileDigests?.[lists++] ?? NONE) : fileTest(option)));
+}
+
+/** What a rule with `filestore` stores; null: it has none. */
+export function storingOf(rule: Rule): Storing | null {
+  const option = rule.header.find((o): o is AppOption => o.kind === 'app' && o.keyword === 'filestore');
+  if (option === undefined) return null;
+  const found = fileStoring(option);
+  if (found === undefined) return null;
+  const tests = testsOf(rule);
+  return {
+    ...found,
+    sid: rule.sid,
+    matches: (files, file) => {
+      let i = 0;
+      while (i < tests.length && tests[i](files, file)) i++;
+      return i === tests.length;
+    },
   };
 }
 
