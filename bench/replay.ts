@@ -103,7 +103,7 @@ export async function replay(options: ReplayOptions, say: (line: string) => void
     'defrag, stream, app-layer': ns['no-rules']! - ns.flow!,
     'prefilter, header indexes': ns.scan! - ns['no-rules']!,
     evaluate: ns.rules! - ns.scan!,
-    'events written (off above)': ns.events! - ns.rules!,
+    'events of the EVE log (off above)': ns.events! - ns.rules!,
   };
   return [row('single thread', capture, [full!], stages)];
 }
@@ -168,7 +168,7 @@ function row(name: string, capture: CaptureData, results: ThreadResult[], stages
 export function printReplay(rows: ReplayRow[]): void {
   for (const r of rows) {
     process.stdout.write(`${line(r)}\n`);
-    for (const [stage, ns] of Object.entries(r.stages)) process.stdout.write(`    ${stage.padEnd(28)} ${ns.toFixed(0).padStart(6)} ns\n`);
+    for (const [stage, ns] of Object.entries(r.stages)) process.stdout.write(`    ${stage.padEnd(34)} ${ns.toFixed(0).padStart(6)} ns\n`);
   }
 }
 

@@ -241,16 +241,21 @@ export class AppLayer {
 
   /**
    * The packet has been inspected: transactions that are complete end. `events` is told of each that may have new ones, `ofFiles` of each
-   * file that ended (and not its transaction).
+   * file that ended before its transaction, and is due with a packet of that direction.
    */
-  settle(sink: TransactionSink | null = null, events: TransactionSink | null = null, ofFiles: TransactionSink | null = null): void {
+  settle(
+    sink: TransactionSink | null = null,
+    events: TransactionSink | null = null,
+    ofFiles: ((file: number) => void) | null = null,
+    direction = 0,
+  ): void {
     const { txs, files } = this;
     if (txs.active === 0) {
       this.streams.touched = -1;
-      files.closedCount = 0;
       return;
     }
     if (this.streams.touched >= 0) {
+      if (ofFiles !== null) files.logDue(this.streams.touched, direction, ofFiles);
       if (this.ending) txs.closeAll(this.streams.touched);
       else this.limits.closeComplete(this.streams.touched);
       this.streams.touched = -1;
@@ -263,9 +268,7 @@ export class AppLayer {
       for (let i = 0; i < txs.endedCount; i++) events(ended[i]);
     }
     txs.clearMoments();
-    if (ofFiles !== null) for (let i = 0; i < files.closedCount; i++) if (files.log(files.closed[i])) ofFiles(files.closed[i]);
     for (let i = 0; i < txs.endedCount; i++) files.finish(ended[i]);
-    files.closedCount = 0;
     for (let i = 0; i < txs.dueCount; i++) {
       const at = due[i] * Tx.Words + Tx.Flags;
       if (sink === null || (words[at] & TxFlag.Logged) !== 0) continue;

@@ -97,7 +97,7 @@ export class Transactions {
     readonly capacity: number,
     heapBytes: number,
     moments = 65536,
-    sessions = 65536,
+    readonly sessions = 65536,
   ) {
     this.words = new Int32Array(capacity * Tx.Words);
     this.heap = new AppHeap(heapBytes);

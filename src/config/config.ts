@@ -228,6 +228,8 @@ export interface StreamConfig {
   asyncOneside: boolean;
   /** A flow is inspected no more once a direction has reached reassembly.depth. */
   bypass?: boolean;
+  /** Inline, what fits neither handshake nor window is not forwarded; default true. */
+  dropInvalid?: boolean;
   reassembly: ReassemblyConfig;
 }
 

@@ -153,6 +153,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
       midstreamPolicy: midstreamPolicy(context, stream['midstream-policy'], exceptionPolicy, stream.midstream),
       asyncOneside: stream['async-oneside'],
       bypass: stream.bypass,
+      dropInvalid: stream['drop-invalid'],
       reassembly: readReassembly(context),
     },
     defrag: {

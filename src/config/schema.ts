@@ -68,13 +68,13 @@ export const stream = section(
     'midstream-policy': policy(),
     'async-oneside': truth(false),
     bypass: truth(false),
+    'drop-invalid': truth(true),
   },
   [
     // Read in reassembly.ts.
     'reassembly',
     'prealloc-sessions',
     'max-sessions',
-    'drop-invalid',
     'max-synack-queued',
     'max-syn-queued',
     'liberal-timestamps',

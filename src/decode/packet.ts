@@ -30,6 +30,8 @@ export class Packet {
   csumPartial = 0;
   /** 1: netfilter rules chose this packet (queue, log group): its flow may be seen in one direction only. */
   selective = 0;
+  /** 1: came from one interface of a pair, and goes out on the other: who sends from which side is known. */
+  bridged = 0;
   /** Bytes that netfilter's copy range left out (`sluice.nfq.copy-range`, NFLOG `max-size`): their absence is not the sender's doing. */
   cut = 0;
   /** 1-based number of the packet in a capture file; 0 for live traffic. */

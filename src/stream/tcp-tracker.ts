@@ -5,6 +5,7 @@ import { type FlowTable, L4 } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { Mode } from '../ring/verdict.js';
 import { StreamEvent } from './events.js';
+import { Places } from './places.js';
 import { NO_SCALE, windowScale } from './tcp-options.js';
 import { TcpResult } from './tcp-result.js';
 import { TcpSession } from './tcp-session.js';
@@ -43,8 +44,10 @@ const UNKNOWN_WINDOW = 65535;
 export class TcpTracker {
   private readonly midstream: boolean;
   private readonly asyncOneside: boolean;
+  private readonly dropInvalid: boolean;
   private readonly after: TcpSession;
   private readonly timestamps: Timestamps;
+  private readonly places: Places;
 
   constructor(
     config: StreamConfig,
@@ -53,8 +56,10 @@ export class TcpTracker {
   ) {
     this.midstream = config.midstream;
     this.asyncOneside = config.asyncOneside;
+    this.dropInvalid = config.dropInvalid !== false && config.inline !== false;
     this.after = new TcpSession(flows, counters);
     this.timestamps = new Timestamps(flows.capacity);
+    this.places = new Places(flows.capacity);
     flows.reverseSynAck = config.midstream || config.asyncOneside ? 1 : 0;
   }
 
@@ -70,7 +75,8 @@ export class TcpTracker {
     const state = flows.tcpState[slot];
     let result: number;
     if ((p.tcpFlags & TcpFlag.Ack) === 0 && p.tcpAck !== 0) this.event(p, StreamEvent.PktBrokenAck);
-    if (state !== TcpState.None && !this.inTime(p, slot, state)) result = this.wrong(p, StreamEvent.PktInvalidTimestamp);
+    if (p.bridged !== 0 && !this.places.fits(p, slot, state)) result = TcpResult.Invalid;
+    else if (state !== TcpState.None && !this.inTime(p, slot, state)) result = this.wrong(p, StreamEvent.PktInvalidTimestamp);
     else if (state === TcpState.None) result = this.begin(p, slot);
     else if (state < TcpState.Established) result = this.handshake(p, slot, state);
     else if ((flows.flags[slot] & FlowFlag.AsyncOneside) !== 0)
@@ -78,6 +84,22 @@ export class TcpTracker {
     else result = this.after.follow(p, slot, state);
     if (result === TcpResult.Invalid) p.established = 0;
     return result;
+  }
+
+  /**
+   * Whether a packet that update called Invalid is to be dropped (stream.drop-invalid): inline, where the whole session was
+   * seen. A SYN or RST without data is not: it does no harm, and by its answer two hosts that disagree about a session
+   * find out (RFC 9293, 3.5.1).
+   */
+  refuses(p: Packet): boolean {
+    if (!this.dropInvalid || p.mode !== Mode.Ips || !this.knows(p)) return false;
+    return p.payloadLen > 0 || (p.tcpFlags & (TcpFlag.Syn | TcpFlag.Rst)) === 0;
+  }
+
+  /** The session was seen from its beginning, both sides of it, by packets that nobody chose. */
+  knows(p: Packet): boolean {
+    if (p.selective !== 0 || this.asyncOneside || this.flows.tcpState[p.flow] === TcpState.None) return false;
+    return (this.flows.flags[p.flow] & (FlowFlag.Midstream | FlowFlag.AsyncOneside)) === 0;
   }
 
   private event(p: Packet, code: StreamEvent): void {
@@ -236,8 +258,11 @@ export class TcpTracker {
     flows.tcpBits[slot] |= bit;
     if (!this.bothAcked(slot)) {
       // A server that speaks before the last ACK was seen: that ACK may acknowledge this too.
-      if (direction === 1 && state === TcpState.SynRecv && p.payloadLen > 0 && p.mode === Mode.Ips)
+      if (direction === 1 && state === TcpState.SynRecv && p.payloadLen > 0 && p.mode === Mode.Ips) {
         this.event(p, StreamEvent.HsAckDataInject);
+        // Inline that ACK passes here first; but for fast open, whose server need not wait for it (RFC 7413).
+        if (this.knows(p) && l4[at + L4.Next] === ((l4[at + L4.Isn] + 1) | 0)) return TcpResult.Invalid;
+      }
       const next = (p.tcpSeq + p.payloadLen + p.cut) | 0;
       const more = (next - l4[at + direction + L4.Next]) | 0;
       if (state === TcpState.SynRecv && more > 0 && more <= UNKNOWN_WINDOW) l4[at + direction + L4.Next] = next;

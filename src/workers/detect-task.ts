@@ -140,6 +140,7 @@ class DetectWorker {
       p.csumPartial = (flags & RecFlag.CsumPartial) !== 0 ? 1 : 0;
       p.selective = (flags & RecFlag.Selective) !== 0 ? 1 : 0;
       p.mode = (flags & RecFlag.Ips) !== 0 ? Mode.Ips : Mode.Ids;
+      p.bridged = p.mode === Mode.Ips ? p.selective ^ 1 : 0;
       const verdict: Verdict = engine.inspect();
       ring.decide(at, verdict, engine.reason, engine.mark, engine.markMask, engine.answer);
       if ((++n & (PUBLISH_EVERY - 1)) === 0) this.publish(ring);

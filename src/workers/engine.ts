@@ -193,7 +193,7 @@ export class Engine {
       reassembly: { ...config.stream.reassembly, inline: config.stream.inline },
     });
     const { fileStore } = config.outputs;
-    if (fileStore !== undefined) this.fileStore = this.app.files.keepFor(setup.thread, fileStore.force, this.flows.capacity);
+    if (fileStore !== undefined) this.fileStore = this.app.files.keepFor(setup.thread, fileStore.force);
     this.ring = setup.events;
     this.txRules = new TxRules(this.app.txs, counters);
     this.streams = new StreamInspection(this.app.order, this.flows, counters);
@@ -436,7 +436,7 @@ export class Engine {
     if (spoiled && verdict !== Verdict.Drop) verdict = this.drop(p, Reason.StreamError, -1);
     if (this.streams.more) this.streams.skip();
     this.about = p;
-    this.app.settle(this.onTransaction, this.events.appAnomalies ? this.onTxEvents : null, this.onFile);
+    this.app.settle(this.onTransaction, this.events.appAnomalies ? this.onTxEvents : null, this.onFile, p.direction);
     if (this.fileStore?.pending === true) this.fileStore.pump(this.ring);
     if ((flags & FlowFlag.Encrypted) !== 0 && p.payloadLen > 0) flows.bypass(p.flow);
     else if (this.streamBypass && (flows.flags[p.flow] & FlowFlag.StreamDepth) !== 0) flows.bypass(p.flow);
@@ -621,11 +621,7 @@ export class Engine {
     this.about = ghost;
     // What a dropped flow had begun never arrived.
     const isDropped = (flows.flags[slot] & FlowFlag.Dropped) !== 0;
-    app.settle(
-      isDropped ? null : this.onTransaction,
-      isDropped || !this.events.appAnomalies ? null : this.onTxEvents,
-      isDropped ? null : this.onFile,
-    );
+    app.settle(isDropped ? null : this.onTransaction, isDropped || !this.events.appAnomalies ? null : this.onTxEvents);
     ghost.protoEvents = app.protoEvents;
     if (ghost.protoEvents !== 0) this.events.anomalies(ghost, flows);
     app.flowEnded(slot);

@@ -104,6 +104,7 @@ class FusedLoop {
       p.source = source.index;
       p.mode = source.mode;
       p.selective = source.selective;
+      p.bridged = source.mode === Mode.Ips ? source.selective ^ 1 : 0;
       p.csumNotReady = (flags & FrameFlag.CsumSettled) !== 0 ? 1 : 0;
       // What a queue hands over partial must come back complete: netfilter takes rewritten bytes as they are.
       p.csumPartial = (flags & FrameFlag.CsumNotReady) !== 0 && source.selective === 0 ? 1 : 0;

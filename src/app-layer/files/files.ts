@@ -26,8 +26,8 @@ const MAGIC_LEAST = 512;
 /** Rules with `filestore` that one file names. */
 const MOST_SIDS = 16;
 const NO_SIDS: readonly number[] = [];
-/** Files that end in one packet whose records are written with it; those of any more wait for the end of their transactions. */
-const MOST_CLOSED = 1024;
+/** Transactions and files looked at for records that are due; those of any more wait for the end of their transactions. */
+const MOST_LOOKS = 256;
 
 /** What a rule with `filestore` stores. */
 export interface Storing {
@@ -77,12 +77,11 @@ export class Files {
   private storesAll = false;
   /** By transaction, by session: bits 1 << direction whose files are stored. */
   private readonly storedTx: Uint8Array;
-  private storedSession = new Uint8Array(0);
+  private readonly storedSession: Uint8Array;
   /** By file: sids of rules that store it. Few. */
   private readonly sids = new Map<number, number[]>();
-  /** Files that ended in this packet. */
-  readonly closed = new Int32Array(MOST_CLOSED);
-  closedCount = 0;
+  /** By session: files that have ended and whose records were not written. */
+  private readonly unlogged: Int32Array;
 
   constructor(
     private readonly txs: Transactions,
@@ -100,14 +99,15 @@ export class Files {
     this.tails = new Int32Array(txs.capacity);
     this.counts = new Int32Array(txs.capacity);
     this.storedTx = new Uint8Array(txs.capacity);
+    this.storedSession = new Uint8Array(txs.sessions);
+    this.unlogged = new Int32Array(txs.sessions);
     txs.files = this;
   }
 
   /** From now on bytes of files are kept for the file store; `all`: each is stored, else those that rules say. */
-  keepFor(thread: number, all: boolean, sessions: number): FileStore {
+  keepFor(thread: number, all: boolean): FileStore {
     this.store = new FileStore(this.capacity, thread, this.counters);
     this.storesAll = all;
-    this.storedSession = new Uint8Array(sessions);
     this.hashes.wanted |= 1 << Hash.Sha256;
     return this.store;
   }
@@ -136,7 +136,8 @@ export class Files {
 
   /** The flow has ended. */
   sessionEnded(session: number): void {
-    if (session < this.storedSession.length) this.storedSession[session] = 0;
+    this.storedSession[session] = 0;
+    this.unlogged[session] = 0;
   }
 
   /** EVE's file_id of a file that is stored; 0: it is not. */
@@ -161,7 +162,6 @@ export class Files {
   begin(): void {
     this.windows.begin();
     this.touchedCount = 0;
-    this.closedCount = 0;
   }
 
   /** All bytes of the packet were parsed: what later packets need of them is kept. */
@@ -265,7 +265,8 @@ export class Files {
     this.hashes.end(file);
     if (this.store !== null && this.words[at + FileWord.Entry] > 0)
       this.store.end(this.words[at + FileWord.Entry] - 1, this.hashes.digests, this.hashes.at(file, Hash.Sha256));
-    if (this.closedCount < MOST_CLOSED) this.closed[this.closedCount++] = file;
+    const session = this.txs.words[this.words[at + FileWord.Tx] * Tx.Words + Tx.Session];
+    if (session >= 0) this.unlogged[session]++;
     // With bytes of this packet keep() asks.
     if (this.wantsMagic && (bits & FileBit.MagicDone) === 0 && this.words[at + FileWord.Stamp] !== this.windows.packet)
       this.identify(file, at);
@@ -274,10 +275,30 @@ export class Files {
 
   /** Its record is written now. False: it was before. */
   log(file: number): boolean {
-    const at = file * FileWord.Words + FileWord.Bits;
-    const isNew = (this.words[at] & FileBit.Logged) === 0;
-    this.words[at] |= FileBit.Logged;
-    return isNew;
+    const { words } = this;
+    const at = file * FileWord.Words;
+    const bits = words[at + FileWord.Bits];
+    if ((bits & FileBit.Logged) !== 0) return false;
+    words[at + FileWord.Bits] = bits | FileBit.Logged;
+    const session = this.txs.words[words[at + FileWord.Tx] * Tx.Words + Tx.Session];
+    if (session >= 0 && (bits & FileBit.Closed) !== 0) this.unlogged[session]--;
+    return true;
+  }
+
+  /**
+   * As in Suricata a file's record is written with the first packet of its own direction behind its end (the same one, where packets are
+   * parsed as they come), or at the end of its transaction. `sink` is told of each that is due with a packet of that direction.
+   */
+  logDue(session: number, direction: number, sink: (file: number) => void): void {
+    if (this.unlogged[session] === 0) return;
+    const { txs, words } = this;
+    let looks = MOST_LOOKS;
+    for (let tx = txs.first(session); tx >= 0 && --looks > 0; tx = txs.behind(tx)) {
+      for (let file = this.heads[tx] - 1; file >= 0 && --looks > 0; file = words[file * FileWord.Words + FileWord.Next]) {
+        const bits = words[file * FileWord.Words + FileWord.Bits];
+        if ((bits & FileBit.Closed) !== 0 && (bits & FileBit.ToClient) === direction && this.log(file)) sink(file);
+      }
+    }
   }
 
   isLogged(file: number): boolean {
