@@ -277,16 +277,38 @@ export function dashboard() {
       ]),
     )
     .withPanel(
-      series('Bypassed and recognised', 'Packets of bypassed flows; flows by application protocol.', 'ops', [
-        [sum('bypassed_packets_total'), 'bypassed packets'],
-        [sum('app_layer_flows_total', 'proto'), '{{proto}} flows'],
-        [sum('app_layer_transactions_total', 'proto'), '{{proto}} transactions'],
-      ]),
+      series('Bypassed', 'Packets of bypassed flows: forwarded uninspected.', 'pps', [[sum('bypassed_packets_total'), 'bypassed']]),
     )
     .withPanel(
       series('Flow table full', 'Packets without a flow, and times in emergency mode.', 'ops', [
         [sum('flow_memcap_total'), 'packets without a flow'],
         [sum('flow_emergency_total'), 'emergency mode'],
+      ]),
+    )
+
+    .withRow(new RowBuilder('Streams and application layers'))
+    .withPanel(
+      series('Transactions', 'Ended per second, by protocol.', 'ops', [[sum('app_layer_transactions_total', 'proto'), '{{proto}}']]),
+    )
+    .withPanel(
+      series('Flows recognised', 'Per second, by protocol. errors: given up, since they were not what they began as.', 'ops', [
+        [sum('app_layer_flows_total', 'proto'), '{{proto}}'],
+        [sum('app_layer_errors_total', 'proto'), '{{proto}} errors'],
+      ]),
+    )
+    .withPanel(
+      series('Memory against its limits', 'The fullest memcap. At 100 % the exception policies decide.', 'percent', [
+        [`max by (thread) (sluice_memcap_pressure{${ENGINE}})`, '{{thread}}'],
+      ]),
+    )
+    .withPanel(
+      series('Seen less of', 'Not 0: losses on the way, a limit too small, or someone who hides something in many small things.', 'ops', [
+        [sum('app_layer_skipped_total', 'reason'), 'stream {{reason}}'],
+        [sum('stream_windows_refused_total'), 'windows refused'],
+        [sum('stream_rescans_total'), 'windows scanned anew'],
+        [sum('app_layer_evicted_total'), 'transactions ended early'],
+        [sum('app_layer_instances_lost_total'), 'buffers beyond the limit'],
+        [sum('app_layer_files_lost_total'), 'files beyond the limit'],
       ]),
     )
 

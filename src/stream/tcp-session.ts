@@ -68,8 +68,11 @@ export class TcpSession {
       }
       if (ahead > this.windowOf(mine) + 1) return this.outOfWindow(p, slot);
       if (ahead >= 0) {
+        const window = p.tcpWindow << (p.direction === 0 ? flows.tcpScaleTs[slot] : flows.tcpScaleTc[slot]);
+        // An older window that was overtaken must not take back what was offered: inline, what is beyond it is not forwarded.
+        const left = p.mode === Mode.Ips ? l4[mine + L4.Window] - ahead : 0;
         l4[mine + L4.Ack] = p.tcpAck;
-        l4[mine + L4.Window] = p.tcpWindow << (p.direction === 0 ? flows.tcpScaleTs[slot] : flows.tcpScaleTc[slot]);
+        l4[mine + L4.Window] = window > left ? window : left;
         // More acknowledged than we saw: the capture lost packets, the endpoint did not.
         if (((p.tcpAck - l4[peer + L4.Next]) | 0) > 0) l4[peer + L4.Next] = p.tcpAck;
       }

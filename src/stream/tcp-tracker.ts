@@ -96,6 +96,11 @@ export class TcpTracker {
     return p.payloadLen > 0 || (p.tcpFlags & (TcpFlag.Syn | TcpFlag.Rst)) === 0;
   }
 
+  /** Of a packet that is Invalid and forwarded all the same: we may be wrong about its session, and its bytes may be the stream's. */
+  mayStand(p: Packet): boolean {
+    return this.dropInvalid && p.payloadLen > 0 && (p.tcpFlags & START_MASK) === TcpFlag.Ack && !this.knows(p);
+  }
+
   /** The session was seen from its beginning, both sides of it, by packets that nobody chose. */
   knows(p: Packet): boolean {
     if (p.selective !== 0 || this.asyncOneside || this.flows.tcpState[p.flow] === TcpState.None) return false;

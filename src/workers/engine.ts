@@ -392,8 +392,15 @@ export class Engine {
       const result = this.tcp.update(p);
       // A new session on the same tuple has a flow of its own now.
       flags = flows.flags[p.flow];
-      // It is forwarded, and whether the receiver takes it is the receiver's judgement: no rule may miss it.
-      if (result === TcpResult.Invalid && (flags & FlowFlag.TcpEstablished) !== 0 && p.mode === Mode.Ips) p.established = 1;
+      let isTaken = result !== TcpResult.Invalid;
+      if (!isTaken && p.mode === Mode.Ips) {
+        spoiled = (flags & FlowFlag.Passed) === 0 && this.tcp.refuses(p);
+        // It is forwarded, and whether the receiver takes it is the receiver's judgement: no rule may miss it.
+        if (!spoiled && (flags & FlowFlag.TcpEstablished) !== 0) {
+          p.established = 1;
+          isTaken = this.tcp.mayStand(p);
+        }
+      }
       if (
         (result === TcpResult.Midstream || result === TcpResult.MidstreamPickup) &&
         // A flow that is passed stays without a session: each of its packets counts, as in Suricata.
@@ -413,7 +420,7 @@ export class Engine {
         if (verdict !== Verdict.None && (flags & FlowFlag.Passed) === 0) return verdict;
       }
       // Without payload too: acknowledgements deliver.
-      if (result !== TcpResult.Invalid && (flags & FlowFlag.Bypassed) === 0) {
+      if (isTaken && (flags & FlowFlag.Bypassed) === 0) {
         const passed = (flags & FlowFlag.Passed) !== 0;
         transactions = this.app.update(p);
         if (transactions === NO_ROOM && passed) transactions = this.app.force(p);
