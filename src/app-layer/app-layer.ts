@@ -183,6 +183,11 @@ export class AppLayer {
     return this.flows.appState[p.flow] === 0 && this.flows.appProbe[p.flow] === 0 && this.finder.isAnswer(p);
   }
 
+  /** A datagram of a flow whose protocol is known: a client's by its bytes, and no server's. */
+  looksAsked(p: Packet): boolean {
+    return this.finder.isQuestion(p);
+  }
+
   /** Client and server of such a flow have changed places (FlowTable.swap). */
   turn(slot: number): void {
     this.order.release(slot);

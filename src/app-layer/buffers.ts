@@ -170,10 +170,14 @@ export class Buffers {
   /** Instances left out since this was last set to 0. */
   lost = 0;
   private readonly last = new Int32Array(BufferId.Count);
+  /** Ids that were set since clear. */
+  private readonly shown = new Uint8Array(BufferId.Count);
+  private shownCount = 0;
   private end: number = BufferId.Count;
 
   /** `fresh` 0: at an earlier moment of this transaction and direction the same bytes were set already. */
   set(id: BufferId, mem: Uint8Array, region: number, off: number, len: number, fresh = 1, base = 0): void {
+    if (this.len[id] < 0) this.shown[this.shownCount++] = id;
     this.mem[id] = mem;
     this.region[id] = region;
     this.off[id] = off;
@@ -211,7 +215,9 @@ export class Buffers {
 
   clear(): void {
     this.numberCount = 0;
-    this.len.fill(-1, 0, this.end);
+    const { len, shown } = this;
+    for (let i = 0; i < this.shownCount; i++) len[shown[i]] = -1;
+    this.shownCount = 0;
     this.end = BufferId.Count;
   }
 }

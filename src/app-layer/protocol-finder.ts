@@ -4,6 +4,7 @@ import type { FlowTable } from '../flow/flow-table.js';
 import type { Reassembler } from '../stream/reassembly/reassembler.js';
 import { AppProto } from './buffers.js';
 import type { Expectations } from './ftp-data/expectations.js';
+import { isSpace } from './http/bytes.js';
 import type { AppMemory } from './memory.js';
 import { ProtoEvent } from './proto-events.js';
 import { Likeness, PROBE_BYTES, type Protocol } from './protocol.js';
@@ -62,10 +63,26 @@ export class ProtocolFinder {
 
   /** The protocol of a direction that begins with these bytes. Unknown: more are needed; Failed: none of ours. */
   stream(slot: number, direction: number, mem: Uint8Array, off: number, len: number): AppProto {
-    // Before its bytes are looked at: who sends a file chooses them.
-    if (this.parsers[AppProto.FtpData] !== null && this.expectations.isExpected(slot)) return AppProto.FtpData;
-    const probed = len < PROBE_BYTES ? len : PROBE_BYTES;
-    return this.ask(this.streams, this.streamPorts, direction, mem, off, probed, this.flows.dstPort(slot));
+    const { expectations } = this;
+    const isExpected = this.parsers[AppProto.FtpData] !== null && expectations.isExpected(slot);
+    const port = this.flows.dstPort(slot);
+    // Before its bytes are looked at: who sends a file chooses them. But who announces one must not choose what is not looked at.
+    if (isExpected && direction === expectations.side && this.streamPorts[port] === AppProto.Unknown) return AppProto.FtpData;
+    const blank = this.blank(slot, direction, mem, off, len);
+    if (blank > 0 && blank === len) return AppProto.Unknown;
+    const probed = len - blank < PROBE_BYTES ? len - blank : PROBE_BYTES;
+    const proto = this.ask(this.streams, this.streamPorts, direction, mem, off + blank, probed, port);
+    return proto === AppProto.Failed && isExpected ? AppProto.FtpData : proto;
+  }
+
+  /** Bytes of a client before a request: servers skip any number of empty lines (RFC 9112, 2.2, and more generously). */
+  private blank(slot: number, direction: number, mem: Uint8Array, off: number, len: number): number {
+    if (direction === 1 || this.parsers[AppProto.Http] === null) return 0;
+    const hint = this.streamPorts[this.flows.dstPort(slot)];
+    if (hint !== AppProto.Unknown && hint !== AppProto.Http) return 0;
+    let n = 0;
+    while (n < len && isSpace(mem[off + n])) n++;
+    return n;
   }
 
   /** The same of a datagram. */
@@ -89,6 +106,17 @@ export class ProtocolFinder {
     return parser.isAnswer === undefined || parser.isAnswer(p.mem, p.payloadOff, p.payloadLen, isTcp);
   }
 
+  /** The datagram is a client's in the protocol its flow is known to speak, and none of a server. Its port is the packet's destination. */
+  isQuestion(p: Packet): boolean {
+    const parser = this.parsers[this.flows.appProto[p.flow]];
+    if (parser === null || parser.isAnswer === undefined) return false;
+    const probed = p.payloadLen < PROBE_BYTES ? p.payloadLen : PROBE_BYTES;
+    return (
+      !parser.isAnswer(p.mem, p.payloadOff, p.payloadLen, false) &&
+      parser.probe(0, p.mem, p.payloadOff, probed, p.dstPort) === Likeness.Yes
+    );
+  }
+
   private ask(
     list: readonly Protocol[],
     ports: Uint8Array,
@@ -99,18 +127,26 @@ export class ProtocolFinder {
     port: number,
   ): AppProto {
     let result = AppProto.Failed;
+    // A request whose method is another protocol's command is one all the same.
+    let mayBeHttp = false;
     const hint = ports[port];
     if (hint !== 0) {
       const answer = this.parsers[hint]!.probe(direction, mem, off, len, port);
       if (answer === Likeness.Yes) return hint;
-      if (answer === Likeness.More) result = AppProto.Unknown;
+      if (answer === Likeness.More) {
+        result = AppProto.Unknown;
+        mayBeHttp = hint === AppProto.Http && len < PROBE_BYTES;
+      }
     }
     for (let i = 0; i < list.length; i++) {
       const protocol = list[i];
       if (protocol.proto === hint) continue;
       const answer = protocol.probe(direction, mem, off, len, port);
-      if (answer === Likeness.Yes) return protocol.proto;
-      if (answer === Likeness.More) result = AppProto.Unknown;
+      if (answer === Likeness.Yes) return mayBeHttp ? AppProto.Unknown : protocol.proto;
+      if (answer === Likeness.More) {
+        result = AppProto.Unknown;
+        if (protocol.proto === AppProto.Http) mayBeHttp = len < PROBE_BYTES;
+      }
     }
     return len >= PROBE_BYTES ? AppProto.Failed : result;
   }
@@ -122,16 +158,17 @@ export class ProtocolFinder {
     const had = words[at];
     const to = this.memory.keptAt(session, direction);
     const { bytes } = this.memory;
-    let proto: AppProto;
-    const more = len < PROBE_BYTES - had ? len : PROBE_BYTES - had;
-    if (had === 0) proto = this.stream(slot, direction, mem, off, more);
-    else {
-      for (let i = 0; i < more; i++) bytes[to + had + i] = mem[off + i];
-      proto = this.stream(slot, direction, bytes, to, had + more);
+    if (had === 0) {
+      const proto = this.stream(slot, direction, mem, off, len);
+      if (proto !== AppProto.Unknown) return proto;
+      const blank = this.blank(slot, direction, mem, off, len);
+      off += blank;
+      len -= blank;
     }
-    if (proto !== AppProto.Unknown) return proto;
+    const more = len < PROBE_BYTES - had ? len : PROBE_BYTES - had;
     for (let i = 0; i < more; i++) bytes[to + had + i] = mem[off + i];
-    words[at] = had + more;
+    const proto = had === 0 ? AppProto.Unknown : this.stream(slot, direction, bytes, to, had + more);
+    if (proto === AppProto.Unknown) words[at] = had + more;
     return proto;
   }
 
@@ -269,6 +306,11 @@ export class ProtocolFinder {
   deny(slot: number, direction: number): void {
     const { flows } = this;
     const bits = (flows.appProbe[slot] | (Probe.FailedTs << direction)) + Probe.Packet;
+    // Where a protocol is at home each datagram is asked: whoever sends others first must not be rid of us.
+    if (this.datagramPorts[flows.dstPort(slot)] !== AppProto.Unknown) {
+      flows.appProbe[slot] = bits & (BOTH | Probe.Packet);
+      return;
+    }
     flows.appProbe[slot] = bits;
     if ((bits & BOTH) === BOTH || bits >= PROBE_PACKETS * Probe.Packet) flows.appProto[slot] = AppProto.Failed;
   }

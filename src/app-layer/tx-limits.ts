@@ -24,7 +24,8 @@ export class TxLimits {
     for (let tx = first; tx >= 0; tx = txs.behind(tx)) {
       if (txs.isDone(tx)) txs.close(tx);
       else if (excess > 0) this.evict(session, tx);
-      if (!txs.isOpen(tx)) excess--;
+      else continue;
+      excess--;
     }
   }
 

@@ -22,6 +22,8 @@ export interface Config {
   hostMode: 'auto' | 'router' | 'sniffer-only';
   vars: { addressGroups: Record<string, string>; portGroups: Record<string, string> };
   ruleFiles: string[];
+  /** `default-rule-path`, whole; absent: none. */
+  rulePath?: string;
   classificationFile: string;
   referenceFile: string;
   /** threshold.config; '' = none. */

@@ -117,6 +117,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     hostMode: one<Config['hostMode']>('host-mode', choice<Config['hostMode']>('auto', schema.HOST_MODES)),
     vars,
     ruleFiles,
+    ...(rulePath !== '' && { rulePath: besideConfig(rulePath, file) }),
     classificationFile: aside('classification-file', resolve(PACKAGE_ROOT, 'etc/classification.config')),
     referenceFile: aside('reference-config-file', resolve(PACKAGE_ROOT, 'etc/reference.config')),
     thresholdFile: aside('threshold-file', ''),

@@ -21,7 +21,12 @@ const mime = section(
 );
 const eve = section({ extended: truth(false), custom: texts('headers'), md5: texts('body, subject') }, ['enabled']);
 
-/** `app-layer.protocols.smtp` (user guide, "Suricata.yaml"). All of a file is inspected: `inspected-tracker` bounds nothing. */
+/** Bytes are inspected as they come: nothing waits for a least size, and the window is what FileWindows keeps. */
+const tracker = section({ 'content-limit': size(0, 0, 1 << 30) }, ['content-inspect-min-size', 'content-inspect-window']);
+
+/**
+ * `app-layer.protocols.smtp` (user guide, "Suricata.yaml"). Without `inspected-tracker` all of a file is inspected (Suricata: 100,000 bytes).
+ */
 export function readSmtp(context: Context, eveOptions: SmtpEveOptions = SMTP_EVE_OPTIONS): SmtpOptions {
   const read = context.read([...PATH, 'mime'], mime);
   const schemes = read['extract-urls-schemes'].map((scheme) => scheme.toLowerCase().replace(/:\/\/$/, ''));
@@ -39,6 +44,7 @@ export function readSmtp(context: Context, eveOptions: SmtpEveOptions = SMTP_EVE
       urlSchemes: schemes.length > 0 ? schemes : MIME_OPTIONS.urlSchemes,
       urlScheme: read['log-url-scheme'],
       bodyMd5: read['body-md5'],
+      inspect: context.read([...PATH, 'inspected-tracker'], tracker)['content-limit'],
     },
   };
 }

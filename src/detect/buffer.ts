@@ -56,7 +56,7 @@
 import type { Base64Option, ByteExtractOption, ByteMathOption, ContentOption, PcreOption } from '../rules/byte-option.js';
 import { comparison, extracted, jump, moved, operand, result, type Value, type Variables, withNumber } from './byte-tests.js';
 import { decode64, MAX_BASE64 } from './byte-values.js';
-import { chainsOf, defined, lastStart, moves, presence, single, type Test, unbounded, variablesOf, window } from './chains.js';
+import { chainsOf, defined, isRelative, lastStart, moves, presence, single, type Test, unbounded, variablesOf, window } from './chains.js';
 import { Code, num } from './codegen.js';
 import { condition } from './conditions.js';
 import { search, stands } from './contents.js';
@@ -84,6 +84,8 @@ export interface EmitContext {
   names: Map<Test, string>;
   /** Name of the buffer the tests are on. */
   buffer: string;
+  /** Where it begins: `o`, or `z`, which may lie before what is shown. Set by emitBuffer. */
+  origin?: 'o' | 'z';
 }
 
 /** A JavaScript variable for each test that sets one of the rule's. */
@@ -91,19 +93,25 @@ export function setterNames(tests: readonly Test[], prefix: string): Map<Test, s
   return new Map(tests.filter((t) => defined(t) !== undefined).map((t, i) => [t, `${prefix}${num(i)}`]));
 }
 
-/** Emits code that returns 0 from the rule's function unless all tests hold. Declares mem, o and end. */
+/**
+ * Emits code that returns 0 from the rule's function unless all tests hold. Declares mem, o and end; where the first bytes may be gone,
+ * z: the buffer's beginning, from which positions count. What stood before o is not judged: a test that needs it fails.
+ */
 export function emitBuffer(context: EmitContext, source: BufferSource, tests: Test[]): void {
   context.code.line(`const mem = ${source.mem}, o = ${source.off}, end = o + ${source.len};`);
+  const origin = source.base === undefined ? 'o' : 'z';
+  if (source.base !== undefined) context.code.line(`const z = o - ${source.base};`);
   const last = lastStart(tests);
   if (source.base !== undefined && last < Number.POSITIVE_INFINITY) context.code.line(`if (${source.base} > ${num(last)}) return 0;`);
   const chains = chainsOf(tests);
-  for (let c = 0; c < chains.length; c++) new ChainEmitter(context, source.region, chains[c].tests, c).emit();
+  for (let c = 0; c < chains.length; c++) new ChainEmitter({ ...context, origin }, source.region, chains[c].tests, c).emit();
 }
 
 class ChainEmitter {
   private readonly code: Code;
   /** Some test of the chain depends on more than its position. */
   private readonly variable: boolean;
+  private readonly origin: 'o' | 'z';
 
   constructor(
     private readonly context: EmitContext,
@@ -112,6 +120,7 @@ class ChainEmitter {
     private readonly chain: number,
   ) {
     this.code = context.code;
+    this.origin = context.origin ?? 'o';
     this.variable = tests.some((t) => variablesOf(t).length > 0);
   }
 
@@ -120,7 +129,7 @@ class ChainEmitter {
     if (tests.length === 1 && this.alone(tests[0])) return;
     code.open(`chain${num(chain)}: {`);
     for (let k = 1; k < tests.length; k++) if (this.tracked(k)) code.line(`let t${num(k)} = o;`);
-    this.level(0, 'o');
+    this.level(0, this.origin);
     // Success is a break out of the chain.
     code.line('return 0;');
     code.close();
@@ -166,7 +175,7 @@ class ChainEmitter {
     const n = num(k);
     switch (t.kind) {
       case 'byte_test':
-        withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, (v) => {
+        withNumber(code, t.field, t.field.relative ? base : this.origin, n, variables, (v) => {
           code.open(`if (${comparison(t, v, variables)}) {`);
           this.level(k + 1, base);
           code.close();
@@ -179,11 +188,11 @@ class ChainEmitter {
           this.level(k + 1, `e${n}`);
           code.close();
         };
-        withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, body, false, true);
+        withNumber(code, t.field, t.field.relative ? base : this.origin, n, variables, body, false, true);
         return;
       }
       case 'byte_extract':
-        withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, (v, after) => {
+        withNumber(code, t.field, t.field.relative ? base : this.origin, n, variables, (v, after) => {
           this.set(t, extracted(t, v));
           code.line(`const e${n} = ${after};`);
           this.level(k + 1, `e${n}`);
@@ -198,7 +207,7 @@ class ChainEmitter {
           this.level(k + 1, `e${n}`);
           code.close();
         };
-        withNumber(code, t.field, t.field.relative ? base : 'o', n, variables, body, true);
+        withNumber(code, t.field, t.field.relative ? base : this.origin, n, variables, body, true);
         return;
       }
       case 'base64_decode':
@@ -208,7 +217,7 @@ class ChainEmitter {
         code.close();
         return;
       default: {
-        const needed = condition(code, variables, t, base, this.context.buffer);
+        const needed = condition(code, variables, t, base, this.context.buffer, this.origin);
         if (needed === '') this.level(k + 1, base);
         else {
           code.open(`if (${needed}) {`);
@@ -228,8 +237,9 @@ class ChainEmitter {
 
   /** How many bytes were decoded. */
   private decoded(t: Base64Option, base: string): string {
-    const at = moved(t.relative ? base : 'o', t.offset, this.context.variables);
-    return `${this.code.constant(decode64)}(x, mem, ${at}, Math.min(end, ${at} + ${num(t.bytes === 0 ? MAX_BASE64 : t.bytes)}))`;
+    const at = moved(t.relative ? base : this.origin, t.offset, this.context.variables);
+    const call = `${this.code.constant(decode64)}(x, mem, ${at}, Math.min(end, ${at} + ${num(t.bytes === 0 ? MAX_BASE64 : t.bytes)}))`;
+    return this.origin === 'o' ? call : `(${at} >= o ? ${call} : 0)`;
   }
 
   /** Variables that the tests of base64_data look at and do not set: they are handed over. */
@@ -271,7 +281,7 @@ class ChainEmitter {
     const { code, tests, chain } = this;
     const n = num(k);
     const length = num(t.pattern.length);
-    const w = window(t, base, this.context.variables);
+    const w = window(t, base, this.context.variables, this.origin);
     if (single(t)) {
       code.line(`const s${n} = ${w.only};`);
       code.open(`if (${stands(code, t, `s${n}`, w)}) {`);
@@ -309,7 +319,7 @@ class ChainEmitter {
   private regexLevel(k: number, t: PcreOption, base: string): void {
     const { code, tests } = this;
     const n = num(k);
-    const b = t.relative ? base : 'o';
+    const b = t.relative && base !== 'z' ? base : 'o';
     if (k === tests.length - 1) {
       code.open(`if (${this.run(t, b, '0')} >= 0) {`);
       this.success();
@@ -333,12 +343,12 @@ class ChainEmitter {
     const at = `only${num(this.chain)}`;
     if (t.kind !== 'content' && t.kind !== 'pcre') {
       if (t.kind === 'base64_decode' || t.kind.startsWith('byte_')) return false;
-      const needed = condition(code, this.context.variables, t, 'o', this.context.buffer);
+      const needed = condition(code, this.context.variables, t, this.origin, this.context.buffer, this.origin);
       if (needed !== '') code.line(`if (!(${needed})) return 0;`);
-    } else if (t.negated) code.line(`if (!(${this.absent(t, 'o')})) return 0;`);
+    } else if (t.negated) code.line(`if (!(${this.absent(t, this.origin)})) return 0;`);
     else if (t.kind === 'pcre') code.line(`if (${this.run(t, 'o', '0')} < 0) return 0;`);
     else {
-      const w = window(t, 'o', this.context.variables);
+      const w = window(t, this.origin, this.context.variables, this.origin);
       if (single(t)) {
         code.line(`const ${at} = ${w.only};`);
         code.line(`if (!(${stands(code, t, at, w)})) return 0;`);
@@ -360,9 +370,12 @@ class ChainEmitter {
   /** Condition: the negated test's pattern is not there. */
   private absent(t: ContentOption | PcreOption, base: string): string {
     // -2, a limit, decides nothing: the rule does not match.
-    if (t.kind === 'pcre') return `${this.run(t, t.relative ? base : 'o', '0')} === -1`;
-    const w = window(t, base, this.context.variables);
-    if (single(t)) return `!(${stands(this.code, t, `(${w.only})`, w)})`;
-    return `${search(this.code, t, w.from, w.to)} < 0`;
+    if (t.kind === 'pcre') return `${this.run(t, t.relative && base !== 'z' ? base : 'o', '0')} === -1`;
+    const w = window(t, base, this.context.variables, this.origin);
+    const isNear = this.origin === 'z' && !isRelative(t) && (t.startswith || t.depth !== undefined);
+    // Whether it stands where nothing is shown nobody knows.
+    const known = isNear ? `${moved('z', t.offset ?? 0, this.context.variables)} >= o && ` : '';
+    if (single(t)) return `${known}!(${stands(this.code, t, `(${w.only})`, w)})`;
+    return `${known}${search(this.code, t, w.from, w.to)} < 0`;
   }
 }

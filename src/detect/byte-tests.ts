@@ -112,7 +112,8 @@ export function withNumber(
   const name = `n${n}`;
   code.line(`const ${at} = ${moved(base, field.offset, variables)};`);
   const conditions: string[] = [];
-  if (typeof field.offset !== 'number' || field.offset < 0) conditions.push(`${at} >= o`);
+  // `z` may lie before what is shown.
+  if (typeof field.offset !== 'number' || field.offset < 0 || base === 'z') conditions.push(`${at} >= o`);
   let bytes: string;
   if (typeof field.bytes === 'number') bytes = num(field.bytes);
   else {

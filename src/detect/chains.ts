@@ -3,7 +3,7 @@
  * them is in buffer.ts, whose head shows the code; the windows are source text in its names: `o` and `end` are the
  * buffer's first byte and the one behind its last.
  */
-import type { ByteOption, ContentOption, Operand } from '../rules/byte-option.js';
+import type { ByteOption, ContentOption, Operand, PcreOption } from '../rules/byte-option.js';
 import { low32, operand, signed32, type Variables } from './byte-tests.js';
 import { num } from './codegen.js';
 
@@ -148,12 +148,22 @@ export function minimumLength(tests: readonly Test[]): number {
 export function lastStart(tests: readonly Test[]): number {
   let last = Number.POSITIVE_INFINITY;
   for (const t of tests) {
+    if (t.kind === 'pcre' && isAnchored(t)) last = 0;
     if (t.kind !== 'content' || t.negated || isRelative(t)) continue;
     if (t.startswith) last = 0;
     else if (typeof t.depth === 'number' && typeof (t.offset ?? 0) === 'number')
       last = Math.min(last, ((t.offset ?? 0) as number) + t.depth - t.pattern.length);
   }
   return Math.max(last, 0);
+}
+
+/** It matches at the beginning of the buffer only. */
+function isAnchored(t: PcreOption): boolean {
+  return !t.negated && !t.relative && (t.flags.includes('A') || (t.pattern.startsWith('^') && !t.flags.includes('m') && !hasBranches(t.pattern)));
+}
+
+function hasBranches(pattern: string): boolean {
+  return pattern.includes('|');
 }
 
 function needed(t: Test): number {
@@ -179,11 +189,14 @@ function needed(t: Test): number {
   }
 }
 
-/** Condition on a buffer's length, -1 of one that is not there, without which the tests cannot hold. */
-export function presence(tests: readonly Test[], length: string): string {
+/** Condition on a buffer's length, -1 of one that is not there, without which the tests cannot hold. `base`: bytes of it before those. */
+export function presence(tests: readonly Test[], length: string, base?: string): string {
   const first = tests[0];
-  if (first?.kind !== 'absent') return `${length} >= ${num(minimumLength(tests))}`;
-  return first.orElse ? `${length} < 0 || ${length} >= ${num(minimumLength(tests))}` : `${length} < 0`;
+  const least = minimumLength(tests);
+  const there =
+    base === undefined || least === 0 ? `${length} >= ${num(least)}` : `(${length} >= 0 && ${length} + ${base} >= ${num(least)})`;
+  if (first?.kind !== 'absent') return there;
+  return first.orElse ? `${length} < 0 || ${there}` : `${length} < 0`;
 }
 
 export interface Window {
@@ -208,9 +221,10 @@ export function unbounded(t: ContentOption): boolean {
 /**
  * User guide, "Payload Keywords": offset and depth count from the start of the buffer (depth from offset),
  * distance from the end of the match before, within from there plus distance; a start before the buffer is
- * the buffer's start. Variables count with their low 32 bits, a distance as a signed number, as in Suricata.
+ * the buffer's start. Variables count with their low 32 bits, a distance as a signed number, as in Suricata. `origin`: where the buffer
+ * begins, before `o` when its first bytes are not shown any more.
  */
-export function window(t: ContentOption, base: string, variables: Variables): Window {
+export function window(t: ContentOption, base: string, variables: Variables, origin = 'o'): Window {
   const m = t.pattern.length;
   const low = ['o'];
   const high = ['end'];
@@ -222,15 +236,15 @@ export function window(t: ContentOption, base: string, variables: Variables): Wi
     only = start;
     if (t.within !== undefined) high.push(distance.plus(t.within, variables, low32).text(false));
   }
-  const offset = new Sum('o').plus(t.offset ?? 0, variables, low32);
+  const offset = new Sum(origin).plus(t.offset ?? 0, variables, low32);
   if (t.offset !== undefined && t.offset !== 0) low.push(offset.text(false));
   if (t.depth !== undefined) {
     if (!isRelative(t)) only = offset.text(false);
     high.push(offset.plus(t.depth, variables, low32).text(false));
   }
   if (t.startswith) {
-    high.push(`o + ${num(m)}`);
-    only = 'o';
+    high.push(`${origin} + ${num(m)}`);
+    only = origin;
   }
   if (t.endswith) only = `end - ${num(m)}`;
   const least = high.length === 1 ? high[0] : `Math.min(${high.join(', ')})`;

@@ -19,18 +19,20 @@ export function condition(
   t: Exclude<Test, ContentOption | PcreOption>,
   base: string,
   buffer: string,
+  origin = 'o',
 ): string {
   switch (t.kind) {
     case 'isdataat':
-      return dataAt(variables, t, base);
+      return dataAt(variables, t, base, origin);
     case 'bsize':
-      return numberTest('(end - o)', t.test);
+      return numberTest(`(end - ${origin})`, t.test);
     case 'entropy':
       return entropyTest(code, variables, t, buffer);
     case 'asn1':
-      return asn1Test(code, variables, t, base);
+      return asn1Test(code, variables, t, base, origin);
     case 'dataset':
-      return `${code.constant(DATASET_TESTS[t.op])}(x, ${code.constant(new DatasetRef(t.name))}, mem, o, end)`;
+      // Of a buffer whose beginning is gone there is nothing to look up.
+      return `${origin === 'o' ? '' : `${origin} === o && `}${code.constant(DATASET_TESTS[t.op])}(x, ${code.constant(new DatasetRef(t.name))}, mem, o, end)`;
     case 'datarep': {
       const found = `${code.constant(datarep)}(x, ${code.constant(new DatasetRef(t.name))}, mem, o, end)`;
       // -1 is below every reputation.
@@ -48,9 +50,9 @@ export function condition(
   }
 }
 
-function dataAt(variables: Variables, t: IsDataAtOption, base: string): string {
+function dataAt(variables: Variables, t: IsDataAtOption, base: string, origin: string): string {
   const v = operand(variables, t.at);
-  const from = t.relative ? base : 'o';
+  const from = t.relative ? base : origin;
   // A variable "below 0" is one near 2^64: there is no data.
   const at = v.wide ? `Number(${v.code})` : v.negative ? `(${v.code} < 0 ? Infinity : ${v.code})` : v.code;
   // Relative, one byte less is asked for than absolute: user guide, "isdataat".
@@ -65,11 +67,11 @@ function entropyTest(code: Code, variables: Variables, t: EntropyOption, buffer:
   return `${code.constant(entropyMatch)}(p, x, ${code.constant(entropy)}(x, mem, ${at}, ${to}), ${code.constant(t)}, ${num(key)})`;
 }
 
-function asn1Test(code: Code, variables: Variables, t: Asn1Option, base: string): string {
-  const at = moved(t.relative ? base : 'o', t.offset, variables);
+function asn1Test(code: Code, variables: Variables, t: Asn1Option, base: string, origin: string): string {
+  const at = moved(t.relative ? base : origin, t.offset, variables);
   const asked = [num(t.oversize ?? -1), ...[t.bitstringOverflow, t.doubleOverflow].map((b) => (b ? 'true' : 'false'))].join(', ');
   const call = `${code.constant(asn1)}(x, mem, ${at}, end, ${asked})`;
-  return t.offset < 0 ? `${at} >= o && ${call}` : call;
+  return t.offset < 0 || origin !== 'o' ? `${at} >= o && ${call}` : call;
 }
 
 /** Called by generated code; -1 stands for a buffer without bytes. What was measured stays with the flow, for the logs. */

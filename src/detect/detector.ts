@@ -256,7 +256,7 @@ export class Detector {
       previous = rank;
       const traits = stream[rank];
       if ((traits & StreamTrait.Only) !== 0 || notes?.leavesToStream(traits) === true) {
-        if (notes !== null) notes.failed(rank, traits | StreamTrait.Only);
+        if (notes !== null && precheck.mayPass(rank, p)) notes.failed(rank, traits | StreamTrait.Only);
         continue;
       }
       if (!precheck.passes(rank, p)) {
@@ -279,7 +279,10 @@ export class Detector {
         if (known.known(tx, 1 - p.direction, rank) !== Known.Matched) continue;
       } else if (more) known.remember(tx, p.direction, rank, 1);
       if (notes !== null && traits !== 0) notes.matched(rank);
-      if (this.accept(rank, p, flows)) break;
+      if (this.accept(rank, p, flows)) {
+        if (notes !== null) notes.cut();
+        break;
+      }
     }
     return this.endRules();
   }

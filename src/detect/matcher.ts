@@ -29,6 +29,7 @@
  *
  *     x.replacements.record(q0, k3);                                        // q0: where "ab" was found
  */
+import { BufferId } from '../app-layer/buffers.js';
 import { bufferSpec } from '../app-layer/catalogue.js';
 import { IpProto, type Packet } from '../decode/packet.js';
 import type { ByteOption, PcreOption } from '../rules/byte-option.js';
@@ -111,7 +112,7 @@ export function emitMatcher(
 function there({ buffer }: BufferTests, { source, tests, multi, derived }: List): string {
   const condition =
     multi < 0
-      ? presence(tests, source.len)
+      ? presence(tests, source.len, source.base)
       : presence(
           tests.slice(0, 1).filter((t) => t.kind === 'absent'),
           `x.buffers.len[${num(multi)}]`,
@@ -141,13 +142,16 @@ function bufferSource(
     return { mem: 'p.mem', region: 'p.region', off: `${code.constant(off)}(p)`, len: `${code.constant(len)}(p)` };
   }
   if (spec.id < 0) throw new Error(`no parser fills ${buffer}`);
-  return instanceSource(num(spec.id));
+  return instanceSource(num(spec.id), spec.id);
 }
 
+/** Buffers of which only the end may be shown. */
+const LONG: readonly BufferId[] = [BufferId.FileData, BufferId.HttpRequestBody, BufferId.HttpResponseBody];
+
 /** One of the transaction's buffers, by its place in Buffers. */
-function instanceSource(at: string): BufferSource {
+function instanceSource(at: string, id: BufferId): BufferSource {
   const of = (field: string) => `x.buffers.${field}[${at}]`;
-  return { mem: of('mem'), region: of('region'), off: of('off'), len: of('len'), base: of('base') };
+  return { mem: of('mem'), region: of('region'), off: of('off'), len: of('len'), ...(LONG.includes(id) && { base: of('base') }) };
 }
 
 /** BufferId of a buffer that a transaction may have several of; -1: any other. */
@@ -169,8 +173,8 @@ function emitInstances(context: EmitContext, list: List, n: number): void {
   const inner = new Code();
   const names = setterNames(list.tests, 'w');
   if (names.size > 0) inner.line(`let ${[...names.values()].map((name) => `${name} = 0`).join(', ')};`);
-  const source = list.derived < 0 ? instanceSource('i') : derivedSource(num(list.derived), ', i');
-  inner.line(`if (!(${presence(withoutAbsent(list.tests), source.len)})) return 0;`);
+  const source = list.derived < 0 ? instanceSource('i', list.multi) : derivedSource(num(list.derived), ', i');
+  inner.line(`if (!(${presence(withoutAbsent(list.tests), source.len, source.base)})) return 0;`);
   const variables = new Map(context.variables);
   const own = new Set([...names.keys()].map((t) => defined(t)));
   const passed = [...new Set(list.tests.flatMap(variablesOf))]

@@ -13,7 +13,7 @@ import { type LiteralSet, LiteralSets } from './databases.js';
 import { EventIndex } from './event-index.js';
 import { FewLiterals } from './few-literals.js';
 import { AddressIndex, NumberIndex, SegmentTree } from './intervals.js';
-import { PAYLOAD } from './literal.js';
+import { type Literal, literalOf, PAYLOAD } from './literal.js';
 import type { PackedClass } from './pack.js';
 import { compileRules, type TransactionGroup as TransactionPlan } from './plan.js';
 import { type PrecheckTable, precheckTable } from './precheck.js';
@@ -22,6 +22,8 @@ import { type RankColumns, rankColumns } from './rank-columns.js';
 import { RuleActions } from './rule-actions.js';
 import { RuleIndex } from './rule-index.js';
 import { halfOf, isTwoSided } from './sides.js';
+import { seamTable } from './stream-seams.js';
+import { streamTraits } from './stream-traits.js';
 
 /** Rules on packets of one protocol class and direction. */
 export interface Group {
@@ -32,6 +34,8 @@ export interface Group {
   stream: RuleIndex | null;
   /** Bytes of the longest literal by which `payload` finds rules on streams; 0: none. */
   longest: number;
+  /** Of those literals, for StreamDetector: seamTable. Null: there are none. */
+  seams: Uint32Array | null;
 }
 
 /** Rules on the buffers of one application protocol and direction. */
@@ -111,6 +115,7 @@ export function prepareRules(rules: Rule[], actionOrder?: readonly string[]): Pr
       payload: prefilter(g.content),
       stream: index(g.stream),
       longest: g.longest,
+      seams: g.longest > 0 ? seamTable(streamLiterals(of(g.content))) : null,
     })),
     transactions: plan.transactions.map((g, number) =>
       g.header.length > 0 || g.events.length > 0 || g.content.some((c) => c.length > 0) ? transactionGroup(g, number) : null,
@@ -119,6 +124,10 @@ export function prepareRules(rules: Rule[], actionOrder?: readonly string[]): Pr
     files: filesWanted(rules),
     sets: sets.sets,
   };
+}
+
+function streamLiterals(rules: readonly Rule[]): Literal[] {
+  return rules.filter((rule) => streamTraits(rule) !== 0).map((rule) => literalOf(rule)!);
 }
 
 function filesWanted(rules: readonly Rule[]): FileWants {

@@ -15,6 +15,7 @@ import type { Detector } from './detector.js';
 import type { Flows } from './flows.js';
 import { ProtoClass } from './plan.js';
 import { NOT_MATCHED, type StreamRules } from './stream-rules.js';
+import { mayCross, SEAM_BYTES } from './stream-seams.js';
 import { StreamTrait } from './stream-traits.js';
 
 export class StreamDetector {
@@ -33,9 +34,9 @@ export class StreamDetector {
 
   /**
    * Number of candidates for what the window shows now; `end`: the number behind its last byte. `p`: a packet of the direction, or one
-   * like it. `scanned`: what is new was scanned as the packet's payload.
+   * like it. `scanned`: what is new was scanned as the packet's payload; `parted`: it is a part of what came in one.
    */
-  collect(p: Packet, line: number, end: number, scanned: boolean): number {
+  collect(p: Packet, line: number, end: number, scanned: boolean, parted: boolean): number {
     const { detector, rules, windows } = this;
     const { from, fresh, to } = windows;
     const group = detector.groups[(ProtoClass.Tcp << 1) | (p.direction & 1)];
@@ -46,7 +47,10 @@ export class StreamDetector {
       const all = rules.takeRescan(line);
       const first = all || fresh - from < reach ? from : fresh - reach;
       const last = !all && scanned && to - fresh > reach ? fresh + reach : to;
-      if ((!scanned || first < fresh || all) && group.payload!.wants(p, last - first)) {
+      const known = scanned
+        ? first === fresh || !this.crosses(group.seams!)
+        : !parted && rules.arrivals.covers(line, (end - (to - fresh)) | 0, end);
+      if ((all || !known) && group.payload!.wants(p, last - first)) {
         this.counters[Counter.PrefilterScans]++;
         n = detector.distinct(group.payload!.collect(p, windows.bytes, windows.region, first, last - first, out, n));
       }
@@ -59,7 +63,22 @@ export class StreamDetector {
     for (let i = 0; i < n; i++) if (stream[out[i]] !== 0 && (stream[out[i]] & not) === 0) out[kept++] = out[i];
     if (rules.isEmpty(line)) return kept;
     for (let i = 0; i < kept; i++) rules.seen(line, out[i], end);
-    return rules.collect(line, (end - (to - from)) | 0, out, kept);
+    return rules.collect(line, (end - (to - from)) | 0, end, out, kept);
+  }
+
+  /** A listener's packet of the direction, its bytes from number `seq` on, is being scanned; see StreamArrivals. */
+  arrive(p: Packet, line: number, seq: number, isStart: boolean): void {
+    const { longest, seams } = this.detector.groups[(ProtoClass.Tcp << 1) | (p.direction & 1)];
+    if (longest > 0) this.rules.arrivals.add(line, seq, p.mem, p.payloadOff, p.payloadLen, isStart, seams!, longest - 1);
+    this.rules.arrive();
+  }
+
+  /** Whether a literal may lie across the beginning of what is new. */
+  private crosses(seams: Uint32Array): boolean {
+    const { from, fresh, to, bytes } = this.windows;
+    if (fresh - from < SEAM_BYTES || to - fresh < SEAM_BYTES) return true;
+    const before = (bytes[fresh - 3] << 16) | (bytes[fresh - 2] << 8) | bytes[fresh - 1];
+    return mayCross(seams, before, (bytes[fresh] << 16) | (bytes[fresh + 1] << 8) | bytes[fresh + 2]);
   }
 
   /** Number of rules that match, of the n candidates: see Detector.matches. `p` becomes a packet with the window as its payload. */

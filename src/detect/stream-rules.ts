@@ -1,4 +1,5 @@
 import { Counter } from '../metrics/counters.js';
+import { StreamArrivals } from './stream-arrivals.js';
 import { StreamTrait } from './stream-traits.js';
 
 /** Words of a block: the next one + 1, how many entries, the entries of two words. */
@@ -10,6 +11,10 @@ const MOST_BLOCKS = 8;
 /** Kinds of entries. */
 const WAITS = 0;
 const MATCHED = 1;
+const NEW = 2;
+/** Bits of a kind beside a rank. */
+const KIND_SHIFT = 2;
+const KIND_MASK = 3;
 
 /** Sequence number that nothing is: no entry. */
 export const NOT_MATCHED = Number.NEGATIVE_INFINITY;
@@ -17,16 +22,19 @@ export const NOT_MATCHED = Number.NEGATIVE_INFINITY;
 /**
  * What rules on streams know of a direction of a flow. Ranks mean something with one set of rules only: see clear().
  *
- *   heads[line] ─► | next + 1 | count | (rank * 2 + kind, number) x 7 | ─► block ─► 0         line: flow slot * 2 + direction
+ *   heads[line] ─► | next + 1 | count | (rank * 4 + kind, number) x 7 | ─► block ─► 0         line: flow slot * 2 + direction
  *
  *   waits      its literal was seen, what else it asks for was not: it is tried with each new piece, until bytes before the number
  *              have left the window
  *   matched    it does not look at bytes before the number again: the same bytes never match twice
+ *   new        a listener found its literal in a packet that ends at the number: it is tried once, when that is delivered
  *
  * Only the block at the head has room. Without any the direction is scanned anew with each piece, as far as its window goes: nothing is
  * missed, but a rule may match the same bytes again. Counted.
  */
 export class StreamRules {
+  /** What a listener need not scan when it is delivered. */
+  readonly arrivals: StreamArrivals;
   private readonly words: Int32Array;
   private readonly heads: Int32Array;
   /** 1: the whole window is to be scanned. */
@@ -40,12 +48,15 @@ export class StreamRules {
   private fromStart = 0;
   /** Rules on streams are not for the packet: see leavesToStream. */
   private leaves = false;
+  /** A listener's packet that is delivered later, and not scanned then. */
+  private arrives = false;
 
   constructor(
     lines: number,
     private readonly counters: Float64Array,
     blocks = 16384,
   ) {
+    this.arrivals = new StreamArrivals(lines);
     this.words = new Int32Array(blocks * BLOCK);
     this.heads = new Int32Array(lines);
     this.rescan = new Uint8Array(lines);
@@ -57,11 +68,17 @@ export class StreamRules {
    */
   begin(line: number, number: number, inOrder: boolean, fromStart: boolean, leaves: boolean): void {
     this.leaves = leaves;
+    this.arrives = false;
     this.line = line;
     this.number = number;
     // At another place in the stream than in the packet an anchored rule may match.
     this.kept = inOrder ? StreamTrait.Waits | StreamTrait.Only | StreamTrait.Anchored : 0;
     this.fromStart = fromStart ? 1 : 0;
+  }
+
+  /** A listener's packet was scanned (`arrivals`): what its rules wait for is its delivery. Behind `begin`. */
+  arrive(): void {
+    this.arrives = true;
   }
 
   /**
@@ -74,13 +91,28 @@ export class StreamRules {
 
   /** A candidate that the packet alone does not satisfy. */
   failed(rank: number, traits: number): void {
+    if (this.arrives) {
+      this.hold(rank);
+      return;
+    }
     if ((traits & this.kept) === 0 || ((traits & StreamTrait.Anchored) !== 0 && this.fromStart === 0)) return;
-    if (!this.seen(this.line, rank, this.number)) this.add(this.line, rank * 2 + WAITS, this.number);
+    if (!this.seen(this.line, rank, this.number)) this.keep(this.line, (rank << KIND_SHIFT) | WAITS, this.number);
   }
 
   /** A rule that matches the packet. For a listener the same bytes may match on the stream, too. */
   matched(rank: number): void {
     if (!this.leaves) this.match(this.line, rank, this.number);
+    else if (this.arrives) this.hold(rank);
+  }
+
+  /** Not all rules of the packet were tried. */
+  cut(): void {
+    if (this.arrives) this.arrivals.forget(this.line);
+    else this.rescan[this.line] = 1;
+  }
+
+  private hold(rank: number): void {
+    if (!this.add(this.line, (rank << KIND_SHIFT) | NEW, this.number)) this.arrivals.forget(this.line);
   }
 
   isEmpty(line: number): boolean {
@@ -94,8 +126,11 @@ export class StreamRules {
     return true;
   }
 
-  /** Appends the ranks that wait to out[n ..) and forgets what is about bytes before number `start`; returns the new n. */
-  collect(line: number, start: number, out: Int32Array, n: number): number {
+  /**
+   * Appends the ranks that wait, and those that a packet before number `end` brought, to out[n ..), and forgets what is about bytes
+   * before number `start`; returns the new n.
+   */
+  collect(line: number, start: number, end: number, out: Int32Array, n: number): number {
     const { words } = this;
     for (let block = this.heads[line]; block > 0; ) {
       const at = (block - 1) * BLOCK;
@@ -103,8 +138,13 @@ export class StreamRules {
       // From the last: what takes the place of a removed one has been seen.
       for (let i = words[at + 1] - 1; i >= 0; i--) {
         const entry = at + 2 + 2 * i;
-        if (((words[entry + 1] - start) | 0) <= 0) this.remove(line, entry);
-        else if ((words[entry] & 1) === WAITS) out[n++] = words[entry] >> 1;
+        const kind = words[entry] & KIND_MASK;
+        if (kind === NEW) {
+          if (((words[entry + 1] - end) | 0) > 0) continue;
+          out[n++] = words[entry] >> KIND_SHIFT;
+          this.remove(line, entry);
+        } else if (((words[entry + 1] - start) | 0) <= 0) this.remove(line, entry);
+        else if (kind === WAITS) out[n++] = words[entry] >> KIND_SHIFT;
       }
       block = next;
     }
@@ -113,18 +153,18 @@ export class StreamRules {
 
   /** The number from which the rule looks; NOT_MATCHED: any. */
   from(line: number, rank: number): number {
-    const entry = this.find(line, rank * 2 + MATCHED);
+    const entry = this.find(line, (rank << KIND_SHIFT) | MATCHED);
     return entry < 0 ? NOT_MATCHED : this.words[entry + 1];
   }
 
   /** The rule waits, until what came before `number` has left the window; if it waits already, that stands. */
   wait(line: number, rank: number, number: number): void {
-    if (this.find(line, rank * 2 + WAITS) < 0) this.add(line, rank * 2 + WAITS, number);
+    if (this.find(line, (rank << KIND_SHIFT) | WAITS) < 0) this.keep(line, (rank << KIND_SHIFT) | WAITS, number);
   }
 
   /** The literal of the rule was found again, before `number`: if it waits, it waits on. */
   seen(line: number, rank: number, number: number): boolean {
-    const entry = this.find(line, rank * 2 + WAITS);
+    const entry = this.find(line, (rank << KIND_SHIFT) | WAITS);
     if (entry < 0) return false;
     this.words[entry + 1] = number;
     return true;
@@ -132,15 +172,17 @@ export class StreamRules {
 
   /** The rule is done with what came before `number`. */
   match(line: number, rank: number, number: number): void {
-    const waits = this.find(line, rank * 2 + WAITS);
+    const waits = this.find(line, (rank << KIND_SHIFT) | WAITS);
     if (waits >= 0) this.remove(line, waits);
-    const entry = this.find(line, rank * 2 + MATCHED);
-    if (entry < 0) this.add(line, rank * 2 + MATCHED, number);
+    const entry = this.find(line, (rank << KIND_SHIFT) | MATCHED);
+    if (entry < 0) this.keep(line, (rank << KIND_SHIFT) | MATCHED, number);
     else if (((number - this.words[entry + 1]) | 0) > 0) this.words[entry + 1] = number;
   }
 
   /** The direction begins anew, or ends. */
   forget(line: number): void {
+    this.arrivals.forget(line);
+    if (this.heads[line] === 0 && this.rescan[line] === 0) return;
     const { words } = this;
     for (let block = this.heads[line]; block > 0; ) {
       const at = (block - 1) * BLOCK;
@@ -155,6 +197,7 @@ export class StreamRules {
 
   /** New rules: what was remembered of the old ones goes. */
   clear(): void {
+    this.arrivals.clear();
     this.heads.fill(0);
     this.rescan.fill(0);
     this.free = 0;
@@ -172,16 +215,19 @@ export class StreamRules {
     return -1;
   }
 
-  private add(line: number, key: number, number: number): void {
+  private keep(line: number, key: number, number: number): void {
+    if (this.add(line, key, number)) return;
+    this.rescan[line] = 1;
+    this.counters[Counter.StreamRescans]++;
+  }
+
+  /** False: no room. */
+  private add(line: number, key: number, number: number): boolean {
     const { words, heads } = this;
     let at = (heads[line] - 1) * BLOCK;
     if (heads[line] === 0 || words[at + 1] === ENTRIES) {
       at = this.isFull(line) ? -1 : this.take();
-      if (at < 0) {
-        this.rescan[line] = 1;
-        this.counters[Counter.StreamRescans]++;
-        return;
-      }
+      if (at < 0) return false;
       words[at] = heads[line];
       words[at + 1] = 0;
       heads[line] = at / BLOCK + 1;
@@ -189,6 +235,7 @@ export class StreamRules {
     const entry = at + 2 + 2 * words[at + 1]++;
     words[entry] = key;
     words[entry + 1] = number;
+    return true;
   }
 
   /** The last entry of the head takes its place. */

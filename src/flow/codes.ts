@@ -56,6 +56,8 @@ export const enum FlowFlag {
   ProtoFoundTc = 1 << 16,
   /** Both sides encrypt, and such flows are to be bypassed: with the next data. */
   Encrypted = 1 << 17,
+  /** Took the place of a TCP session of which both sides were seen: perhaps its end was made up, and it goes on. */
+  Successor = 1 << 18,
 }
 
 /** Places in FlowTable.appProtos: AppProtos, 0 where there is none. EVE: `app_proto_ts`, `_tc`, `_orig`, `_expected`. */

@@ -33,6 +33,8 @@ export interface FlowTableOptions {
   seed?: Int32Array;
 }
 
+const BOTH_SEEN = FlowFlag.SeenTs | FlowFlag.SeenTc;
+
 /**
  * The flows of one thread. A slot is valid until the next call of lookup, tick or endAll.
  * config.memcap is this table's share: the caller divides it among the threads.
@@ -187,6 +189,7 @@ export class FlowTable {
     const hash = this.hasher.hash(p.src, p.dst, ports, meta, vlan01, vlan2);
     const found = this.find(hash, p.src, p.dst, ports, meta, vlan01, vlan2);
     p.flowNew = 0;
+    let successor = 0;
     if (found >= 0) {
       const slot = found >> 1;
       const direction = found & 1;
@@ -195,6 +198,8 @@ export class FlowTable {
         this.counters[Counter.FlowsTimedOut]++;
         this.end(slot, FlowEnd.Timeout);
       } else if (proto === IpProto.Tcp && this.isReuse(p, slot, direction)) {
+        const flags = this.flags[slot];
+        if ((flags & BOTH_SEEN) === BOTH_SEEN || (flags & FlowFlag.Successor) !== 0) successor = FlowFlag.Successor;
         this.end(slot, FlowEnd.TcpReuse);
       } else {
         p.flow = slot;
@@ -203,7 +208,9 @@ export class FlowTable {
         return slot;
       }
     }
-    return this.create(p, hash, ports, meta);
+    const created = this.create(p, hash, ports, meta);
+    if (successor !== 0 && created >= 0) this.flags[created] |= successor;
+    return created;
   }
 
   /** Ends up to `budget` flows whose time is over. Returns true when more may be due: call again. */

@@ -21,6 +21,8 @@ export interface RuleContext {
   datasets?: DatasetsConfig;
   /** Files are stored (outputs: file-store). */
   fileStore?: boolean;
+  /** suricata.yaml `default-rule-path`, whole. Absent or '': none. */
+  rulePath?: string;
 }
 
 /** A context from the parts that are there. */
@@ -33,5 +35,7 @@ export function ruleContext(parts: Partial<RuleContext> = {}): RuleContext {
     checkPcre: parts.checkPcre,
     geoipDatabase: parts.geoipDatabase,
     datasets: parts.datasets,
+    fileStore: parts.fileStore,
+    rulePath: parts.rulePath,
   };
 }

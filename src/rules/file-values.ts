@@ -2,7 +2,7 @@
  * Tests on files that have no buffer: `filename`, `fileext`, `filemagic`, `filesize`, `filemd5`, ... (user guide, "File Keywords"), and the
  * lists of digests that some name.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { HASH_BYTES, HASH_NAMES } from '../app-layer/files/hashes.js';
 import type { AppOption } from './app-option.js';
@@ -73,13 +73,18 @@ export function fileText(option: AppOption): Buffer {
 const LONGEST_LIST = 1 << 30;
 
 /**
- * The digests that a rule's options name, in their order, each list sorted. The file lies beside the rule file: a digest in hexadecimal at the
- * beginning of each line, what follows does not matter (as md5sum writes it). Throws RuleError.
+ * The digests that a rule's options name, in their order, each list sorted. As in Suricata the file lies beside the rule file, or where that has
+ * none of the name in `rulePath` (default-rule-path; '': none): a digest in hexadecimal at the beginning of each line, what follows does
+ * not matter (as md5sum writes it). Throws RuleError.
  */
-export function fileDigests(rule: Rule): Uint8Array[] {
+export function fileDigests(rule: Rule, rulePath = ''): Uint8Array[] {
   return rule.header
     .filter((o): o is AppOption => o.kind === 'app' && hashOf(o.keyword) >= 0)
-    .map((option) => readDigests(resolve(dirname(rule.file), option.value.replace(/^"(.*)"$/s, '$1')), option.keyword));
+    .map((option) => {
+      const name = option.value.replace(/^"(.*)"$/s, '$1');
+      const beside = resolve(dirname(rule.file), name);
+      return readDigests(rulePath === '' || existsSync(beside) ? beside : resolve(rulePath, name), option.keyword);
+    });
 }
 
 function readDigests(path: string, keyword: string): Uint8Array {

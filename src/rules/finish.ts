@@ -99,7 +99,7 @@ function applyFiles(set: RuleSet, context: RuleContext): void {
     if (rule.inert !== undefined) continue;
     try {
       if (wantsMagic(rule)) needMagic();
-      const digests = fileDigests(rule);
+      const digests = fileDigests(rule, context.rulePath);
       if (digests.length > 0) rule.fileDigests = digests;
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;

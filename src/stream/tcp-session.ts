@@ -8,10 +8,17 @@ import { TcpResult } from './tcp-result.js';
 
 /** TCP sessions after their handshake: windows, RST, FIN. What TcpTracker hands on. */
 export class TcpSession {
+  /** The packet shows that the session is over: its sender has begun another. */
+  begunAnew = false;
+  /** By slot: number of the last SYN of another session. */
+  private readonly otherSyn: Int32Array;
+
   constructor(
     private readonly flows: FlowTable,
     private readonly counters: Float64Array,
-  ) {}
+  ) {
+    this.otherSyn = new Int32Array(flows.capacity);
+  }
 
   private event(p: Packet, code: StreamEvent): void {
     p.addStreamEvent(code);
@@ -45,13 +52,17 @@ export class TcpSession {
       // A repeated SYN or SYN+ACK is harmless; any other is challenged by the receiver, not obeyed.
       const again = synAgain(p, state, l4, mine, peer);
       if (again !== 0) this.event(p, again);
-      return p.tcpSeq === l4[mine + L4.Isn] ? TcpResult.Ok : TcpResult.Invalid;
+      if (p.tcpSeq === l4[mine + L4.Isn]) return TcpResult.Ok;
+      if (p.bridged !== 0) this.otherSession(p, slot);
+      return TcpResult.Invalid;
     }
     if (state === TcpState.Closed && afterReset(p, flows.tcpBits[slot], l4[mine + L4.Next])) {
       this.event(p, StreamEvent.SuspectedRstInject);
       // Said once of each RST.
       flows.tcpBits[slot] &= ~(RstBit.Ts | RstBit.Tc);
     }
+    // No host takes data without an acknowledgement (RFC 9293, 3.10.7.4).
+    if (p.mode === Mode.Ips && (flags & TcpFlag.Ack) === 0) return TcpResult.Invalid;
     if (!this.inWindow(p, slot)) {
       const code = outOfWindow(state, flags);
       if (code !== 0) this.event(p, code);
@@ -81,6 +92,19 @@ export class TcpSession {
     if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
     if (state !== TcpState.Established || (flags & TcpFlag.Fin) !== 0) this.close(p, slot, state);
     return TcpResult.Ok;
+  }
+
+  /**
+   * A SYN of another session is passed on: a host that has the old one answers with its numbers, and the sender resets it. One
+   * that has forgotten it answers with SYN+ACK: then the old one is over. That answer is to be dropped: when the SYN comes
+   * again, it begins a session that is followed from its beginning.
+   */
+  private otherSession(p: Packet, slot: number): void {
+    if ((p.tcpFlags & TcpFlag.Ack) === 0) this.otherSyn[slot] = p.tcpSeq;
+    else if (p.direction === 1 && p.tcpAck === ((this.otherSyn[slot] + 1) | 0)) {
+      this.begunAnew = true;
+      this.setState(slot, TcpState.Closed);
+    }
   }
 
   /** Data that was sent before: seen here, or acknowledged even. */

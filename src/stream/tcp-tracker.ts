@@ -74,6 +74,7 @@ export class TcpTracker {
     if ((flows.flags[slot] & FlowFlag.Bypassed) !== 0) return TcpResult.Ok;
     const state = flows.tcpState[slot];
     let result: number;
+    this.after.begunAnew = false;
     if ((p.tcpFlags & TcpFlag.Ack) === 0 && p.tcpAck !== 0) this.event(p, StreamEvent.PktBrokenAck);
     if (p.bridged !== 0 && !this.places.fits(p, slot, state)) result = TcpResult.Invalid;
     else if (state !== TcpState.None && !this.inTime(p, slot, state)) result = this.wrong(p, StreamEvent.PktInvalidTimestamp);
@@ -93,7 +94,7 @@ export class TcpTracker {
    */
   refuses(p: Packet): boolean {
     if (!this.dropInvalid || p.mode !== Mode.Ips || !this.knows(p)) return false;
-    return p.payloadLen > 0 || (p.tcpFlags & (TcpFlag.Syn | TcpFlag.Rst)) === 0;
+    return p.payloadLen > 0 || this.after.begunAnew || (p.tcpFlags & (TcpFlag.Syn | TcpFlag.Rst)) === 0;
   }
 
   /** Of a packet that is Invalid and forwarded all the same: we may be wrong about its session, and its bytes may be the stream's. */
@@ -244,6 +245,9 @@ export class TcpTracker {
         l4[at + L4.Next] = (p.tcpSeq + p.payloadLen + p.cut) | 0;
         this.establish(p, slot);
       } else if (this.asyncOneside) this.event(p, StreamEvent.HsAsyncWrongSeq);
+      // Before its SYN was answered no client sends more; but the server may still have the session that was here before.
+      const more = p.payloadLen > 0 || (flags & TcpFlag.Fin) !== 0;
+      if (more && p.mode === Mode.Ips && (flows.flags[slot] & FlowFlag.Successor) !== 0 && this.knows(p)) return TcpResult.Invalid;
       return TcpResult.Ok;
     }
     if (direction === 1 && this.mayBeOneside(p) && this.beganWithSynAck(slot)) {
@@ -255,7 +259,10 @@ export class TcpTracker {
     const bit = direction === 0 ? Bit.AckedTc : Bit.AckedTs;
     if (!this.takesAck(slot, peer, p.tcpAck) && !this.missedAck(p, slot, state, peer)) {
       // A server may answer the remains of an older connection (RFC 9293, 3.5.1), or acknowledge what we missed.
-      if (direction === 1 && (state === TcpState.SynSent || (flows.tcpBits[slot] & bit) !== 0)) return TcpResult.Ok;
+      if (direction === 1 && state === TcpState.SynSent) return TcpResult.Ok;
+      // Inline nothing was missed.
+      if (direction === 1 && (flows.tcpBits[slot] & bit) !== 0)
+        return p.mode === Mode.Ips && this.knows(p) ? TcpResult.Invalid : TcpResult.Ok;
       if (direction === 1) this.event(p, StreamEvent.HsAckInWrongDir);
       else this.event(p, p.tcpSeq === l4[at + L4.Next] ? StreamEvent.HsRightSeqWrongAckEvasion : StreamEvent.HsWrongSeqWrongAck);
       return TcpResult.Invalid;

@@ -20,6 +20,7 @@ export function plainContext(config: Config): { context: PlainContext; problems:
       classifications: classifications.entries,
       references: references.entries,
       datasets: config.datasets,
+      rulePath: config.rulePath,
       fileStore: config.outputs.fileStore !== undefined,
       matchLimit: config.pcre.matchLimit,
       depthLimit: config.pcre.matchLimitRecursion,

@@ -377,7 +377,7 @@ export class Engine {
       }
       return this.detect(p);
     }
-    if (p.payloadLen > 0 && p.direction === 0 && flows.appProto[flow] === 0 && this.isAnswer(p)) this.swapSides(p);
+    if (p.payloadLen > 0 && (p.direction === 0 ? flows.appProto[flow] === 0 && this.isAnswer(p) : this.isQuestion(p))) this.swapSides(p);
     if (this.events.macs !== null) this.events.macs.add(p);
     let flags = flows.flags[flow];
     // Out of fragments, without a session: its first fragment came late, or the session is another worker's.
@@ -459,13 +459,18 @@ export class Engine {
     return (flows.flags[p.flow] & FlowFlag.Midstream) !== 0 && flows.tcpState[p.flow] === TcpState.Established && this.app.looksAnswered(p);
   }
 
+  /** Datagrams began with an answer, which nobody confirmed, and now the same host asks: it is the client after all. */
+  private isQuestion(p: Packet): boolean {
+    return p.proto === IpProto.Udp && (this.flows.flags[p.flow] & FlowFlag.SeenTs) === 0 && this.app.looksAsked(p);
+  }
+
   /** Client and server change places. */
   private swapSides(p: Packet): void {
     this.flows.swap(p.flow);
     this.tcp.turn(p.flow);
     this.app.turn(p.flow);
     if (p.flowNew === 0) this.events.macs?.swap(p.flow);
-    p.direction = 1;
+    p.direction ^= 1;
   }
 
   /** What the packet's rules are told of its flow's protocol. */

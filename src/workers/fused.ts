@@ -5,7 +5,7 @@ import type { DatasetMemory } from '../detect/state/datasets.js';
 import { Counter } from '../metrics/counters.js';
 import { eventRingAt } from '../ring/arena.js';
 import { EventRing } from '../ring/event-ring.js';
-import { Reason, Verdict } from '../ring/verdict.js';
+import { Mode, Reason, Verdict } from '../ring/verdict.js';
 import { openImage } from '../supervisor/rule-image.js';
 import { Engine } from './engine.js';
 import { RuleInbox } from './rule-inbox.js';

@@ -7,6 +7,7 @@ import type { FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { Line, LineFlag } from '../stream/reassembly/layout.js';
 import { GAP, Piece } from '../stream/reassembly/pieces.js';
+import { Stored } from '../stream/reassembly/placement.js';
 import type { Reassembler, StreamWatcher } from '../stream/reassembly/reassembler.js';
 import { ghostPacket } from './ghost.js';
 
@@ -73,7 +74,23 @@ export class StreamInspection implements StreamWatcher {
     if (isInline && ((end - lines[line * Line.Words + Line.Next]) | 0) > 0) return null;
     const leaves = !isInline && (this.flows.flags[p.flow] & FlowFlag.TcpEstablished) !== 0;
     this.rules.begin(line, end, this.delivers(p.direction), this.order.windows.showsStart(line * Line.Words), leaves);
+    if (!isInline) this.noteArrival(p, line, end);
     return this.rules;
+  }
+
+  /** A listener's packet is scanned now, and not again when it is delivered as it came. */
+  private noteArrival(p: Packet, line: number, end: number): void {
+    const { lines, stored, windows } = this.order;
+    const at = line * Line.Words;
+    const flags = lines[at + Line.Flags];
+    if (stored === Stored.Other || (flags & LineFlag.Urgent) !== 0) this.rules.arrivals.forget(line);
+    else if (stored === Stored.Plain && p.payloadLen <= windows.keepOf(at, p.direction)) {
+      const seq = (end - p.payloadLen) | 0;
+      const next = lines[at + Line.Next];
+      const isStart =
+        lines[at + Line.Window] === 0 && (flags & LineFlag.Late) === 0 && (next === seq || (next === end && lines[at + Line.Nodes] === 0));
+      this.detector.arrive(p, line, seq, isStart);
+    }
   }
 
   /** Whether the packet's own bytes are among what was delivered. */
@@ -126,9 +143,11 @@ export class StreamInspection implements StreamWatcher {
         const n = this.inspectPending(slot, direction, p);
         if (n > 0) return n;
       }
+      const begun = this.done;
       this.done += windows.add(line * Line.Words, direction, mem, region, from, length - this.done);
       const isFirst = windows.to - windows.fresh === this.done;
       const end = (words[at + Piece.End] - length + this.done) | 0;
+      const isParted = begun > 0 || this.done < length;
       if (this.done === length) {
         this.piece++;
         this.done = 0;
@@ -138,7 +157,7 @@ export class StreamInspection implements StreamWatcher {
         continue;
       }
       // Of what was scanned as a packet only the beginning may go with what was before.
-      const n = isPacket && !isFirst ? 0 : this.inspect(slot, direction, line, end, p, isPacket);
+      const n = isPacket && !isFirst ? 0 : this.inspect(slot, direction, line, end, p, isPacket, isParted);
       if (this.piece === pieces.count && lines[line * Line.Words + Line.Left] === 0) this.leave(line);
       if (n > 0) return n;
     }
@@ -166,7 +185,7 @@ export class StreamInspection implements StreamWatcher {
       end = (pieces.words[at + Piece.End] - (length === GAP ? 0 : length)) | 0;
       break;
     }
-    return this.inspect(slot, direction, line, end, p, false);
+    return this.inspect(slot, direction, line, end, p, false, false);
   }
 
   /** Nobody looks at what was delivered: what comes does not follow it. */
@@ -183,14 +202,22 @@ export class StreamInspection implements StreamWatcher {
     this.piece = this.done = 0;
   }
 
-  private inspect(slot: number, direction: number, line: number, end: number, p: Packet | null, isPacket: boolean): number {
+  private inspect(
+    slot: number,
+    direction: number,
+    line: number,
+    end: number,
+    p: Packet | null,
+    isPacket: boolean,
+    isParted: boolean,
+  ): number {
     const { ghost, flows, detector, counters } = this;
     const { windows } = this.order;
     counters[Counter.StreamPieces]++;
     counters[Counter.StreamWindowsRefused] = windows.refused;
     const isOurs = p !== null && p.direction === direction;
     if (!isOurs) ghostPacket(ghost, flows, slot, direction, p);
-    const n = detector.collect(isOurs ? p : ghost, line, end, isPacket);
+    const n = detector.collect(isOurs ? p : ghost, line, end, isPacket, isParted);
     if (n === 0) return 0;
     if (isOurs) ghostPacket(ghost, flows, slot, direction, p);
     if (p !== null) ghost.appProto = p.appProto;

@@ -2,12 +2,14 @@
 import { NetfilterPeer } from './peer-netfilter.js';
 import { RawPeer, type StreamOptions } from './peer-raw.js';
 import { SocketPeer } from './peer-sockets.js';
+import { SplitPeer, type SplitPlan } from './peer-split.js';
 import { TalkPeer } from './peer-talk.js';
 
 const sockets = new SocketPeer();
 const talk = new TalkPeer();
 const netfilter = new NetfilterPeer();
 const raws = new Map<string, RawPeer>();
+let split: SplitPeer | undefined;
 
 function raw(iface: string): RawPeer {
   const open = raws.get(iface) ?? new RawPeer(iface);
@@ -39,8 +41,13 @@ const calls = {
   talkDatagrams: talk.talkDatagrams.bind(talk),
   talkSay: talk.talkSay.bind(talk),
   talkFate: talk.talkFate.bind(talk),
+  talkGot: talk.talkGot.bind(talk),
   talkAwait: talk.talkAwait.bind(talk),
   talkClose: talk.talkClose.bind(talk),
+  splitOpen: (mac: string, server: string, port: number) => {
+    split = new SplitPeer(mac, server, port);
+  },
+  splitRun: (plans: SplitPlan[]) => split!.run(plans),
   queueOpen: netfilter.queueOpen.bind(netfilter),
   queueAnswer: netfilter.answer.bind(netfilter),
   queueStatistics: netfilter.queueStatistics.bind(netfilter),

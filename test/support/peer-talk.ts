@@ -70,6 +70,13 @@ export class TalkPeer {
     return { code, at, got };
   }
 
+  /** What those whose names are from `first` on have got, by name. */
+  talkGot(first: number, count: number): Record<number, string> {
+    const all: Record<number, string> = {};
+    for (const [name, { got }] of this.ends) if (name >= first && name < first + count) all[name] = got;
+    return all;
+  }
+
   /** Once its fate is known, or `got` holds `text`, or after `ms`. */
   async talkAwait(name: number, text: string | undefined, ms: number): Promise<Fate> {
     const until = now() + ms;

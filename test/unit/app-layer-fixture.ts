@@ -61,7 +61,8 @@ export class Talk extends Conversation {
     this.result = count;
     for (let i = 0; i < count; i++) {
       this.app.select(i);
-      if (this.app.direction !== 0) continue;
+      // What was shown before is shown again when its transaction has an event.
+      if (this.app.direction !== 0 || this.app.buffers.fresh[BufferId.FtpCommand] === 0) continue;
       const command = this.buffer(BufferId.FtpCommand);
       const data = this.buffer(BufferId.FtpCommandData);
       this.commands.push(data === null ? `${command}` : `${command}|${data}`);

@@ -145,8 +145,27 @@ test('fast open: data in the SYN, acknowledged or not (RFC 7413)', () => {
   }
 });
 
+test('a server that speaks before the last ACK was seen: inline only after fast open', () => {
+  for (const [mode, data] of [
+    [Mode.Ids, 0],
+    [Mode.Ips, 30],
+    [Mode.Ips, 0],
+  ]) {
+    const t = new Conversation();
+    t.mode = mode;
+    t.c(S, 1000, 0, data);
+    t.s(S | A, 5000, 1001 + data);
+    const isGood = mode === Mode.Ids || data > 0;
+    assert.equal(t.s(P | A, 5001, 1001 + data, 40), isGood ? TcpResult.Ok : TcpResult.Invalid);
+    assert.equal(t.tracker.refuses(t.p), mode === Mode.Ips);
+    assert.equal(t.c(A, 1001 + data, isGood ? 5041 : 5001), TcpResult.Ok);
+    assert.equal(t.state, TcpState.Established);
+  }
+});
+
 test('a server that speaks before the last ACK was seen', () => {
   const t = new Conversation();
+  t.mode = Mode.Ids;
   t.c(S, 1000);
   t.s(S | A, 5000, 1001);
   assert.equal(t.s(P | A, 5001, 1001, 40), TcpResult.Ok);

@@ -121,10 +121,22 @@ test('a retransmission of old data and a keep-alive are no errors', () => {
 
 test('a window of zero may be probed with one byte', () => {
   const t = new Conversation();
+  t.mode = Mode.Ids;
   t.open();
   t.s(A, 5001, 1001, 0, { window: 0 });
   assert.equal(t.c(P | A, 1001, 5001, 1), TcpResult.Ok);
   assert.equal(t.c(P | A, 1001, 5001, 2), TcpResult.Invalid);
+});
+
+test('inline, a window that shrinks takes back nothing: its ACK may have been overtaken by a newer one', () => {
+  const t = new Conversation();
+  t.open();
+  t.s(A, 5001, 1001, 0, { window: 0 });
+  assert.equal(t.c(P | A, 1001, 5001, 8192), TcpResult.Ok);
+  assert.equal(t.c(P | A, 1001, 5001, 8193), TcpResult.Invalid);
+  t.s(A, 5001, 1001 + 8192, 0, { window: 0 });
+  assert.equal(t.c(P | A, 1001 + 8192, 5001, 1), TcpResult.Ok, 'a probe');
+  assert.equal(t.c(P | A, 1001 + 8192, 5001, 2), TcpResult.Invalid);
 });
 
 test('a listener that lost packets gets back on its feet', () => {
@@ -198,6 +210,7 @@ test('window scale: any bytes end, within the header', () => {
 test('scales hold only when both sides offer one (RFC 7323)', () => {
   for (const both of [true, false]) {
     const t = new Conversation();
+    t.mode = Mode.Ids;
     const send = (who: 'c' | 's', flags: number, seq: number, ack: number, options: number[]) => {
       const bytes = withOptions(options);
       // The fixture clears mem: fill it in between lookup and update, as decode would have before.

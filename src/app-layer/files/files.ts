@@ -224,13 +224,16 @@ export class Files {
     if (file < 0 || len <= 0) return;
     const { words } = this;
     const at = file * FileWord.Words;
+    const limit = words[at + FileWord.Limit];
+    const shown = limit === 0 ? len : Math.min(len, limit - this.size[file]);
     this.size[file] += len;
     this.hashes.update(file, mem, off, len);
     if (this.store !== null && words[at + FileWord.Entry] > 0) this.store.data(words[at + FileWord.Entry] - 1, mem, off, len);
     const bits = words[at + FileWord.Bits];
     if ((bits & FileBit.Elsewhere) !== 0 && (!this.wantsMagic || (bits & FileBit.MagicDone) !== 0)) return;
+    if (shown <= 0) return;
     const isFirst = words[at + FileWord.Stamp] !== this.windows.packet;
-    if (!this.windows.add(at, mem, region, off, len)) {
+    if (!this.windows.add(at, mem, region, off, shown)) {
       if ((bits & FileBit.Elsewhere) === 0) words[at + FileWord.Bits] |= FileBit.Truncated;
       this.counters[Counter.AppNoRoom]++;
     } else if (isFirst && this.touchedCount < MOST_TOUCHED) this.touched[this.touchedCount++] = file;
@@ -245,6 +248,11 @@ export class Files {
     this.words[at + FileWord.Bits] |= FileBit.Gap | FileBit.Truncated | FileBit.MagicDone;
     // What comes next does not follow what was seen.
     this.windows.drop(at);
+  }
+
+  /** Rules see no more than its first `bytes`; 0: all. Digests and the file store have the rest, too. */
+  limit(file: number, bytes: number): void {
+    if (file >= 0) this.words[file * FileWord.Words + FileWord.Limit] = Math.min(bytes, 0x7fffffff);
   }
 
   /** Its bytes are those from `start` to `end` of something larger (Content-Range). */
@@ -307,7 +315,8 @@ export class Files {
 
   /** The transaction is about to end: what is open ends with it. */
   finish(tx: number): void {
-    for (let file = this.heads[tx] - 1; file >= 0; file = this.words[file * FileWord.Words + FileWord.Next]) this.close(file, FileState.Truncated);
+    for (let file = this.heads[tx] - 1; file >= 0; file = this.words[file * FileWord.Words + FileWord.Next])
+      this.close(file, FileState.Truncated);
   }
 
   /** The first file of a transaction, and the one behind `file`; -1: none. */
@@ -408,15 +417,17 @@ export class Files {
   private show(file: number, buffers: Buffers): void {
     const { words, windows } = this;
     const at = file * FileWord.Words;
+    const limit = words[at + FileWord.Limit];
+    const seen = limit === 0 ? this.size[file] : Math.min(limit, this.size[file]);
     const { bytes, region } = this.heap;
     if ((words[at + FileWord.Bits] & FileBit.Elsewhere) === 0) {
       if (words[at + FileWord.Stamp] === windows.packet) {
         const where = words[at + FileWord.Where];
         const len = words[at + FileWord.Len];
-        buffers.add(BufferId.FileData, windows.mems[where], windows.regions[where], words[at + FileWord.Off], len, this.size[file] - len);
+        buffers.add(BufferId.FileData, windows.mems[where], windows.regions[where], words[at + FileWord.Off], len, seen - len);
       } else if (words[at + FileWord.WindowLen] > 0) {
         const len = words[at + FileWord.WindowLen];
-        buffers.add(BufferId.FileData, bytes, region, words[at + FileWord.Window] - 1, len, this.size[file] - len);
+        buffers.add(BufferId.FileData, bytes, region, words[at + FileWord.Window] - 1, len, seen - len);
       }
     }
     if (words[at + FileWord.NameLen] > 0)

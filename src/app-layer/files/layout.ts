@@ -29,6 +29,8 @@ export const enum FileWord {
   Index,
   /** In the file store: entry + 1, 0: none. */
   Entry,
+  /** So many bytes from its beginning are shown to rules; 0: all. */
+  Limit,
   Words,
 }
 

@@ -17,6 +17,7 @@
 import { randomFillSync } from 'node:crypto';
 import { type FlowTable, Key } from '../../flow/flow-table.js';
 import { Counter } from '../../metrics/counters.js';
+import { FtpCommand } from '../ftp/commands.js';
 
 const enum Head {
   Sets = 0,
@@ -59,8 +60,6 @@ export type ExpectedFlows = Pick<FlowTable, 'key' | 'flowId' | 'dstPort'>;
 /** What an expected flow is about; filled by take(). */
 export interface Expected {
   command: number;
-  /** The FTP server opens it. */
-  active: boolean;
   name: Uint8Array;
   nameLen: number;
   /** Flow id of the control connection. */
@@ -68,7 +67,9 @@ export interface Expected {
 }
 
 export class Expectations {
-  readonly taken: Expected = { command: 0, active: false, name: new Uint8Array(EXPECTED_NAME), nameLen: 0, parent: 0 };
+  readonly taken: Expected = { command: 0, name: new Uint8Array(EXPECTED_NAME), nameLen: 0, parent: 0 };
+  /** Of what isExpected found: the direction that the file goes. */
+  side = 0;
   /** The flow at hand, and packet time, seconds. AppLayer keeps them. */
   slot = -1;
   now = 0;
@@ -180,12 +181,12 @@ export class Expectations {
       if (!this.is(e, from, to, port)) continue;
       if (this.isTaken(e) && (words[e + Entry.Taken] !== high || words[e + Entry.Taken + 1] !== low)) continue;
       found = true;
+      this.side = sideOf(words[e + Entry.Command] & ~ACTIVE, (words[e + Entry.Command] & ACTIVE) !== 0);
       if (!take) continue;
       words[e + Entry.Taken] = high;
       words[e + Entry.Taken + 1] = low;
       const { taken } = this;
       taken.command = words[e + Entry.Command] & ~ACTIVE;
-      taken.active = (words[e + Entry.Command] & ACTIVE) !== 0;
       taken.nameLen = words[e + Entry.NameLen];
       taken.parent = words[e + Entry.Parent] * 2 ** 32 + (words[e + Entry.Parent + 1] >>> 0);
       const at = (e + Entry.Name) * 4;
@@ -233,6 +234,11 @@ export class Expectations {
   private unlock(set: number): void {
     if (this.shared) Atomics.store(this.words, Head.Words + set, 0);
   }
+}
+
+/** A file that is fetched comes from the FTP server: from the flow's client when that server opened the connection. */
+function sideOf(command: FtpCommand, active: boolean): number {
+  return (command === FtpCommand.Retr ? 1 : 0) ^ (active ? 1 : 0);
 }
 
 /** Of Entry.Command. */

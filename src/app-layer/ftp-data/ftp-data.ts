@@ -53,7 +53,7 @@ export class FtpDataProtocol implements Protocol {
   open(session: number): void {
     const { txs, expectations } = this;
     if (!expectations.take()) return;
-    const { command, active, name, nameLen } = expectations.taken;
+    const { command, name, nameLen } = expectations.taken;
     const words = this.sessions.words;
     const at = session * Session.Words;
     const tx = txs.open(session, AppProto.FtpData, 0);
@@ -61,8 +61,7 @@ export class FtpDataProtocol implements Protocol {
       this.counters[Counter.AppNoRoom]++;
       return;
     }
-    // A file that is fetched comes from the FTP server: from this flow's client when that server opened the connection.
-    const direction = (command === FtpCommand.Retr ? 1 : 0) ^ (active ? 1 : 0);
+    const direction = expectations.side;
     words[at + Word.Tx] = tx + 1;
     words[at + Word.Direction] = direction;
     const line = tx * Tx.Words;

@@ -19,6 +19,8 @@ const STEP_BYTES = 16384;
 const BROTLI_FIRST = 2048;
 const BROTLI_HEAD = 8;
 const BROTLI_OUT = PACKET_BUDGET;
+/** Largest window, as its logarithm: the decoder fills it before any byte comes out (2^24: 30 ms for 14 bytes of input). */
+const BROTLI_WINDOW = 22;
 /** What a call costs beside what comes out of it, in bytes. */
 const BROTLI_WORK = 16384;
 const BROTLI = { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength: BROTLI_OUT };
@@ -189,7 +191,7 @@ export class Codings {
     const words = this.heapWords;
     const n = words[piece >> 2];
     const at = piece + BROTLI_HEAD;
-    if (this.budget <= 0) {
+    if (this.budget <= 0 || brotliWindow(this.heap.bytes[at]) > BROTLI_WINDOW) {
       this.sink.bomb(f);
       return false;
     }
@@ -212,6 +214,11 @@ export class Codings {
     this.budget -= out.length - shown;
     return out.length <= shown || this.push(f, level + 1, out, -1, shown, out.length - shown);
   }
+}
+
+/** The window that the first byte of a body asks for, as its logarithm (RFC 7932, 9.1), where it is more than 17. */
+function brotliWindow(first: number): number {
+  return (first & 1) === 0 ? 16 : 17 + ((first >> 1) & 7);
 }
 
 function codingOf(mem: Uint8Array, off: number, len: number): Coding {

@@ -36,6 +36,7 @@ export interface ChunkSink {
 }
 
 const CHUNKED = ascii('chunked');
+const BYTERANGES = ascii('multipart/byteranges');
 /** Hex digits of a chunk size that are significant: 2^52 - 1 at most. */
 const MOST_DIGITS = 13;
 
@@ -92,7 +93,12 @@ export class Framing {
         return FramingKind.Chunked;
       }
     }
-    if (header < 0) return FramingKind.UntilClose;
+    if (header < 0) {
+      const type = reader.header[Part.ContentType];
+      if (type >= 0 && find(reader.bytesOf(type), reader.valueOff[type], reader.valueLen[type], BYTERANGES) >= 0)
+        this.event(HttpEvent.ResponseByteranges);
+      return FramingKind.UntilClose;
+    }
     if (!valid) this.event(HttpEvent.InvalidResponseContentLength);
     if (this.length === 0) return this.soft ? FramingKind.UntilClose : FramingKind.None;
     return FramingKind.Length;

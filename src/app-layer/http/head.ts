@@ -101,6 +101,10 @@ function step(hash: number, c: number): number {
   return (Math.imul(hash, 31) + c) | 0;
 }
 
+const AUTHORIZATION = ascii('authorization');
+const AUTHORIZATION_HASH = AUTHORIZATION.reduce(step, 0);
+const SCHEMES = ['basic', 'digest', 'bearer'].map(ascii);
+
 /** Reads heads: one object a thread. After `read`, the framing's view of the head is in its fields. */
 export class HeadReader {
   /** Number of the status line, -1 when it is none; events of the head (HttpEvent), n of them. */
@@ -324,6 +328,9 @@ export class HeadReader {
     this.first[h] = 1;
     this.known[h] = -1;
     const { slots, slotStamp, stamp } = this;
+    if (hash === AUTHORIZATION_HASH && this.direction === 0 && isName(source, nameOff, nameLen, AUTHORIZATION)) {
+      if (!isKnownScheme(source, valueOff, valueLen)) this.event(HttpEvent.AuthUnrecognized);
+    }
     let slot = (hash ^ (hash >>> 12)) & (SLOTS - 1);
     for (let probes = 0; slotStamp[slot] === stamp; probes++) {
       if (probes === MOST_PROBES) return;
@@ -351,6 +358,8 @@ export class HeadReader {
   private repeat(other: number, h: number): void {
     this.normal = false;
     this.first[h] = 0;
+    if (this.last[other] === other)
+      this.event(this.direction === 0 ? HttpEvent.RequestHeaderRepetition : HttpEvent.ResponseHeaderRepetition);
     this.next[this.last[other]] = h;
     this.last[other] = h;
     if (this.known[other] === Part.ContentLen)
@@ -379,6 +388,16 @@ export class HeadReader {
     this.parts[2 * part] = from;
     this.parts[2 * part + 1] = end - from;
   }
+}
+
+/** Schemes of Authorization that Suricata knows. */
+function isKnownScheme(mem: Uint8Array, off: number, len: number): boolean {
+  for (const scheme of SCHEMES) {
+    let k = 0;
+    while (k < scheme.length && k < len && lower(mem[off + k]) === scheme[k]) k++;
+    if (k === scheme.length) return true;
+  }
+  return false;
 }
 
 /** A line that begins so goes on with the one before. */

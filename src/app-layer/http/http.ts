@@ -144,11 +144,13 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.body.drop(f);
     this.codings.release(f);
     if (tx >= 0) {
-      this.bodyLength[2 * tx + direction] += length;
+      // What is behind the body is not the file's.
+      const missing = state === FlowState.Length && length > this.flows.left[side] ? this.flows.left[side] : length;
+      this.bodyLength[2 * tx + direction] += missing;
       if (length > 0 && inBody(state)) this.openFile(f, tx, direction);
-      this.files.gap(this.fileOf[2 * tx + direction] - 1, length);
-      this.body.total[2 * tx + direction] += length;
-      if (flow[f + F.Multipart] !== 0) this.multipart.gap(flow[f + F.Multipart] - 1, length);
+      this.files.gap(this.fileOf[2 * tx + direction] - 1, missing);
+      this.body.total[2 * tx + direction] += missing;
+      if (flow[f + F.Multipart] !== 0) this.multipart.gap(flow[f + F.Multipart] - 1, missing);
     }
     const inChunk = state === FlowState.Chunked && flow[f + F.Chunk] === ChunkPhase.Data;
     if (length > 0 && (state === FlowState.Length || inChunk) && length <= this.flows.left[side]) {
@@ -255,7 +257,9 @@ export class HttpProtocol implements Protocol, DecodedSink {
     const name = view.nameOf(tx, direction);
     const file = this.files.open(tx, direction, bytes, name > 0 ? view.words[name] : 0, name > 0 ? view.words[name + 1] : 0, true);
     this.fileOf[2 * tx + direction] = file + 1;
-    if (direction === 1 && view.range(tx)) this.files.range(file, view.rangeFrom, view.rangeTo);
+    if (direction === 0) return;
+    if (view.range(tx)) this.files.range(file, view.rangeFrom, view.rangeTo);
+    if (view.isRangeInvalid) this.event(tx, HttpEvent.RangeInvalid);
   }
 
   private cutFile(f: number, tx: number, direction: number): void {
@@ -620,6 +624,8 @@ export class HttpProtocol implements Protocol, DecodedSink {
     const n = end - at < left ? end - at : left;
     this.bodyBytes(f, mem, region, at, n);
     this.flows.left[side] = left - n;
+    if (n === left && (side & 1) === 0 && at + n < end && isNoRequest(mem, at + n, end))
+      this.event(flow[f + F.Tx] - 1, HttpEvent.RequestBodyUnexpected);
     if (n === left && (flow[f + F.Flags] & FlowFlag.Soft) === 0) this.messageDone(f, flow[f + F.Tx] - 1);
     return at + n;
   }
@@ -797,4 +803,11 @@ export class HttpProtocol implements Protocol, DecodedSink {
 
 function inBody(state: FlowState): boolean {
   return state === FlowState.Length || state === FlowState.Chunked || state === FlowState.UntilClose;
+}
+
+/** What comes with the end of a body begins no request: empty lines alone do not either. */
+function isNoRequest(mem: Uint8Array, at: number, end: number): boolean {
+  let p = at;
+  while (p < end && isSpace(mem[p])) p++;
+  return p === end || probeRequest(mem, p, end - p) === Likeness.No;
 }

@@ -1,4 +1,4 @@
-import { Likeness } from '../protocol.js';
+import { Likeness, PROBE_BYTES } from '../protocol.js';
 import { isSpace } from './bytes.js';
 
 /** Methods in use (IANA's registry, WebDAV, UPnP, and what servers know beside them). */
@@ -23,7 +23,7 @@ export function probeRequest(mem: Uint8Array, off: number, len: number): Likenes
   const end = off + len;
   let p = off;
   while (p < end && isSpace(mem[p])) p++;
-  if (p === end) return len < 16 ? Likeness.More : Likeness.No;
+  if (p === end) return Likeness.More;
   let more = false;
   for (const method of METHODS) {
     if (mem[p] !== method[0]) continue;
@@ -35,14 +35,26 @@ export function probeRequest(mem: Uint8Array, off: number, len: number): Likenes
   return more ? Likeness.More : probeLine(mem, p, end);
 }
 
-/** Servers answer a line with any method, or a damaged one. Without its end it may become one as long as it is a word in capitals. */
+/**
+ * Servers answer a line with any method, or a damaged one. Without its end it may become one as long as it is a word; with as many bytes
+ * as are ever asked about, a word and a path are one.
+ */
 function probeLine(mem: Uint8Array, start: number, end: number): Likeness {
   let p = start;
   while (p < end && mem[p] !== 10 && !isVersion(mem, p, end)) p++;
   if (p < end) return mem[p] !== 10 && p > start ? Likeness.Yes : Likeness.No;
   p = start;
-  while (p < end && p - start < LONGEST_METHOD && mem[p] >= 65 && mem[p] <= 90) p++;
-  return p > start && (p === end || mem[p] === 32) ? Likeness.More : Likeness.No;
+  while (p < end && p - start < LONGEST_METHOD && isMethodByte(mem[p])) p++;
+  if (p === start || (p < end && mem[p] !== 32)) return Likeness.No;
+  if (end - start < PROBE_BYTES) return Likeness.More;
+  while (p < end && mem[p] === 32) p++;
+  return p < end && mem[p] === SLASH ? Likeness.Yes : Likeness.No;
+}
+
+/** Letters, digits, `-`, `_`. */
+function isMethodByte(c: number): boolean {
+  const upper = c & ~0x20;
+  return (upper >= 65 && upper <= 90) || (c >= 48 && c <= 57) || c === 0x2d || c === 0x5f;
 }
 
 function isVersion(mem: Uint8Array, at: number, end: number): boolean {
@@ -53,6 +65,7 @@ function isVersion(mem: Uint8Array, at: number, end: number): boolean {
 
 const VERSION = Uint8Array.from('HTTP/1.', (c) => c.charCodeAt(0));
 const LONGEST_METHOD = 32;
+const SLASH = 0x2f;
 
 const HTTP = Uint8Array.of(72, 84, 84, 80, 47);
 

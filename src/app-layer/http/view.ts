@@ -58,12 +58,17 @@ const COMMON_PARTS = Int32Array.of(
   ...[BufferId.HttpConnection, Part.Connection, BufferId.HttpContentLen, Part.ContentLen, BufferId.HttpContentType, Part.ContentType],
 );
 
+const STAR = 0x2a;
+const SLASH = 0x2f;
+
 /** Shows transactions: to rules as buffers, to the log as a record. */
 export class HttpView {
   /** Heads, as words of the heap. */
   readonly words: Int32Array;
   rangeFrom = 0;
   rangeTo = 0;
+  /** The Content-Range looked at last makes no sense. */
+  isRangeInvalid = false;
 
   constructor(
     private readonly txs: Transactions,
@@ -166,6 +171,7 @@ export class HttpView {
 
   /** Content-Range of a partial response: its first and last byte in `rangeFrom`, `rangeTo`. False: there is none. */
   range(tx: number): boolean {
+    this.isRangeInvalid = false;
     const head = this.txs.words[tx * Tx.Words + Tx.Parser + Own.Head + 1] >> 2;
     if (head === 0 || this.words[head + Head.Status] !== 206 || !this.has(head, Part.ContentRange)) return false;
     const at = this.words[head + Head.Parts + 2 * Part.ContentRange];
@@ -173,13 +179,19 @@ export class HttpView {
     const { bytes } = this.txs.heap;
     let p = at;
     const end = at + len;
-    while (p < end && !isDigit(bytes[p])) p++;
+    while (p < end && !isDigit(bytes[p]) && bytes[p] !== STAR) p++;
+    // `bytes */1000`: none of it.
+    if (p < end && bytes[p] === STAR) return false;
+    this.isRangeInvalid = true;
     let from = p < end ? 0 : -1;
     while (p < end && isDigit(bytes[p])) from = from * 10 + bytes[p++] - 48;
     if (from < 0 || p >= end || bytes[p] !== 45 || ++p >= end || !isDigit(bytes[p])) return false;
     let to = 0;
     while (p < end && isDigit(bytes[p])) to = to * 10 + bytes[p++] - 48;
     if (to < from || to > Number.MAX_SAFE_INTEGER) return false;
+    let size = 0;
+    if (p < end && bytes[p] === SLASH) for (p++; p < end && isDigit(bytes[p]); p++) size = size * 10 + bytes[p] - 48;
+    this.isRangeInvalid = size > 0 && to >= size;
     this.rangeFrom = from;
     this.rangeTo = to;
     return true;

@@ -24,6 +24,22 @@ export function base64(words: Int32Array, c: number, from: Uint8Array, off: numb
   let out = at;
   const end = off + len;
   for (let i = off; i < end; i++) {
+    if (count === 0) {
+      // Whole groups of digits.
+      while (i + 3 < end) {
+        const a = DIGITS[from[i]];
+        const b = DIGITS[from[i + 1]];
+        const c2 = DIGITS[from[i + 2]];
+        const d = DIGITS[from[i + 3]];
+        if ((a | b | c2 | d) >= 64) break;
+        to[out] = (a << 2) | (b >> 4);
+        to[out + 1] = (b << 4) | (c2 >> 2);
+        to[out + 2] = (c2 << 6) | d;
+        out += 3;
+        i += 4;
+      }
+      if (i >= end) break;
+    }
     const digit = DIGITS[from[i]];
     if (digit < 64) {
       bits = (bits << 6) | digit;

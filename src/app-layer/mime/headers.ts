@@ -34,6 +34,10 @@ const ATTACHMENT = text('attachment');
 const BASE64 = text('base64');
 const QUOTED = text('quoted-printable');
 
+/** By length: a bit for each of HEADERS. */
+const BY_LENGTH = new Int32Array(64);
+for (let i = 0; i < Header.Count; i++) BY_LENGTH[HEADERS[i].length] |= 1 << i;
+
 /** What headers say: those of the message are kept, those of any part say how its body is to be read. */
 export class HeaderReader {
   private readonly bytes: Uint8Array;
@@ -80,9 +84,12 @@ export class HeaderReader {
   private known(off: number, end: number): number {
     const { bytes } = this;
     const n = end - off;
-    for (let i = 0; i < Header.Count; i++) {
+    let left = n < BY_LENGTH.length ? BY_LENGTH[n] : 0;
+    while (left !== 0) {
+      const i = 31 - Math.clz32(left);
+      left ^= 1 << i;
       const name = HEADERS[i];
-      if (name.length !== n || lower(bytes[off]) !== name[0]) continue;
+      if (lower(bytes[off]) !== name[0]) continue;
       let same = 1;
       while (same < n && lower(bytes[off + same]) === name[same]) same++;
       if (same === n) return i;

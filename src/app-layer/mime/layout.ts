@@ -187,6 +187,8 @@ export interface MimeOptions {
   /** A URL is kept with its scheme. */
   urlScheme: boolean;
   bodyMd5: boolean;
+  /** Rules see so many bytes of a file, from its beginning; 0: all. */
+  inspect: number;
 }
 export const MIME_OPTIONS: MimeOptions = {
   decode: true,
@@ -197,4 +199,5 @@ export const MIME_OPTIONS: MimeOptions = {
   urlSchemes: ['http'],
   urlScheme: false,
   bodyMd5: false,
+  inspect: 0,
 };

@@ -26,6 +26,7 @@ import { md5Begin, md5End, md5Update } from './md5.js';
 import { UrlFinder } from './urls.js';
 
 const DASH = 0x2d;
+const DOT = 0x2e;
 const SP = 0x20;
 const HT = 0x09;
 const CR = 0x0d;
@@ -118,6 +119,41 @@ export class MimeParser {
     }
     if (isHeader) this.headerPiece(tx, c, mem, off, len, flags);
     else this.bodyPiece(tx, c, mem, off, len, flags);
+  }
+
+  /**
+   * Lines of a body that are taken at once: whole ones in mem[off, end) up to the first that begins with a dot, which is its
+   * transport's, or may be a boundary. Returns where they end, `off` when lines have to be looked at one by one.
+   */
+  lines(tx: number, c: number, mem: Uint8Array, off: number, end: number): number {
+    const { words, options } = this;
+    const encoding: Encoding = words[c + M.Encoding];
+    const isDecoded = encoding === Encoding.QuotedPrintable && options.quotedPrintable;
+    if (words[c + M.State] !== MimeState.Body || options.bodyMd5 || isDecoded) return off;
+    const isNested = words[c + M.Depth] > 0;
+    let longest = 0;
+    let at = off;
+    let last = off;
+    while (at < end) {
+      if (mem[at] === DOT || (isNested && mem[at] === DASH)) break;
+      let lf = at;
+      while (lf < end && mem[lf] !== LF) lf++;
+      if (lf === end) break;
+      const length = lf > at && mem[lf - 1] === CR ? lf - 1 - at : lf - at;
+      if (length > longest) longest = length;
+      last = at;
+      at = lf + 1;
+    }
+    if (at === off) return off;
+    const eol = at - last > 1 && mem[at - 2] === CR ? 2 : 1;
+    words[c + M.LineBits] = 0;
+    words[c + M.LineLen] = at - eol - last;
+    if (longest > LONGEST_LINE) this.event(tx, MimeEvent.LongLine);
+    if (encoding !== Encoding.None && longest > LONGEST_ENCODED_LINE) this.event(tx, MimeEvent.LongEncLine);
+    if (words[c + M.File] === 0 && (words[c + M.Kind] > Kind.Html || !options.urls)) return at;
+    if (encoding === Encoding.Base64 && options.base64) this.base64(tx, c, mem, off, at - off);
+    else this.plain(tx, c, mem, off, at - eol - off, eol);
+    return at;
   }
 
   /** The line that begins was sent with a dot before it, which its transport added: Suricata's MD5 of a body has it. */
@@ -239,6 +275,7 @@ export class MimeParser {
     if (words[c + M.NameLen] === 0 && (words[c + M.Part] & PartBit.Attachment) === 0) return;
     if (words[c + M.Kind] === Kind.Multipart) return;
     words[c + M.File] = this.files.open(tx, 0, this.bytes, words[c + M.Name], words[c + M.NameLen]) + 1;
+    this.files.limit(words[c + M.File] - 1, this.options.inspect);
     this.headers.attach(tx, c);
     this.txs.moment(tx, 0);
   }
@@ -349,14 +386,15 @@ export class MimeParser {
     const kind: Kind = words[c + M.Kind];
     if (words[c + M.File] === 0 && (kind > Kind.Html || !options.urls)) return;
     if (encoding === Encoding.Base64 && options.base64) {
-      if (len === 0) return;
-      const to = memory.scratch(((len * 3) >> 2) + 6);
-      if (to < 0) this.lost(tx, c);
-      else this.deliver(tx, c, to, base64(words, c, mem, off, len, memory.bytes, to));
-      if (decoded.bad) this.event(tx, MimeEvent.InvalidBase64);
+      if (len > 0) this.base64(tx, c, mem, off, len);
       return;
     }
-    const isQuoted = encoding === Encoding.QuotedPrintable && options.quotedPrintable;
+    const isEnd = (flags & Piece.End) !== 0;
+    const eol = (flags & Piece.Crlf) !== 0 ? 2 : 1;
+    if (encoding !== Encoding.QuotedPrintable || !options.quotedPrintable) {
+      this.plain(tx, c, mem, off, len, isEnd ? eol : 0);
+      return;
+    }
     const to = memory.scratch(len + 5);
     if (to < 0) {
       this.lost(tx, c);
@@ -366,15 +404,35 @@ export class MimeParser {
     if (words[c + M.Eol] === 2) memory.bytes[at++] = CR;
     if (words[c + M.Eol] > 0) memory.bytes[at++] = LF;
     words[c + M.Eol] = 0;
-    if (isQuoted) {
-      at = quotedPrintable(words, c, mem, off, len, memory.bytes, at);
-      if (decoded.bad) this.event(tx, MimeEvent.InvalidQp);
-    } else {
-      for (let i = 0; i < len; i++) memory.bytes[at + i] = mem[off + i];
-      at += len;
-    }
+    at = quotedPrintable(words, c, mem, off, len, memory.bytes, at);
+    if (decoded.bad) this.event(tx, MimeEvent.InvalidQp);
     this.deliver(tx, c, to, at);
-    if ((flags & Piece.End) !== 0 && (!isQuoted || quotedPrintableEnd(words, c))) words[c + M.Eol] = (flags & Piece.Crlf) !== 0 ? 2 : 1;
+    if (isEnd && quotedPrintableEnd(words, c)) words[c + M.Eol] = eol;
+  }
+
+  private base64(tx: number, c: number, mem: Uint8Array, off: number, len: number): void {
+    const { words, memory } = this;
+    const to = memory.scratch(((len * 3) >> 2) + 6);
+    if (to < 0) this.lost(tx, c);
+    else this.deliver(tx, c, to, base64(words, c, mem, off, len, memory.bytes, to));
+    if (decoded.bad) this.event(tx, MimeEvent.InvalidBase64);
+  }
+
+  /** Bytes as they are. `eol`: length of the line end behind them, which waits for the next ones: what comes before a boundary is not the body's. */
+  private plain(tx: number, c: number, mem: Uint8Array, off: number, len: number, eol: number): void {
+    const { words, memory } = this;
+    const to = memory.scratch(len + 2);
+    if (to < 0) {
+      this.lost(tx, c);
+      return;
+    }
+    const { bytes } = memory;
+    let at = to;
+    if (words[c + M.Eol] === 2) bytes[at++] = CR;
+    if (words[c + M.Eol] > 0) bytes[at++] = LF;
+    for (let i = 0; i < len; i++) bytes[at + i] = mem[off + i];
+    words[c + M.Eol] = eol;
+    this.deliver(tx, c, to, at + len);
   }
 
   /** Decoded bytes of the body, the last of the scratch: from `from` to `to`. */

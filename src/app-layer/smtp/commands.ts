@@ -4,22 +4,25 @@ import { Command } from './queue.js';
 const SP = 0x20;
 const HT = 0x09;
 const words = (s: string) => s.split(',').map((word) => Uint8Array.from(word, (c) => c.charCodeAt(0)));
-/** In the order of CODES. Those in LOOSE may be followed by anything: what they are known by ends within a word. */
-const NAMES = words('EHLO,HELO,LHLO,MAIL FROM,RCPT TO,DATA,BDAT,RSET,STARTTLS,QUIT,AUTH');
-const CODES = [
+/** Those with the same first letter stand side by side. */
+const NAMES = words('AUTH,BDAT,DATA,EHLO,HELO,LHLO,MAIL FROM,QUIT,RCPT TO,RSET,STARTTLS');
+const CODES = Uint8Array.of(
+  Command.Auth,
+  Command.Bdat,
+  Command.Data,
   Command.Helo,
   Command.Helo,
   Command.Helo,
   Command.MailFrom,
+  Command.Quit,
   Command.RcptTo,
-  Command.Data,
-  Command.Bdat,
   Command.Rset,
   Command.StartTls,
-  Command.Quit,
-  Command.Auth,
-];
-const LOOSE = [Command.MailFrom, Command.RcptTo];
+);
+const SHORTEST = 4;
+/** By byte in upper case: the first of NAMES that begins with it, NAMES.length: none. */
+const FIRST = new Uint8Array(256).fill(NAMES.length);
+for (let i = NAMES.length - 1; i >= 0; i--) FIRST[NAMES[i][0]] = i;
 
 /** What readCommand found: where the command's name ends. */
 export const command = { end: 0 };
@@ -28,14 +31,18 @@ export const command = { end: 0 };
 export function readCommand(mem: Uint8Array, off: number, end: number): Command {
   let at = off;
   while (at < end && (mem[at] === SP || mem[at] === HT)) at++;
-  for (let i = 0; i < NAMES.length; i++) {
+  if (end - at < SHORTEST) return Command.Other;
+  const first = upper(mem[at]);
+  for (let i = FIRST[first]; i < NAMES.length && NAMES[i][0] === first; i++) {
     const name = NAMES[i];
     if (end - at < name.length) continue;
-    let same = 0;
+    let same = 1;
     while (same < name.length && upper(mem[at + same]) === name[same]) same++;
     if (same < name.length) continue;
     const after = at + name.length;
-    if (after < end && mem[after] !== SP && mem[after] !== HT && !LOOSE.includes(CODES[i])) continue;
+    // Behind FROM and TO anything may stand.
+    const isLoose = CODES[i] === Command.MailFrom || CODES[i] === Command.RcptTo;
+    if (after < end && mem[after] !== SP && mem[after] !== HT && !isLoose) continue;
     command.end = after;
     return CODES[i];
   }

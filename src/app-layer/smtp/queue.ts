@@ -23,7 +23,7 @@ export const enum Command {
   Auth,
 }
 
-/** Runs of a session; a run: command and count << 4, transaction + 1, its id. */
+/** Runs of a session, a power of two; a run: command and count << 4, transaction + 1, its id. */
 const RUNS = 64;
 const RUN_WORDS = 3;
 const BYTES = RUNS * RUN_WORDS * 4;
@@ -64,7 +64,7 @@ export class CommandQueue {
     }
     const runs = (words[s + S.Queue] - 1) >> 2;
     const n = words[s + S.QueueCount];
-    const last = runs + ((words[s + S.QueueHead] + n - 1) % RUNS) * RUN_WORDS;
+    const last = runs + ((words[s + S.QueueHead] + n - 1) & (RUNS - 1)) * RUN_WORDS;
     const same = n > 0 && (heapWords[last] & 15) === command && heapWords[last + 1] === tx + 1 && heapWords[last + 2] === id;
     if (same || n === RUNS) {
       if (!same) heapWords[last] = (heapWords[last] & ~15) | Command.Other;
@@ -72,7 +72,7 @@ export class CommandQueue {
       heapWords[last] = (count << 4) | (heapWords[last] & 15);
       return;
     }
-    const at = runs + ((words[s + S.QueueHead] + n) % RUNS) * RUN_WORDS;
+    const at = runs + ((words[s + S.QueueHead] + n) & (RUNS - 1)) * RUN_WORDS;
     heapWords[at] = (Math.min(times, MOST_COUNT) << 4) | command;
     heapWords[at + 1] = tx + 1;
     heapWords[at + 2] = id;
@@ -96,7 +96,7 @@ export class CommandQueue {
     const s = session * Session.Words;
     const n = words[s + S.QueueCount];
     if (n === 0) return -1;
-    return this.heapWords[((words[s + S.Queue] - 1) >> 2) + ((words[s + S.QueueHead] + n - 1) % RUNS) * RUN_WORDS] & 15;
+    return this.heapWords[((words[s + S.Queue] - 1) >> 2) + ((words[s + S.QueueHead] + n - 1) & (RUNS - 1)) * RUN_WORDS] & 15;
   }
 
   /** The same, which has its reply now. */
@@ -108,7 +108,7 @@ export class CommandQueue {
     const at = ((words[s + S.Queue] - 1) >> 2) + words[s + S.QueueHead] * RUN_WORDS;
     this.heapWords[at] -= 16;
     if (this.heapWords[at] >> 4 === 0) {
-      words[s + S.QueueHead] = (words[s + S.QueueHead] + 1) % RUNS;
+      words[s + S.QueueHead] = (words[s + S.QueueHead] + 1) & (RUNS - 1);
       words[s + S.QueueCount]--;
     }
     return command;

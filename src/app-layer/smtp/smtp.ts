@@ -54,6 +54,7 @@ export class SmtpProtocol implements Protocol, LineSink {
   readonly nextProto = AppProto.Tls;
   readonly held: HeldBytes;
   taken = 0;
+  mayChange = true;
   private readonly lines: Lines;
   private readonly queue: CommandQueue;
   private readonly mime: MimeParser;
@@ -128,6 +129,18 @@ export class SmtpProtocol implements Protocol, LineSink {
       let lf = at;
       while (lf < end && mem[lf] !== LF) lf++;
       const next = lf < end ? lf + 1 : end;
+      if (lf < end && lf - at < LONGEST_REPLY && words[s + S.LineLen + direction] === 0 && this.lines.atStart(session, direction)) {
+        if (direction === 0) this.command(session, mem, at, lf);
+        else {
+          const parsed = this.reply(session, mem, at, lf - at);
+          if (parsed !== Parsed.Go) {
+            this.taken = next - off;
+            return parsed;
+          }
+        }
+        at = next;
+        continue;
+      }
       this.measure(session, direction, next - at, lf < end);
       const parsed = this.lines.data(session, direction, mem, region, at, next - at);
       if (parsed !== Parsed.Go) {
@@ -517,7 +530,11 @@ export class SmtpProtocol implements Protocol, LineSink {
       }
       at = lf + 1;
     }
-    if (words[s + S.Left] === 0) this.chunkEnds(session, tx);
+    if (words[s + S.Left] === 0) {
+      // Suricata reads lines, and one of them goes on behind the chunk.
+      if (tx >= 0 && end > off && mem[end - 1] !== LF) this.event(tx, 0, SmtpEvent.BdatChunkLen);
+      this.chunkEnds(session, tx);
+    }
     return end;
   }
 
@@ -558,6 +575,13 @@ export class SmtpProtocol implements Protocol, LineSink {
     let at = off;
     while (at < end) {
       if (state === Dot.LineStart) {
+        if (tx >= 0) {
+          const behind = this.block(session, tx, mem, at, end);
+          if (behind > at) {
+            at = behind;
+            continue;
+          }
+        }
         state = mem[at] === DOT ? Dot.Dot : Dot.InLine;
         if (state === Dot.Dot) at++;
         continue;
@@ -610,6 +634,19 @@ export class SmtpProtocol implements Protocol, LineSink {
     }
     words[s + S.Left] = state;
     return at;
+  }
+
+  /** Whole lines that MimeParser takes at once, none of them beginning with a dot. Returns where they end. */
+  private block(session: number, tx: number, mem: Uint8Array, off: number, end: number): number {
+    const own = this.txs.words;
+    const c = own[tx * Tx.Words + T.Mime];
+    if (c === 0 || own[tx * Tx.Words + T.Raw] !== 0) return off;
+    const taken = this.mime.lines(tx, c, mem, off, end);
+    if (taken === off) return off;
+    const at = session * Session.Words + S.Bits;
+    const isCrlf = taken - off > 1 && mem[taken - 2] === CR;
+    this.sessions.words[at] = isCrlf ? this.sessions.words[at] | SessionBit.LineCrlf : this.sessions.words[at] & ~SessionBit.LineCrlf;
+    return taken;
   }
 
   private lineEnds(session: number, tx: number, mem: Uint8Array, off: number, len: number, isCrlf: boolean): void {
@@ -702,7 +739,11 @@ export class SmtpProtocol implements Protocol, LineSink {
       case Command.StartTls:
         words[s + S.Bits] &= ~SessionBit.Holding;
         if (tx >= 0) this.held.release(tx);
-        if (code === 220) return Parsed.Changed;
+        if (code === 220) {
+          // Followed all the same: what is not looked at is a way in.
+          if (!this.mayChange && tx >= 0) this.event(tx, 1, SmtpEvent.FailedProtocolChange);
+          return Parsed.Changed;
+        }
         if (tx >= 0) this.event(tx, 1, SmtpEvent.TlsRejected);
         break;
       case Command.MailEnd:

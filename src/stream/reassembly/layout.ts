@@ -53,15 +53,18 @@ export const enum LineFlag {
   Window = 128,
   /** Was not followed for a while: begins with whatever comes. */
   Adrift = 256,
-  /** Whether Window is set was asked of the rules in force. */
-  Asked = 512,
   /** The stream's beginning was not seen, or not watched. */
   Late = 1024,
 }
-/** What does not change when a direction begins anew. */
-export const KEPT_FLAGS = LineFlag.Window | LineFlag.Asked;
 /** Line.Flags: Overlap, in the bits from here on. */
 export const POLICY_SHIFT = 12;
+export const POLICY_BITS = 15;
+/** Line.Flags: which rules said whether Window is set, a number from 1 to MOST_ASKED; 0: none were asked. */
+export const ASKED_SHIFT = 24;
+export const MOST_ASKED = 255;
+export const ASKED_FLAGS = MOST_ASKED << ASKED_SHIFT;
+/** What does not change when a direction begins anew. */
+export const KEPT_FLAGS = LineFlag.Window | ASKED_FLAGS;
 
 /** Unlimited depth, and no depth that matters. */
 export const UNLIMITED = 0x7fffffff;

@@ -6,7 +6,7 @@ import { StreamEvent } from '../events.js';
 import { type Delivery, FAR_AHEAD, NOT_YET } from './delivery.js';
 import { type Held, Inserted } from './held.js';
 import { HostPolicies, type HostPolicy } from './host-policies.js';
-import { KEPT_FLAGS, Line, LineFlag, POLICY_SHIFT, UNLIMITED } from './layout.js';
+import { KEPT_FLAGS, Line, LineFlag, POLICY_BITS, POLICY_SHIFT, UNLIMITED } from './layout.js';
 import { Overlap } from './overlap.js';
 import { PAGE_BYTES, PAGE_SHIFT, Pages } from './pages.js';
 import type { StreamSink } from './sink.js';
@@ -26,6 +26,16 @@ export interface PlacementOptions {
   hosts: readonly HostPolicy[];
 }
 
+/** What became of a packet's bytes. */
+export const enum Stored {
+  /** Nothing is new. */
+  None = 0,
+  /** All are what the stream has at their numbers, with nothing behind them. */
+  Plain,
+  /** Something else: a part of them, or others' bytes have changed, too. */
+  Other,
+}
+
 /** Both sides' numbers are known to be what the other took. */
 export function isSettled(flows: FlowTable, slot: number): boolean {
   return (flows.flags[slot] & (FlowFlag.TcpEstablished | FlowFlag.AsyncOneside)) === FlowFlag.TcpEstablished;
@@ -33,6 +43,8 @@ export function isSettled(flows: FlowTable, slot: number): boolean {
 
 /** Finds a segment's place in its stream, and what is done with each of its bytes: the general case. */
 export class Placement {
+  /** Of the last packet that place() took. */
+  stored: Stored = Stored.None;
   private readonly hosts: HostPolicies;
   private readonly depth: number;
   private readonly mostPages: number;
@@ -65,6 +77,7 @@ export class Placement {
     const direction = p.direction;
     const seq = (p.tcpFlags & TcpFlag.Syn) !== 0 ? (p.tcpSeq + 1) | 0 : p.tcpSeq;
     let len = p.payloadLen;
+    this.stored = Stored.None;
     if (len === 0 && (p.tcpFlags & TcpFlag.Fin) === 0) return true;
     // What a reset carries says why (RFC 9293, 3.5.3): no program reads it.
     if ((p.tcpFlags & TcpFlag.Rst) !== 0) return true;
@@ -83,6 +96,7 @@ export class Placement {
       len = left - ahead;
     }
     if (len > 0 && !this.store(p, slot, at, seq, ahead, len, inline, force)) return false;
+    if (len !== p.payloadLen) this.stored = Stored.Other;
     this.delivery.advance(p, slot, direction, at, inline);
     this.trim(slot, direction, at, inline);
     if (lines[at + Line.Left] === 0 && (lines[at + Line.Flags] & LineFlag.Depth) !== 0) this.held.releaseAll(at);
@@ -120,6 +134,7 @@ export class Placement {
         this.event(p, StreamEvent.ReassemblyInsertInvalid);
         return true;
       }
+      this.stored = Stored.Other;
       // Only one side is seen, and nobody says which numbers count: those that come now.
       held.releaseAll(at);
       this.delivery.giveUp(p, slot, direction, at, seq, 0);
@@ -139,6 +154,7 @@ export class Placement {
     }
     // What a listener need not wait for goes straight on: no copy.
     if (!inline && ahead === 0 && lines[at + Line.Nodes] === 0 && this.delivery.ackedAhead(slot, direction, next) >= len) {
+      this.stored = Stored.Plain;
       this.delivery.deliver(slot, direction, at, p.mem, p.region, p.payloadOff, len);
       return true;
     }
@@ -147,16 +163,19 @@ export class Placement {
       const needed = ahead <= 0 && lines[at + Line.Nodes] !== 0 && lines[at + Line.End] !== next;
       if (!force && !needed) return this.noRoom(p);
       this.noRoom(p);
+      this.stored = Stored.Other;
       if (ahead > 0) this.delivery.giveUp(p, slot, direction, at, seq, 0);
       this.delivery.through(slot, direction, at, p, seq, len);
       return true;
     }
-    const policy = lines[at + Line.Flags] >> POLICY_SHIFT;
+    const policy = (lines[at + Line.Flags] >> POLICY_SHIFT) & POLICY_BITS;
     if (lines[at + Line.Nodes] === 0 || ((seq - lines[at + Line.End]) | 0) >= 0) {
       const old = lines[at + Line.Nodes] === 0 ? (base - seq) | 0 : 0;
       const skip = old > 0 ? old : 0;
+      this.stored = skip === 0 ? Stored.Plain : Stored.Other;
       held.append(at, (seq + skip) | 0, p.mem, p.region, p.payloadOff + skip, len - skip, policy);
     } else {
+      this.stored = Stored.Other;
       const found = held.insert(at, seq, base, p.mem, p.region, p.payloadOff, len, policy, inline);
       if ((found & Inserted.Different) !== 0) this.event(p, StreamEvent.ReassemblyOverlapDifferentData);
     }

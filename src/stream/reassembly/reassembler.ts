@@ -4,11 +4,11 @@ import { type FlowTable, L4 } from '../../flow/flow-table.js';
 import { Mode } from '../../ring/verdict.js';
 import { Delivery, FAR_AHEAD } from './delivery.js';
 import { Held } from './held.js';
-import { KEPT_FLAGS, Line, LineFlag, UNLIMITED } from './layout.js';
+import { ASKED_FLAGS, ASKED_SHIFT, KEPT_FLAGS, Line, LineFlag, MOST_ASKED, UNLIMITED } from './layout.js';
 import { Overlap } from './overlap.js';
 import { PAGE_BYTES, Pages } from './pages.js';
 import { Pieces } from './pieces.js';
-import { isSettled, Placement, type PlacementOptions } from './placement.js';
+import { isSettled, Placement, type PlacementOptions, type Stored } from './placement.js';
 import type { StreamSink } from './sink.js';
 import { Windows } from './windows.js';
 
@@ -58,6 +58,9 @@ export class Reassembler {
   /** -1: as the packet's mode says. */
   private readonly inline: number;
 
+  /** Number of the rules that are asked who is watched. */
+  private asked = 1;
+
   constructor(
     private readonly flows: FlowTable,
     counters: Float64Array,
@@ -94,6 +97,11 @@ export class Reassembler {
       const n = repairs[i + 2];
       for (let j = 0; j < n; j++) p.mem[to + j] = bytes[from + j];
     }
+  }
+
+  /** What became of the bytes of a listener's packet that was taken. */
+  get stored(): Stored {
+    return this.placement.stored;
   }
 
   /** Bytes in use. */
@@ -226,7 +234,8 @@ export class Reassembler {
   /** Has what is delivered of a direction noted from now on (`pieces`), or no more; rules do the same when they are asked. */
   watch(slot: number, direction: number, watched: boolean): void {
     const at = (slot * 2 + direction) * Line.Words;
-    this.lines[at + Line.Flags] = (this.lines[at + Line.Flags] & ~KEPT_FLAGS) | LineFlag.Asked | (watched ? LineFlag.Window : 0);
+    this.lines[at + Line.Flags] =
+      (this.lines[at + Line.Flags] & ~KEPT_FLAGS) | (this.asked << ASKED_SHIFT) | (watched ? LineFlag.Window : 0);
     if (!watched) this.windows.release(at);
   }
 
@@ -234,19 +243,23 @@ export class Reassembler {
   isWatched(p: Packet): boolean {
     const { lines } = this;
     const at = (p.flow * 2 + p.direction) * Line.Words + Line.Flags;
-    if ((lines[at] & LineFlag.Asked) === 0 && p.payloadLen > 0 && this.watcher !== null) this.ask(p, at);
+    if (lines[at] >>> ASKED_SHIFT !== this.asked && p.payloadLen > 0 && this.watcher !== null) this.ask(p, at);
     return ((lines[at] | lines[at ^ Line.Words]) & LineFlag.Window) !== 0;
   }
 
-  /** Other rules: who is watched is asked again. */
+  /** Other rules: who is watched is asked again, of each direction when it has bytes. */
   askAgain(): void {
-    for (let at = Line.Flags; at < this.lines.length; at += Line.Words) this.lines[at] &= ~LineFlag.Asked;
+    this.asked++;
+    if (this.asked <= MOST_ASKED) return;
+    // Numbers begin again.
+    for (let at = Line.Flags; at < this.lines.length; at += Line.Words) this.lines[at] &= ~ASKED_FLAGS;
+    this.asked = 1;
   }
 
   private ask(p: Packet, at: number): void {
     const { lines } = this;
     const had = lines[at];
-    lines[at] = (had & ~LineFlag.Window) | LineFlag.Asked;
+    lines[at] = (had & ~KEPT_FLAGS) | (this.asked << ASKED_SHIFT);
     if (this.watcher!.wants(p)) lines[at] |= LineFlag.Window;
     if ((had & LineFlag.Window) === (lines[at] & LineFlag.Window)) return;
     if ((had & LineFlag.Window) !== 0) this.windows.release(at - Line.Flags);

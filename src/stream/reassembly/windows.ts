@@ -107,6 +107,13 @@ export class Windows {
     this.begins = window < 0 ? 0 : this.whole[window];
   }
 
+  /** Bytes that a direction's window takes and keeps in one piece, or will. */
+  keepOf(at: number, direction: number): number {
+    const window = this.lines[at + Line.Window] - 1;
+    if (window >= this.small || this.free[1] !== 0 || this.used[1] < this.large) return this.keeps[direction];
+    return window >= 0 || this.free[0] !== 0 || this.used[0] < this.small ? SMALL >> 1 : 0;
+  }
+
   /** Whether so many new bytes of a direction leave room for as many, or all, of those before them: they may be looked at later. */
   mayWait(at: number, direction: number, bytes: number): boolean {
     const window = this.lines[at + Line.Window] - 1;

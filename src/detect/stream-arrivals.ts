@@ -1,0 +1,62 @@
+import { mayCross, SEAM_BYTES } from './stream-seams.js';
+
+/** Longer stretches are cut: numbers are compared by the sign of their difference. */
+const LONG = 1 << 30;
+/** Of a tail: how many bytes it has, above three bytes. */
+const COUNT_SHIFT = 24;
+
+/**
+ * What a listener has scanned as packets, and will not scan again when it is delivered: by direction of a flow the stretch of numbers
+ * [from, to) such that each literal that ends in it was found when its packet came.
+ *
+ *   | packet ......... | packet ........ | packet .. |       what packets bring in order, each behind all that is held
+ *        from          ╰ no literal may lie across   to      (mayCross): else it begins behind that border anew
+ *
+ * What comes otherwise (before what is held, differently again, cut by the depth) ends the stretch: it is scanned when it is delivered.
+ */
+export class StreamArrivals {
+  private readonly from: Int32Array;
+  private readonly to: Int32Array;
+  /** Last bytes of the stretch, and how many; 0: there is no stretch. */
+  private readonly tail: Int32Array;
+
+  constructor(lines: number) {
+    this.from = new Int32Array(lines);
+    this.to = new Int32Array(lines);
+    this.tail = new Int32Array(lines);
+  }
+
+  /**
+   * Bytes mem[off, off + len) from number `seq` on are scanned now. `isStart`: they are the stream's first. `reach`: how far a literal
+   * reaches beyond a border.
+   */
+  add(line: number, seq: number, mem: Uint8Array, off: number, len: number, isStart: boolean, seams: Uint32Array, reach: number): void {
+    const { from, to, tail } = this;
+    const end = (seq + len) | 0;
+    const before = to[line] === seq ? tail[line] : 0;
+    const behind = len < SEAM_BYTES ? 0 : (mem[off] << 16) | (mem[off + 1] << 8) | mem[off + 2];
+    if (isStart) from[line] = seq;
+    else if (before >> COUNT_SHIFT < SEAM_BYTES || len < SEAM_BYTES || mayCross(seams, before, behind))
+      from[line] = reach < len ? (seq + reach) | 0 : end;
+    else if (((end - from[line]) | 0) > LONG) from[line] = seq;
+    to[line] = end;
+    const count = (before >> COUNT_SHIFT) + len;
+    let last = before & 0xffffff;
+    for (let i = len < SEAM_BYTES ? 0 : len - SEAM_BYTES; i < len; i++) last = ((last << 8) | mem[off + i]) & 0xffffff;
+    tail[line] = last | ((count < SEAM_BYTES ? count : SEAM_BYTES) << COUNT_SHIFT);
+  }
+
+  /** Whether all literals that end in bytes [begin, end) of the stream were found. */
+  covers(line: number, begin: number, end: number): boolean {
+    return this.tail[line] !== 0 && ((begin - this.from[line]) | 0) >= 0 && ((this.to[line] - end) | 0) >= 0;
+  }
+
+  /** What is not delivered yet is scanned when it is. */
+  forget(line: number): void {
+    this.tail[line] = 0;
+  }
+
+  clear(): void {
+    this.tail.fill(0);
+  }
+}
