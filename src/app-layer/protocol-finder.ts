@@ -112,8 +112,7 @@ export class ProtocolFinder {
     if (parser === null || parser.isAnswer === undefined) return false;
     const probed = p.payloadLen < PROBE_BYTES ? p.payloadLen : PROBE_BYTES;
     return (
-      !parser.isAnswer(p.mem, p.payloadOff, p.payloadLen, false) &&
-      parser.probe(0, p.mem, p.payloadOff, probed, p.dstPort) === Likeness.Yes
+      !parser.isAnswer(p.mem, p.payloadOff, p.payloadLen, false) && parser.probe(0, p.mem, p.payloadOff, probed, p.dstPort) === Likeness.Yes
     );
   }
 

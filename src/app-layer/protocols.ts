@@ -24,7 +24,7 @@ import { SmtpProtocol } from './smtp/smtp.js';
 import { SSH_NAMES } from './ssh/eve.js';
 import { SshProtocol } from './ssh/ssh.js';
 import { TLS_NAMES, type TlsEveOptions } from './tls/eve.js';
-import { TlsProtocol } from './tls/tls.js';
+import { type Fingerprints, TlsProtocol } from './tls/tls.js';
 import { type Transactions, Tx } from './transactions.js';
 
 /** What a protocol is made with: the state of one thread. */
@@ -58,6 +58,7 @@ export interface AppOptions {
   smtp?: SmtpOptions;
   dnsEve?: DnsEveOptions;
   tlsEve?: TlsEveOptions;
+  fingerprints?: Fingerprints;
   /** What EVE's fileinfo is to say of each file. */
   files?: FileWants;
 }
@@ -92,7 +93,8 @@ const ALL: readonly ProtocolSpec[] = [
     ports: [443],
     names: TLS_NAMES,
     eventWord: Tx.Parser + 1,
-    make: ({ sessions, txs, counters }, options) => new TlsProtocol(sessions, txs, counters, { eve: options?.tlsEve }),
+    make: ({ sessions, txs, counters }, options) =>
+      new TlsProtocol(sessions, txs, counters, { eve: options?.tlsEve, fingerprints: options?.fingerprints }),
   },
   {
     proto: AppProto.Ssh,

@@ -111,10 +111,10 @@ export class StreamSessions implements StreamSink {
       parser = this.parsers[proto];
       if (parser === null) return true;
       const begun = this.start(session, slot, parser, direction);
-      if (begun !== Parsed.Go)
-        return (
-          this.parsed(session, slot, begun) && this.goesOn(session, slot) && this.feed(session, slot, direction, mem, region, off, len)
-        );
+      const isDue = hasHeld(parser);
+      if (begun !== Parsed.Go && !(this.parsed(session, slot, begun) && this.goesOn(session, slot))) return forgetHeld(parser);
+      if (isDue && !this.giveOn(session, slot, parser.held!)) return false;
+      if (begun !== Parsed.Go || isDue) return this.feed(session, slot, direction, mem, region, off, len);
     }
     return this.parse(session, slot, parser, direction, mem, region, off, len);
   }
@@ -129,9 +129,10 @@ export class StreamSessions implements StreamSink {
     const at = session * Session.Words;
     const parser = this.parsers[words[at + Session.Proto]];
     if (parser !== null) {
-      const goes = this.parsed(session, this.slot, parser.gap(session, direction, length));
-      const { held } = parser;
-      if (goes && held !== undefined && held.due !== 0) this.giveOn(session, this.slot, held);
+      const result = parser.gap(session, direction, length);
+      const isDue = hasHeld(parser);
+      if (!this.parsed(session, this.slot, result)) forgetHeld(parser);
+      else if (isDue) this.giveOn(session, this.slot, parser.held!);
     } else words[at + PREFIX_WORD + direction] = 0;
     this.finder.skip(this.slot, direction);
   }
@@ -167,14 +168,13 @@ export class StreamSessions implements StreamSink {
       result = Parsed.Changed;
       taken = 0;
     }
-    const held = parser.held;
-    const hasHeld = held !== undefined && held.due !== 0;
-    if (hasHeld) {
-      if (!this.parsed(session, slot, result) || (result === Parsed.Changed && !this.goesOn(session, slot))) return false;
-      if (!this.giveOn(session, slot, held)) return false;
-    } else if (!this.parsed(session, slot, result)) return false;
-    if (result !== Parsed.Changed || taken >= len) return true;
-    return (hasHeld || this.goesOn(session, slot)) && this.feed(session, slot, direction, mem, region, off + taken, len - taken);
+    const isDue = hasHeld(parser);
+    const isAnew = result === Parsed.Changed && taken < len;
+    if (!this.parsed(session, slot, result)) return forgetHeld(parser);
+    if (!isDue && !isAnew) return true;
+    if (result === Parsed.Changed && !this.goesOn(session, slot)) return forgetHeld(parser);
+    if (isDue && !this.giveOn(session, slot, parser.held!)) return false;
+    return !isAnew || this.feed(session, slot, direction, mem, region, off + taken, len - taken);
   }
 
   /** What the client said while the server had not answered. False: the session is gone. */
@@ -184,7 +184,7 @@ export class StreamSessions implements StreamSink {
     let node = held.due;
     held.due = 0;
     while (node !== 0) {
-      // Only transactions that end with this packet have it, so it stays.
+      // It lies with a transaction, which stays until the packet is inspected.
       const next = held.next(node);
       if (!this.feed(session, slot, 0, bytes, region, held.offset(node), held.length(node))) return false;
       node = next;
@@ -270,4 +270,15 @@ export class StreamSessions implements StreamSink {
     parser.close(session);
     this.frame.txs.closeAll(session);
   }
+}
+
+/** The parser has released what it held back. */
+function hasHeld({ held }: Protocol): boolean {
+  return held !== undefined && held.due !== 0;
+}
+
+/** Nobody is there to take it. False: the session is gone. */
+function forgetHeld({ held }: Protocol): false {
+  if (held !== undefined) held.due = 0;
+  return false;
 }

@@ -16,6 +16,7 @@ const GB = 1024 ** 3;
 const PROTOCOLS = ['app-layer', 'protocols'];
 
 const enabled = () => choice<string>('yes', ['yes', 'no', 'detection-only', 'true', 'false', 'on', 'off', '1', '0', 'y', 'n']);
+const enabledOrAuto = () => choice<string>('auto', ['auto', 'yes', 'no', 'true', 'false', 'on', 'off', '1', '0', 'y', 'n']);
 const OFF = ['no', 'false', 'off', '0', 'n'];
 
 /** `libhtp.default-config`; 0 bytes or layers mean what they say, except that a body limit of 0 is none. */
@@ -69,6 +70,7 @@ export function readAppLayer(
     const found = readProtocol(context, name, portGroups);
     if (found !== undefined) protocols[name] = found;
   }
+  const [ja3, ja4] = ['ja3', 'ja4'].map((name) => wantsFingerprint(context, name));
   const bypass = ENCRYPTED.filter((name) => readEncryption(context, name) === 'bypass');
   return {
     protocols,
@@ -77,6 +79,7 @@ export function readAppLayer(
     ftp: readFtp(context),
     smtp: readSmtp(context, smtpEve),
     dnsEve,
+    ...(!(ja3 && ja4) && { fingerprints: { ja3, ja4 } }),
   };
 }
 
@@ -125,6 +128,11 @@ const ENCRYPTED = ['tls', 'ssh'];
 /** `encryption-handling` (user guide, "Encrypted traffic"): `default` is the older word for track-only. */
 function readEncryption(context: Context, name: string): string {
   return context.read([...PROTOCOLS, name, 'encryption-handling'], choice('track-only', ['track-only', 'default', 'bypass', 'full']));
+}
+
+/** `ja3-fingerprints`, `ja4-fingerprints`: a hello's costs little, so that `auto` (wanted by a rule or log) is yes here. */
+function wantsFingerprint(context: Context, name: string): boolean {
+  return !OFF.includes(context.read([...PROTOCOLS, 'tls', `${name}-fingerprints`], enabledOrAuto()));
 }
 
 function readFtp(context: Context): FtpOptions {

@@ -159,7 +159,9 @@ export function lastStart(tests: readonly Test[]): number {
 
 /** It matches at the beginning of the buffer only. */
 function isAnchored(t: PcreOption): boolean {
-  return !t.negated && !t.relative && (t.flags.includes('A') || (t.pattern.startsWith('^') && !t.flags.includes('m') && !hasBranches(t.pattern)));
+  return (
+    !t.negated && !t.relative && (t.flags.includes('A') || (t.pattern.startsWith('^') && !t.flags.includes('m') && !hasBranches(t.pattern)))
+  );
 }
 
 function hasBranches(pattern: string): boolean {

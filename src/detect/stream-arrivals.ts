@@ -46,9 +46,12 @@ export class StreamArrivals {
     tail[line] = last | ((count < SEAM_BYTES ? count : SEAM_BYTES) << COUNT_SHIFT);
   }
 
-  /** Whether all literals that end in bytes [begin, end) of the stream were found. */
-  covers(line: number, begin: number, end: number): boolean {
-    return this.tail[line] !== 0 && ((begin - this.from[line]) | 0) >= 0 && ((this.to[line] - end) | 0) >= 0;
+  /** Of bytes [begin, end) of the stream: how many, from the first on, literals may end in that were not found. */
+  unknown(line: number, begin: number, end: number): number {
+    const len = (end - begin) | 0;
+    if (this.tail[line] === 0 || ((this.to[line] - end) | 0) < 0) return len;
+    const before = (this.from[line] - begin) | 0;
+    return before <= 0 ? 0 : before < len ? before : len;
   }
 
   /** What is not delivered yet is scanned when it is. */

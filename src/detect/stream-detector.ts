@@ -10,6 +10,7 @@
  */
 import type { Packet } from '../decode/packet.js';
 import { Counter } from '../metrics/counters.js';
+import { Line } from '../stream/reassembly/layout.js';
 import type { Windows } from '../stream/reassembly/windows.js';
 import type { Detector } from './detector.js';
 import type { Flows } from './flows.js';
@@ -19,6 +20,9 @@ import { mayCross, SEAM_BYTES } from './stream-seams.js';
 import { StreamTrait } from './stream-traits.js';
 
 export class StreamDetector {
+  /** The window is older than the rules: what they would have found in it before is not found now. */
+  private isRenewed = false;
+
   constructor(
     private readonly detector: Detector,
     private readonly rules: StreamRules,
@@ -41,16 +45,16 @@ export class StreamDetector {
     const { from, fresh, to } = windows;
     const group = detector.groups[(ProtoClass.Tcp << 1) | (p.direction & 1)];
     const out = detector.candidates;
+    this.isRenewed = windows.takeStale(line * Line.Words);
     let n = 0;
     if (group.longest > 0) {
       const reach = group.longest - 1;
-      const all = rules.takeRescan(line);
+      const all = rules.takeRescan(line) || this.isRenewed;
       const first = all || fresh - from < reach ? from : fresh - reach;
-      const last = !all && scanned && to - fresh > reach ? fresh + reach : to;
-      const known = scanned
-        ? first === fresh || !this.crosses(group.seams!)
-        : !parted && rules.arrivals.covers(line, (end - (to - fresh)) | 0, end);
-      if ((all || !known) && group.payload!.wants(p, last - first)) {
+      let last = to;
+      if (!all && scanned) last = first === fresh || !this.crosses(group.seams!) ? fresh : to - fresh > reach ? fresh + reach : to;
+      else if (!all && !parted) last = fresh + rules.arrivals.unknown(line, (end - (to - fresh)) | 0, end);
+      if (last > fresh && group.payload!.wants(p, last - first)) {
         this.counters[Counter.PrefilterScans]++;
         n = detector.distinct(group.payload!.collect(p, windows.bytes, windows.region, first, last - first, out, n));
       }
@@ -81,6 +85,17 @@ export class StreamDetector {
     return mayCross(seams, before, (bytes[fresh] << 16) | (bytes[fresh + 1] << 8) | bytes[fresh + 2]);
   }
 
+  /** The number from which a rule looks that is tried on an older window for the first time. */
+  private renewed(p: Packet, line: number, rank: number, start: number): number {
+    const { detector, rules, windows } = this;
+    const { from, fresh } = windows;
+    p.payloadOff = from;
+    p.payloadLen = fresh - from;
+    if (fresh > from && detector.precheck.passes(rank, p) && detector.run(rank, p) !== 0)
+      rules.match(line, rank, (start + fresh - from) | 0);
+    return rules.from(line, rank);
+  }
+
   /** Number of rules that match, of the n candidates: see Detector.matches. `p` becomes a packet with the window as its payload. */
   evaluate(p: Packet, flows: Flows, line: number, end: number, n: number): number {
     const { detector, rules, windows } = this;
@@ -96,7 +111,7 @@ export class StreamDetector {
       const traits = stream[rank];
       if (rank === previous) continue;
       previous = rank;
-      const since = rules.from(line, rank);
+      const since = this.isRenewed ? this.renewed(p, line, rank, start) : rules.from(line, rank);
       let skip = 0;
       if (since !== NOT_MATCHED) {
         skip = (since - start) | 0;

@@ -184,7 +184,11 @@ function totalValues(snapshot: StatsSnapshot): Values {
   for (const stat of RARE_NAMES) if (total(stat) !== 0) values.push([stat.name, total(stat)]);
   if (snapshot.fileStore !== undefined) {
     const { openFiles, openFilesMaxHit, fsErrors } = snapshot.fileStore;
-    values.push(['file_store.open_files_max_hit', openFilesMaxHit], ['file_store.fs_errors', fsErrors], ['file_store.open_files', openFiles]);
+    values.push(
+      ['file_store.open_files_max_hit', openFilesMaxHit],
+      ['file_store.fs_errors', fsErrors],
+      ['file_store.open_files', openFiles],
+    );
   }
   const of = (wanted: string) => values.find(([name]) => name === wanted)?.[1] ?? 0;
   const packets = of('decoder.pkts');

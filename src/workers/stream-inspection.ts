@@ -50,6 +50,7 @@ export class StreamInspection implements StreamWatcher {
   use(detector: Detector): void {
     this.detector = new StreamDetector(detector, this.rules, this.order.windows, this.counters);
     this.rules.clear();
+    this.order.windows.renew();
     this.order.askAgain();
   }
 

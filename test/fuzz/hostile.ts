@@ -1,4 +1,4 @@
-import { brotliCompressSync, deflateRawSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants, deflateRawSync, gzipSync } from 'node:zlib';
 import { framed, message, name, question, record } from '../support/dns.js';
 import * as t from '../support/tls-bytes.js';
 import { type Case, type Delivery, data } from './delivery.js';
@@ -30,6 +30,8 @@ const response = (body: Uint8Array, coding: string) =>
   joined(`HTTP/1.1 200 \r\nContent-Encoding: ${coding}\r\nContent-Length: ${body.length}\r\n\r\n`, body);
 const MULTIPART = 'DATA\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n';
 const BASE64 = 'DATA\r\nContent-Disposition: attachment; filename=a\r\nContent-Transfer-Encoding: base64\r\n\r\n';
+const brotliBomb = (window: number) =>
+  brotliCompressSync(Buffer.alloc(1 << window), { params: { [constants.BROTLI_PARAM_LGWIN]: window } });
 const GET = 'GET / HTTP/1.1\r\n\r\n';
 
 /** Packets made to cost as much as they can, at most 64 KiB each but for those that say so. */
@@ -67,6 +69,8 @@ export const HOSTILE: readonly { parser: string; what: string; one: Case }[] = [
   { parser: 'http', what: 'dynamic codes of nothing', one: stream(tc(filled(response(gzipSync(Buffer.from(pseudo(300))), 'gzip')))) },
   { parser: 'http', what: 'tiny brotli bodies', one: stream(tc(filled(response(brotliCompressSync(Buffer.from('a')), 'br')))) },
   { parser: 'http', what: 'brotli bombs', one: stream(tc(filled(response(brotliCompressSync(Buffer.alloc(1_000_000)), 'br')))) },
+  { parser: 'http', what: 'a brotli bomb, window of 4 MiB', one: stream(ts(GET), tc(response(brotliBomb(22), 'br'))) },
+  { parser: 'http', what: 'a brotli bomb, window of 16 MiB', one: stream(ts(GET), tc(response(brotliBomb(24), 'br'))) },
   { parser: 'http', what: 'deflate blocks of nothing', one: stream(tc(response(deflateBlocks(), 'deflate'))) },
   { parser: 'http', what: 'a body of the longest codes', one: stream(tc(response(longCodes(), 'deflate'))) },
   { parser: 'http', what: 'line ends', one: stream(ts(filled('\n'))) },

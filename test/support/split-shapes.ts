@@ -11,6 +11,8 @@ export interface Shape {
   /** 'all': a host gets the stream; 'mixed': of some bytes it may get OTHER; 'part': perhaps not all of it. */
   gets: 'all' | 'mixed' | 'part';
   segments(stream: string, random: Random): Segment[];
+  /** No plain host reads all of it. */
+  refused?: true;
   /** The stream that makes the application read this one. */
   carry?(stream: string, random: Random): string;
 }
@@ -28,6 +30,9 @@ export function seeded(seed: number): Random {
     return Math.floor(((x ^ (x >>> 14)) >>> 0) / (0x1_0000_0000 / n));
   };
 }
+
+const FLAWS: readonly Flaw[] = ['sum', 'ttl', 'paws', 'md5', 'far', 'noack', 'ack'];
+const FLAGS = [TCP.ack, TCP.fin | TCP.ack, TCP.rst, TCP.rst | TCP.ack, TCP.syn, TCP.syn | TCP.ack];
 
 function cut(stream: string, random: Random, most = 5): Segment[] {
   const list: Segment[] = [];
@@ -131,7 +136,7 @@ export const SHAPES: readonly Shape[] = [
     name: 'overlaps that differ',
     gets: 'mixed',
     segments: (s, random) => {
-      const list = widened(cut(s, random), s, random).flatMap((one) => (random(3) === 0 ? [other(one), one] : [one]));
+      const list = widened(cut(s, random), s, random).flatMap((one) => (random(6) === 0 ? [other(one), one] : [one]));
       return waiting(stirred([...list, ...cut(s, random)], random), random);
     },
   },
@@ -140,7 +145,7 @@ export const SHAPES: readonly Shape[] = [
     gets: 'mixed',
     segments: (s, random) => {
       const [first, ...rest] = cut(s, random);
-      const lies = widened(rest, s, random).filter(() => random(2) === 0);
+      const lies = widened(rest, s, random).filter(() => random(5) === 0);
       return [...stirred([...lies.map((one) => other(one)), ...rest], random, 8), first, ...cut(s, random)];
     },
   },
@@ -232,10 +237,22 @@ export const SHAPES: readonly Shape[] = [
     },
   },
   {
-    name: 'timestamps that walk back',
+    name: 'other bytes that do not arrive, with a timestamp far ahead',
     timestamps: true,
     gets: 'part',
-    segments: (s, random) => cut(s, random).flatMap((one, i) => [other(one, { flaw: 'ttl', back: i }), { ...one, back: i + 1 + random(2), wait: true }]),
+    segments: (s, random) => cut(s, random).flatMap((one) => [other(one, { flaw: 'ttl', back: -1000 }), { ...one, back: 999, wait: true }]),
+  },
+  {
+    name: 'anything',
+    timestamps: true,
+    gets: 'part',
+    segments: (s, random) =>
+      waiting(stirred(widened(cut(s, random), s, random), random, 3), random).flatMap((one) => {
+        const flaw = FLAWS[random(FLAWS.length)];
+        const lie = random(2) === 0 ? other(one, { flaw }) : { at: one.at + random(3), text: '', flaw, flags: FLAGS[random(FLAGS.length)] };
+        const again: Segment = { ...one, wait: random(2) === 0 };
+        return random(2) === 0 ? [lie, one] : [one, lie, again];
+      }),
   },
   { name: 'other bytes in the SYN', gets: 'all', syn: OTHER.repeat(12), segments: (s, random) => waiting(cut(s, random), random) },
   {
@@ -247,7 +264,7 @@ export const SHAPES: readonly Shape[] = [
   ends('a FIN with an old timestamp', TCP.fin | TCP.ack, 'paws', 'all', true),
   ends('a FIN that does not arrive', TCP.fin | TCP.ack, 'ttl', 'part'),
   ends('a FIN with a signature', TCP.fin | TCP.ack, 'md5', 'part'),
-  ends('a FIN, and data behind it', TCP.fin | TCP.ack, '', 'part'),
+  { ...ends('a FIN, and data behind it', TCP.fin | TCP.ack, '', 'part'), refused: true },
   ends('a RST in the window, not exact', TCP.rst, '', 'all', false, 1),
   ends('a RST out of window', TCP.rst, 'far', 'all'),
   ends('a RST that does not arrive', TCP.rst, 'ttl', 'part'),

@@ -54,6 +54,28 @@ describe('what a client says behind its CONNECT, before the answer', () => {
     first.close();
   });
 
+  it('all of it kept until the protocol was known: the answer comes first', () => {
+    const c = new Connection({ rules: RULES, mode: Mode.Ips });
+    // The server's first bytes tell nothing, and neither do the client's.
+    c.client(0, 'CONNEC');
+    c.client(6, `${CONNECT.slice(6)}${GET}`);
+    c.server(0, CONNECTED.slice(0, 5), CONNECT.length + GET.length);
+    c.server(5, CONNECTED.slice(5), CONNECT.length + GET.length);
+    assert.deepEqual(fired(c), [':1']);
+    c.close();
+  });
+
+  it('an answer that ends the session leaves nothing to the next one', () => {
+    const first = new Connection({ rules: RULES });
+    first.client(0, CONNECT + GET);
+    first.server(0, `HTTP/1.1 403 No\r\n${'x'.repeat(30000)}`, CONNECT.length + GET.length);
+    fired(first);
+    const next = new Connection({ rules: RULES, bench: first.bench, clientPort: 41_000 });
+    next.client(0, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    assert.deepEqual(fired(next), []);
+    first.close();
+  });
+
   it('bytes go on where those that were held end', () => {
     const c = new Connection({ rules: RULES });
     c.client(0, CONNECT + HELLO.slice(0, 30));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { Likeness, Parsed } from '../../src/app-layer/protocol.js';
 import { HttpHarness, type Seen } from '../support/http-harness.js';
 
@@ -92,6 +92,16 @@ describe('HTTP: bodies', () => {
   });
   it('no more than the limit', () =>
     assert.equal(talk([get, [1, response('', text)]], { responseBody: 100 })[0].body[1], text.slice(0, 100)));
+  it('brotli whose window alone costs too much is not decoded', () => {
+    const body = (window: number) => brotliCompressSync(Buffer.alloc(5 << 20, 97), { params: { [constants.BROTLI_PARAM_LGWIN]: window } });
+    const events = (window: number) => {
+      const [seen] = talk([get, [1, response('Content-Encoding: br\r\n', body(window))]]);
+      return [seen.events, seen.body[1]];
+    };
+    assert.deepEqual(events(24), [['compression_bomb'], '']);
+    const small = brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_LGWIN]: 22 } });
+    assert.deepEqual(talk([get, [1, response('Content-Encoding: br\r\n', small)]])[0].body[1], text);
+  });
   it('a bomb ends', () => {
     const [seen] = talk([get, [1, response('Content-Encoding: gzip\r\n', gzipSync(Buffer.alloc(50 << 20)))]], { responseBody: 1 << 30 });
     assert.deepEqual(seen.events, ['compression_bomb']);
@@ -242,4 +252,42 @@ describe('HTTP: first bytes', () => {
     assert.equal(probe(1, 'HTT'), Likeness.More);
     assert.equal(probe(1, '220 ftp'), Likeness.No);
   });
+});
+
+describe('HTTP: events that rules ask for', () => {
+  const get = (...headers: string[]) => `GET / HTTP/1.1\r\nHost: a\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n`;
+  const ok = (...headers: string[]) => `HTTP/1.1 200 OK\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n`;
+  const partial = (range: string) => `HTTP/1.1 206 Partial\r\nContent-Range: ${range}\r\nContent-Length: 4\r\n\r\nabcd`;
+  const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd';
+  const cases: [what: string, request: string, response: string, events: string[]][] = [
+    ['a header twice', get('X: 1', 'x: 2', 'X: 3'), ok('Content-Length: 0'), ['request_header_repetition']],
+    ['a header twice in the answer', get(), ok('Accept-CH: 1', 'Accept-CH: 2', 'Content-Length: 0'), ['response_header_repetition']],
+    ['Basic, Digest, Bearer', get('Authorization: bAsic YQ=='), ok('Content-Length: 0'), []],
+    ['another authorization', get('authorization: NTLM YQ=='), ok('Content-Length: 0'), ['request_auth_unrecognized']],
+    ['a header like Authorization', get('Authorisation: NTLM YQ=='), ok('Content-Length: 0'), []],
+    [
+      'parts of a file without a length',
+      get(),
+      `${ok('Content-Type: multipart/ByteRanges; boundary=x')}--x`,
+      ['response_multipart_byteranges'],
+    ],
+    ['a range', get(), partial('bytes 0-3/10'), []],
+    ['a range of nobody knows how much', get(), partial('bytes 0-3/*'), []],
+    ['none of it', get(), partial('bytes */10'), []],
+    ['a range that ends before it begins', get(), partial('bytes 3-0/10'), ['range_invalid']],
+    ['a range behind the end', get(), partial('bytes 7-10/10'), ['range_invalid']],
+    ['no range', get(), partial('bytes'), ['range_invalid']],
+    ['more than the request body', `${post}\r\n`, ok('Content-Length: 0'), ['request_body_unexpected']],
+    ['another request', `${post}${get()}`, ok('Content-Length: 0'), []],
+    ['an answer without a body that has a length', get(), 'HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r\n', ['response_body_unexpected']],
+  ];
+  for (const [what, request, response, events] of cases) {
+    it(what, () => {
+      const h = new HttpHarness();
+      h.packet(0, request);
+      h.packet(1, response);
+      h.end();
+      assert.deepEqual(h.seen[0].events, events);
+    });
+  }
 });

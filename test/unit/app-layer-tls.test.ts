@@ -330,3 +330,17 @@ test('events', () => {
     .feed(1, t.record(24, new Uint8Array(2000).fill(2)));
   assert.ok(events(bled).includes('dataleak_heartbeat_mismatch'));
 });
+
+test('fingerprints that are switched off are not made', () => {
+  for (const [ja3, ja4] of [
+    [true, false],
+    [false, true],
+    [false, false],
+  ]) {
+    const a = new AppTalk((sessions, txs, counters) => new TlsProtocol(sessions, txs, counters, { fingerprints: { ja3, ja4 } }), TLS_NAMES);
+    a.feed(0, hello());
+    a.feed(1, FLIGHT);
+    const shown = JSON.stringify(a.record());
+    assert.deepEqual([/"ja3"/.test(shown), /"ja3s"/.test(shown), /"ja4"/.test(shown)], [ja3, ja3, ja4], shown);
+  }
+});

@@ -26,6 +26,37 @@ describe('transactions', () => {
     txs.clearEnded();
     assert.deepEqual([txs.active, txs.first(0), txs.first(2), txs.first(-1)], [0, -1, -1, -1]);
   });
+  it('begin with cleared words, in the order in which those before them ended', () => {
+    const txs = new Transactions(8, 1 << 16, 8, 1);
+    const ends = [
+      [0, 1, 2, 3, 4, 5, 6, 7],
+      [6, 2, 3, 5],
+      [0, 1, 4],
+      [7, 6, 5, 4, 3, 2, 1, 0],
+    ];
+    for (let n = 0; n < 8; n++) txs.open(0, 1, n);
+    for (const list of ends) {
+      for (const tx of list) {
+        txs.words.fill(-1, tx * Tx.Words + Tx.Parser, (tx + 1) * Tx.Words);
+        txs.close(tx);
+      }
+      txs.clearEnded();
+      assert.equal(txs.active, 8 - list.length);
+      const again = list.map((_, n) => txs.open(0, 2, n));
+      assert.deepEqual(again, list);
+      for (const [n, tx] of again.entries()) {
+        const at = tx * Tx.Words;
+        const fresh = new Int32Array(Tx.Words);
+        fresh.set([0, -1, n]);
+        fresh[Tx.Proto] = 2;
+        assert.deepEqual(txs.words.slice(at, at + Tx.Words), fresh);
+      }
+      assert.equal(txs.length(0), 8);
+    }
+    const order: number[] = [];
+    for (let tx = txs.first(0); tx >= 0; tx = txs.behind(tx)) order.push(tx);
+    assert.deepEqual(order, [7, 6, 5, 4, 3, 2, 1, 0]);
+  });
 });
 
 /** A byte is a message: `q` begins a transaction, `a` (server) completes the oldest, `x` fails, `c` changes the protocol, `e` ends it. */

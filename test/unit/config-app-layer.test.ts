@@ -158,3 +158,12 @@ test('encryption-handling: bypass alone ends inspection, of tls and ssh', () => 
   assert.deepEqual(of('track-only', 'track-only'), []);
   assert.throws(() => of('sometimes', 'full'), /encryption-handling/);
 });
+
+test('ja3-fingerprints, ja4-fingerprints: only `no` switches off', () => {
+  const of = (ja3: string, ja4: string) =>
+    load(`app-layer:\n  protocols:\n    tls:\n      ja3-fingerprints: ${ja3}\n      ja4-fingerprints: ${ja4}\n`).fingerprints;
+  assert.equal(of('auto', 'yes'), undefined);
+  assert.deepEqual(of('no', 'auto'), { ja3: false, ja4: true });
+  assert.deepEqual(of('yes', 'off'), { ja3: true, ja4: false });
+  assert.throws(() => of('perhaps', 'no'), /ja3-fingerprints/);
+});

@@ -39,7 +39,15 @@ test('app-layer.protocols.smtp', () => {
       '  content-limit: 1',
     ),
   );
-  const mime = { ...MIME_OPTIONS, base64: false, headerDepth: 100, urlSchemes: ['http', 'ftp'], urlScheme: true, bodyMd5: true, inspect: 1 };
+  const mime = {
+    ...MIME_OPTIONS,
+    base64: false,
+    headerDepth: 100,
+    urlSchemes: ['http', 'ftp'],
+    urlScheme: true,
+    bodyMd5: true,
+    inspect: 1,
+  };
   assert.deepEqual(read, { ...SMTP_OPTIONS, mime });
 });
 

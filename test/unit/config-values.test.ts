@@ -48,7 +48,7 @@ test('truth words of YAML 1.1 and of Suricata, in any case', () => {
 test('truth words, sizes, numbers and percentages reach the configuration', () => {
   const { config, warnings } = load(`
 stats: { enabled: off, interval: 3 }
-stream: { memcap: 1gb, inline: yes, midstream: on, async-oneside: 1, checksum-validation: no }
+stream: { memcap: 1gb, inline: yes, midstream: on, async-oneside: 1, checksum-validation: no, drop-invalid: no }
 flow: { memcap: 65536, hash-size: 0x10, emergency-recovery: 40% }
 vlan: { use-for-tracking: false }
 detect: { thresholds: { memcap: 1mb } }
@@ -60,6 +60,7 @@ pcre: { match-limit: 7, match-limit-recursion: 8 }
   assert.equal(config.stream.midstream, true);
   assert.equal(config.stream.asyncOneside, true);
   assert.equal(config.stream.checksumValidation, false);
+  assert.equal(config.stream.dropInvalid, false);
   assert.equal(config.flow.memcap, 65_536);
   assert.equal(config.flow.hashSize, 16);
   assert.equal(config.flow.emergencyRecovery, 40);

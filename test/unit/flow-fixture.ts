@@ -105,6 +105,8 @@ export interface PacketFields {
   data?: Uint8Array;
   mode?: Mode;
   selective?: number;
+  bridged?: number;
+  source?: number;
 }
 
 const shared = new Packet();
@@ -112,6 +114,8 @@ const shared = new Packet();
 /** One packet object, filled anew for every call as decode does. */
 export function packet(f: PacketFields): Packet {
   const p = shared;
+  p.bridged = f.bridged ?? 0;
+  p.source = f.source ?? 0;
   p.mem = f.data ?? new Uint8Array(0);
   p.payloadOff = 0;
   p.transportOff = -1;

@@ -81,6 +81,7 @@ export class Framing {
     if (method === Method.Connect && status >= 200 && status < 300) return FramingKind.None;
     if (method === Method.Head || status === 304) return FramingKind.None;
     if (status === 101 && reader.header[Part.Upgrade] >= 0) return FramingKind.Upgrade;
+    if (status === 204 && (header >= 0 || transfer >= 0)) this.event(HttpEvent.ResponseBodyUnexpected);
     if (status === 204 || status === 205 || (status >= 100 && status < 200)) {
       if (!sized) return FramingKind.None;
       this.maybe = true;

@@ -17,6 +17,7 @@ import { HeadKeeper } from './head-keep.js';
 import { firstWord, HeadScan, isHttp, Scan } from './head-scan.js';
 import { isMultipart, Multipart } from './multipart.js';
 import { probeRequest, probeResponse, startsRequest } from './probe.js';
+import { Ranges } from './ranges.js';
 import { HttpView } from './view.js';
 
 export interface HttpLimits {
@@ -58,6 +59,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
   /** The same: the file that the body is, + 1; 0: none. */
   private readonly fileOf: Int32Array;
   private readonly multipart: Multipart;
+  private readonly ranges: Ranges;
   private readonly limits: Float64Array;
   private readonly layers: number;
   /** Of the call at hand. */
@@ -87,6 +89,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.fileOf = new Int32Array(2 * txs.capacity);
     this.multipart = new Multipart(txs.heap, files, this);
     this.view = new HttpView(txs, this.flows, this.body, files, this.bodyLength);
+    this.ranges = new Ranges(files);
     this.limits = Float64Array.of(limits.requestBody ?? 102400, limits.responseBody ?? 102400);
     this.layers = limits.layers ?? 2;
   }
@@ -98,6 +101,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
   begin(): void {
     this.body.begin();
     this.codings.begin();
+    this.ranges.packet();
   }
 
   open(session: number): void {
@@ -149,6 +153,7 @@ export class HttpProtocol implements Protocol, DecodedSink {
       this.bodyLength[2 * tx + direction] += missing;
       if (length > 0 && inBody(state)) this.openFile(f, tx, direction);
       this.files.gap(this.fileOf[2 * tx + direction] - 1, missing);
+      this.endRange(tx, direction, false);
       this.body.total[2 * tx + direction] += missing;
       if (flow[f + F.Multipart] !== 0) this.multipart.gap(flow[f + F.Multipart] - 1, missing);
     }
@@ -216,7 +221,10 @@ export class HttpProtocol implements Protocol, DecodedSink {
     this.flows.seen[side] += n;
     const parts = this.flows.words[f + F.Multipart];
     if (parts !== 0) this.multipart.data(parts - 1, tx, mem, region, off, n);
-    else this.files.data(this.fileOf[2 * tx + direction] - 1, mem, region, off, n);
+    else {
+      this.files.data(this.fileOf[2 * tx + direction] - 1, mem, region, off, n);
+      if (direction === 1) this.ranges.data(this.fileOf[2 * tx + 1] - 1, mem, off, n);
+    }
     if (n < len) this.cutFile(f, tx, direction);
     this.body.total[2 * tx + direction] += n;
     if (!this.body.add(f, tx, direction, mem, region, off, n)) {
@@ -258,12 +266,19 @@ export class HttpProtocol implements Protocol, DecodedSink {
     const file = this.files.open(tx, direction, bytes, name > 0 ? view.words[name] : 0, name > 0 ? view.words[name + 1] : 0, true);
     this.fileOf[2 * tx + direction] = file + 1;
     if (direction === 0) return;
-    if (view.range(tx)) this.files.range(file, view.rangeFrom, view.rangeTo);
+    if (view.range(tx)) {
+      this.files.range(file, view.rangeFrom, view.rangeTo);
+      if (view.rangeSize > 0) {
+        const key = `${view.resource(tx)} ${view.rangeSize}`;
+        this.ranges.begin(file, tx, key, view.rangeFrom, view.rangeTo, view.rangeSize);
+      }
+    }
     if (view.isRangeInvalid) this.event(tx, HttpEvent.RangeInvalid);
   }
 
   private cutFile(f: number, tx: number, direction: number): void {
     this.files.close(this.fileOf[2 * tx + direction] - 1, FileState.Truncated);
+    this.endRange(tx, direction, false);
     if (this.flows.words[f + F.Multipart] !== 0) this.multipart.cut(this.flows.words[f + F.Multipart] - 1);
   }
 
@@ -272,7 +287,17 @@ export class HttpProtocol implements Protocol, DecodedSink {
     const flow = this.flows.words;
     if (flow[f + F.Multipart] !== 0) this.multipart.finish(flow[f + F.Multipart] - 1, tx, state === FileState.Closed);
     flow[f + F.Multipart] = 0;
-    if (tx >= 0) this.files.close(this.fileOf[2 * tx + (((f / F.Words) | 0) & 1)] - 1, state);
+    if (tx < 0) return;
+    const direction = ((f / F.Words) | 0) & 1;
+    this.files.close(this.fileOf[2 * tx + direction] - 1, state);
+    this.endRange(tx, direction, state === FileState.Closed);
+  }
+
+  private endRange(tx: number, direction: number, isWhole: boolean): void {
+    if (direction === 0 || this.fileOf[2 * tx + 1] === 0) return;
+    const name = this.view.nameOf(tx, 1);
+    const { words } = this.view;
+    this.ranges.end(this.fileOf[2 * tx + 1] - 1, isWhole, this.txs.heap.bytes, name > 0 ? words[name] : 0, name > 0 ? words[name + 1] : 0);
   }
 
   // The stream of one direction.

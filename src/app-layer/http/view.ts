@@ -67,6 +67,8 @@ export class HttpView {
   readonly words: Int32Array;
   rangeFrom = 0;
   rangeTo = 0;
+  /** Of all it is a part of; 0: nobody said. */
+  rangeSize = 0;
   /** The Content-Range looked at last makes no sense. */
   isRangeInvalid = false;
 
@@ -162,6 +164,18 @@ export class HttpView {
     return head === 0 || !this.has(head, part) || this.words[head + Head.Parts + 2 * part + 1] === 0 ? 0 : head + Head.Parts + 2 * part;
   }
 
+  /** Host and path of the request: by what files are told apart. */
+  resource(tx: number): string {
+    const head = this.txs.words[tx * Tx.Words + Tx.Parser + Own.Head] >> 2;
+    if (head === 0) return '';
+    const textOf = (part: Part): string => {
+      if (!this.has(head, part)) return '';
+      const off = this.words[head + Head.Parts + 2 * part];
+      return latin1(this.txs.heap.bytes, off, this.words[head + Head.Parts + 2 * part + 1]);
+    };
+    return `${textOf(Part.Host)} ${textOf(Part.Path)}`;
+  }
+
   /** Where offset and length of the request's Content-Type stand in `words`; 0: none. */
   typeOf(tx: number): number {
     const head = this.txs.words[tx * Tx.Words + Tx.Parser + Own.Head] >> 2;
@@ -194,6 +208,7 @@ export class HttpView {
     this.isRangeInvalid = size > 0 && to >= size;
     this.rangeFrom = from;
     this.rangeTo = to;
+    this.rangeSize = size;
     return true;
   }
 
@@ -284,4 +299,8 @@ export class HttpView {
     }
     writer.end();
   }
+}
+
+function latin1(bytes: Uint8Array, off: number, len: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + off, len).toString('latin1');
 }

@@ -172,12 +172,15 @@ export class HeaderReader {
     words[c + M.Depth] = depth + 1;
   }
 
+  /** Readers of mail are lenient: quotes, comments, words behind it, and of several the one that means something. */
   private encoding(c: number, from: number, end: number): void {
-    const { words } = this;
-    const word = firstWord(this.bytes, from, end);
-    if (this.is(from, word, BASE64)) words[c + M.Encoding] = Encoding.Base64;
-    else if (this.is(from, word, QUOTED)) words[c + M.Encoding] = Encoding.QuotedPrintable;
-    else words[c + M.Encoding] = Encoding.None;
+    const { words, bytes } = this;
+    let at = from;
+    for (; at < end && !isWordByte(bytes[at]); at++) if (bytes[at] === 0x28) while (at < end && bytes[at] !== 0x29) at++;
+    let word = at;
+    while (word < end && isWordByte(bytes[word])) word++;
+    if (this.is(at, word, BASE64)) words[c + M.Encoding] = Encoding.Base64;
+    else if (this.is(at, word, QUOTED)) words[c + M.Encoding] = Encoding.QuotedPrintable;
   }
 
   private disposition(tx: number, c: number, from: number, end: number): void {
@@ -222,4 +225,10 @@ export class HeaderReader {
     for (let i = 0; i < word.length; i++) if (lower(this.bytes[from + i]) !== word[i]) return false;
     return true;
   }
+}
+
+/** Letters, digits, `-`. */
+function isWordByte(byte: number): boolean {
+  const upper = byte & ~0x20;
+  return (upper >= 0x41 && upper <= 0x5a) || (byte >= 0x30 && byte <= 0x39) || byte === 0x2d;
 }

@@ -129,7 +129,7 @@ export class MimeParser {
     const { words, options } = this;
     const encoding: Encoding = words[c + M.Encoding];
     const isDecoded = encoding === Encoding.QuotedPrintable && options.quotedPrintable;
-    if (words[c + M.State] !== MimeState.Body || options.bodyMd5 || isDecoded) return off;
+    if (words[c + M.State] !== MimeState.Body || options.bodyMd5) return off;
     const isNested = words[c + M.Depth] > 0;
     let longest = 0;
     let at = off;
@@ -140,6 +140,8 @@ export class MimeParser {
       while (lf < end && mem[lf] !== LF) lf++;
       if (lf === end) break;
       const length = lf > at && mem[lf - 1] === CR ? lf - 1 - at : lf - at;
+      // Of quoted-printable only empty ones: there is nothing to decode.
+      if (isDecoded && length > 0) break;
       if (length > longest) longest = length;
       last = at;
       at = lf + 1;

@@ -55,6 +55,8 @@ export const enum SessionBit {
   HeldCr = 2048,
   /** The client goes on with TLS, and STARTTLS is not answered yet. */
   Holding = 4096,
+  /** A mail went on to its end before the server refused its DATA: what it had read was commands, and a later 354 is about one of them. */
+  Astray = 8192,
 }
 
 export const enum Mode {

@@ -488,7 +488,7 @@ export class SmtpProtocol implements Protocol, LineSink {
     this.mailBegins(session, tx, id, true);
     words[s + S.Mode] = Mode.Data;
     words[s + S.Left] = Dot.LineStart;
-    words[s + S.Bits] = (words[s + S.Bits] & ~SessionBit.Perhaps) | SessionBit.LineCrlf;
+    words[s + S.Bits] = (words[s + S.Bits] & ~(SessionBit.Perhaps | SessionBit.Astray)) | SessionBit.LineCrlf;
   }
 
   private chunkBegins(session: number, tx: number, id: number): void {
@@ -530,11 +530,7 @@ export class SmtpProtocol implements Protocol, LineSink {
       }
       at = lf + 1;
     }
-    if (words[s + S.Left] === 0) {
-      // Suricata reads lines, and one of them goes on behind the chunk.
-      if (tx >= 0 && end > off && mem[end - 1] !== LF) this.event(tx, 0, SmtpEvent.BdatChunkLen);
-      this.chunkEnds(session, tx);
-    }
+    if (words[s + S.Left] === 0) this.chunkEnds(session, tx);
     return end;
   }
 
@@ -727,7 +723,7 @@ export class SmtpProtocol implements Protocol, LineSink {
       const about = this.answering(session);
       if (about >= 0 && code !== 354) this.event(about, 1, SmtpEvent.UnableToMatchReply);
     }
-    if (code === 354 && command !== Command.Data && words[s + S.Mode] === Mode.Command) {
+    if (code === 354 && command !== Command.Data && words[s + S.Mode] === Mode.Command && (words[s + S.Bits] & SessionBit.Astray) === 0) {
       // Whoever asked for it: the server reads mail now.
       const mail = this.txFor(session, Command.Data);
       this.dataBegins(session, mail, mail < 0 ? 0 : this.txs.words[mail * Tx.Words + Tx.Id]);
@@ -735,6 +731,9 @@ export class SmtpProtocol implements Protocol, LineSink {
     switch (command) {
       case Command.Data:
         if (code !== 354) this.dataRejected(session, tx);
+        break;
+      case Command.Bdat:
+        this.chunkAnswered(session, tx, code);
         break;
       case Command.StartTls:
         words[s + S.Bits] &= ~SessionBit.Holding;
@@ -746,8 +745,11 @@ export class SmtpProtocol implements Protocol, LineSink {
         }
         if (tx >= 0) this.event(tx, 1, SmtpEvent.TlsRejected);
         break;
-      case Command.MailEnd:
       case Command.BdatLast:
+        this.chunkAnswered(session, tx, code);
+        if (tx >= 0) this.complete(tx);
+        break;
+      case Command.MailEnd:
       case Command.Rset:
       case Command.HeloReset:
         if (tx >= 0) this.complete(tx);
@@ -759,11 +761,25 @@ export class SmtpProtocol implements Protocol, LineSink {
     return Parsed.Go;
   }
 
+  /** A server that does not know BDAT (RFC 5321, 4.2.4) takes what follows for commands. One that refuses a chunk reads it all the same. */
+  private chunkAnswered(session: number, tx: number, code: number): void {
+    const { words } = this.sessions;
+    const s = session * Session.Words;
+    if ((code !== 500 && code !== 502) || words[s + S.Mode] !== Mode.Bdat) return;
+    words[s + S.Mode] = Mode.Command;
+    words[s + S.Left] = 0;
+    words[s + S.MailTx] = 0;
+    words[s + S.Bits] &= ~(SessionBit.LastChunk | SessionBit.LongLine | SessionBit.HeldCr);
+    if (tx >= 0) this.event(tx, 1, SmtpEvent.DataCommandRejected);
+  }
+
   private dataRejected(session: number, tx: number): void {
     const { words } = this.sessions;
     const s = session * Session.Words;
     if (tx < 0) return;
     this.event(tx, 1, SmtpEvent.DataCommandRejected);
+    if (words[s + S.Mode] === Mode.Command && (this.txs.words[tx * Tx.Words + T.Bits] & TxBit.Ended) !== 0)
+      words[s + S.Bits] |= SessionBit.Astray;
     if (words[s + S.Mode] !== Mode.Data || words[s + S.MailTx] !== tx + 1) return;
     words[s + S.Mode] = Mode.Command;
     words[s + S.Left] = 0;

@@ -88,7 +88,8 @@ export class Ja {
       if (i > 0) out.byte(DASH);
       out.decimal(bytes[this.pointsAt + i]);
     }
-    this.keepJa3(tx, side);
+    if (this.store.hasJa3) this.keepJa3(tx, side);
+    if (!this.store.hasJa4) return;
     this.ja4(side);
     this.store.keepDigits(tx, side + Side.Ja4At, out, 0);
   }
@@ -101,7 +102,7 @@ export class Ja {
     this.values(this.ciphersAt, this.ciphersLen);
     out.byte(COMMA);
     this.types();
-    this.keepJa3(tx, side);
+    if (this.store.hasJa3) this.keepJa3(tx, side);
   }
 
   private keepJa3(tx: number, side: number): void {

@@ -9,6 +9,9 @@ const MOST_TEXT = 32768;
 
 /** The words and bytes of TLS transactions, for the parts of the parser. */
 export class TlsStore extends ContextStore {
+  /** Fingerprints that are made. */
+  hasJa3 = true;
+  hasJa4 = true;
   constructor(txs: Transactions, counters: Float64Array) {
     super(txs, counters, Side.Words);
   }

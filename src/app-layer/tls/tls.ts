@@ -11,10 +11,17 @@ import { probeTls } from './probe.js';
 import { Records } from './records.js';
 import { TlsStore } from './store.js';
 
+/** `ja3-fingerprints`, `ja4-fingerprints`: false where they are switched off. */
+export interface Fingerprints {
+  ja3?: boolean;
+  ja4?: boolean;
+}
+
 export interface TlsLimits {
   /** Bytes of a handshake message that are read; 65,528 at most. */
   message?: number;
   eve?: TlsEveOptions;
+  fingerprints?: Fingerprints;
 }
 
 /**
@@ -30,6 +37,8 @@ export class TlsProtocol extends SingleTransaction implements Protocol {
     const store = new TlsStore(txs, counters);
     super(AppProto.Tls, sessions, txs, counters, store);
     this.store = store;
+    store.hasJa3 = limits.fingerprints?.ja3 !== false;
+    store.hasJa4 = limits.fingerprints?.ja4 !== false;
     this.records = new Records(this.store, Math.min(limits.message ?? 65528, 65528));
     this.eve = new TlsRecord(this.store, this.records.out, limits.eve);
   }

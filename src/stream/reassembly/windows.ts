@@ -44,6 +44,8 @@ export class Windows {
   private readonly length: Int32Array;
   private readonly whole: Uint8Array;
   private readonly next: Int32Array;
+  /** By window: 1: what it has was not looked at with the rules in force. */
+  private readonly stale: Uint8Array;
   /** First free one + 1, and how many were ever used, of small and of large ones. */
   private readonly free = new Int32Array(2);
   private readonly used = new Int32Array(2);
@@ -65,6 +67,7 @@ export class Windows {
     this.length = new Int32Array(this.small + this.large);
     this.whole = new Uint8Array(this.small + this.large);
     this.next = new Int32Array(this.small + this.large);
+    this.stale = new Uint8Array(this.small + this.large);
   }
 
   /** The next bytes of a direction, whose line is at `at`. Returns how many of them the window shows now: come again with the rest. */
@@ -105,6 +108,19 @@ export class Windows {
     this.to = window < 0 ? 0 : this.from + this.length[window];
     this.fresh = this.to - this.from < fresh ? this.from : this.to - fresh;
     this.begins = window < 0 ? 0 : this.whole[window];
+  }
+
+  /** Other rules from now on. */
+  renew(): void {
+    this.stale.fill(1);
+  }
+
+  /** Whether the rules in force look at a direction's window for the first time, and it is older than they are; asked once. */
+  takeStale(at: number): boolean {
+    const window = this.lines[at + Line.Window] - 1;
+    if (window < 0 || this.stale[window] === 0) return false;
+    this.stale[window] = 0;
+    return true;
   }
 
   /** Bytes that a direction's window takes and keeps in one piece, or will. */
@@ -152,9 +168,14 @@ export class Windows {
 
   private open(at: number): number {
     const window = this.take(0);
-    if (window < 0) return -1;
+    if (window < 0) {
+      // One that is found later does not begin with the stream.
+      this.lines[at + Line.Flags] |= LineFlag.Late;
+      return -1;
+    }
     this.lines[at + Line.Window] = window + 1;
     this.length[window] = 0;
+    this.stale[window] = 0;
     this.whole[window] = (this.lines[at + Line.Flags] & LineFlag.Late) === 0 ? 1 : 0;
     return window;
   }
@@ -167,6 +188,7 @@ export class Windows {
     this.bytes.copyWithin(this.baseOf(window), from, from + this.length[small]);
     this.length[window] = this.length[small];
     this.whole[window] = this.whole[small];
+    this.stale[window] = this.stale[small];
     this.lines[at + Line.Window] = window + 1;
     this.give(small);
     return window;
