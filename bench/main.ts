@@ -11,6 +11,7 @@ const USAGE = `npm run bench -- <name> [options]
   nfqueue  a netfilter queue of a router in namespaces, each device against the floor in the same run
   replay   a capture in memory through the whole engine, ns per packet by stage
   load     ET Open: cold, warm from the cache, by phase
+  idle     memory per idle TCP flow
   fidelity alerts on the reference capture against the reference's
 options
   --json FILE        the results as JSON
@@ -31,6 +32,7 @@ options
   --take N           replay: only N of the rules
   --curve            replay: 1,000, 5,000 and 25,000 rules
   --checksums        replay: checksums validated
+  --flows N          idle: how many flows (default 100000)
   --variant NAME     replay: one variant only, in this thread, for a profiler
 `;
 
@@ -55,6 +57,7 @@ async function main(): Promise<number> {
       curve: { type: 'boolean', default: false },
       checksums: { type: 'boolean', default: false },
       variant: { type: 'string', default: '' },
+      flows: { type: 'string', default: '100000' },
     },
   });
   const machine = {
@@ -113,6 +116,12 @@ async function main(): Promise<number> {
       (line) => process.stderr.write(`${line}\n`),
     );
     printReplay(rows);
+    result = rows;
+  } else if (positionals[0] === 'idle') {
+    const [{ idleFlows, printIdle }, { ET_OPEN, PEER_YAML }] = await Promise.all([import('./idle-flows.js'), import('./replay-rules.js')]);
+    const rules = values.rules === '' ? [ET_OPEN] : values.rules.split(',');
+    const rows = idleFlows(values.config || PEER_YAML, rules, Number(values.flows), (line) => process.stderr.write(`${line}\n`));
+    printIdle(rows);
     result = rows;
   } else if (positionals[0] === 'fidelity') {
     const [{ fidelity, printFidelity }, { REFERENCE }, { ET_OPEN, PEER_YAML }] = await Promise.all([

@@ -1,3 +1,4 @@
+import { Mark } from './stream-marks.js';
 import { mayCross, SEAM_BYTES } from './stream-seams.js';
 
 /** Longer stretches are cut: numbers are compared by the sign of their difference. */
@@ -15,51 +16,42 @@ const COUNT_SHIFT = 24;
  * What comes otherwise (before what is held, differently again, cut by the depth) ends the stretch: it is scanned when it is delivered.
  */
 export class StreamArrivals {
-  private readonly from: Int32Array;
-  private readonly to: Int32Array;
-  /** Last bytes of the stretch, and how many; 0: there is no stretch. */
-  private readonly tail: Int32Array;
-
-  constructor(lines: number) {
-    this.from = new Int32Array(lines);
-    this.to = new Int32Array(lines);
-    this.tail = new Int32Array(lines);
-  }
+  /** `marks`: Mark.Words words for each line. Mark.Tail: last bytes of the stretch, and how many; 0: there is no stretch. */
+  constructor(private readonly marks: Int32Array) {}
 
   /**
    * Bytes mem[off, off + len) from number `seq` on are scanned now. `isStart`: they are the stream's first. `reach`: how far a literal
    * reaches beyond a border.
    */
   add(line: number, seq: number, mem: Uint8Array, off: number, len: number, isStart: boolean, seams: Uint32Array, reach: number): void {
-    const { from, to, tail } = this;
+    const { marks } = this;
+    const at = line * Mark.Words;
     const end = (seq + len) | 0;
-    const before = to[line] === seq ? tail[line] : 0;
+    const before = marks[at + Mark.To] === seq ? marks[at + Mark.Tail] : 0;
     const behind = len < SEAM_BYTES ? 0 : (mem[off] << 16) | (mem[off + 1] << 8) | mem[off + 2];
-    if (isStart) from[line] = seq;
+    if (isStart) marks[at + Mark.From] = seq;
     else if (before >> COUNT_SHIFT < SEAM_BYTES || len < SEAM_BYTES || mayCross(seams, before, behind))
-      from[line] = reach < len ? (seq + reach) | 0 : end;
-    else if (((end - from[line]) | 0) > LONG) from[line] = seq;
-    to[line] = end;
+      marks[at + Mark.From] = reach < len ? (seq + reach) | 0 : end;
+    else if (((end - marks[at + Mark.From]) | 0) > LONG) marks[at + Mark.From] = seq;
+    marks[at + Mark.To] = end;
     const count = (before >> COUNT_SHIFT) + len;
     let last = before & 0xffffff;
     for (let i = len < SEAM_BYTES ? 0 : len - SEAM_BYTES; i < len; i++) last = ((last << 8) | mem[off + i]) & 0xffffff;
-    tail[line] = last | ((count < SEAM_BYTES ? count : SEAM_BYTES) << COUNT_SHIFT);
+    marks[at + Mark.Tail] = last | ((count < SEAM_BYTES ? count : SEAM_BYTES) << COUNT_SHIFT);
   }
 
   /** Of bytes [begin, end) of the stream: how many, from the first on, literals may end in that were not found. */
   unknown(line: number, begin: number, end: number): number {
     const len = (end - begin) | 0;
-    if (this.tail[line] === 0 || ((this.to[line] - end) | 0) < 0) return len;
-    const before = (this.from[line] - begin) | 0;
+    const { marks } = this;
+    const at = line * Mark.Words;
+    if (marks[at + Mark.Tail] === 0 || ((marks[at + Mark.To] - end) | 0) < 0) return len;
+    const before = (marks[at + Mark.From] - begin) | 0;
     return before <= 0 ? 0 : before < len ? before : len;
   }
 
   /** What is not delivered yet is scanned when it is. */
   forget(line: number): void {
-    this.tail[line] = 0;
-  }
-
-  clear(): void {
-    this.tail.fill(0);
+    this.marks[line * Mark.Words + Mark.Tail] = 0;
   }
 }

@@ -1,5 +1,6 @@
 import { Counter } from '../metrics/counters.js';
 import { StreamArrivals } from './stream-arrivals.js';
+import { Mark } from './stream-marks.js';
 import { StreamTrait } from './stream-traits.js';
 
 /** Words of a block: the next one + 1, how many entries, the entries of two words. */
@@ -22,7 +23,7 @@ export const NOT_MATCHED = Number.NEGATIVE_INFINITY;
 /**
  * What rules on streams know of a direction of a flow. Ranks mean something with one set of rules only: see clear().
  *
- *   heads[line] ─► | next + 1 | count | (rank * 4 + kind, number) x 7 | ─► block ─► 0         line: flow slot * 2 + direction
+ *   Mark.Head ─► | next + 1 | count | (rank * 4 + kind, number) x 7 | ─► block ─► 0         line: flow slot * 2 + direction
  *
  *   waits      its literal was seen, what else it asks for was not: it is tried with each new piece, until bytes before the number
  *              have left the window
@@ -36,9 +37,8 @@ export class StreamRules {
   /** What a listener need not scan when it is delivered. */
   readonly arrivals: StreamArrivals;
   private readonly words: Int32Array;
-  private readonly heads: Int32Array;
-  /** 1: the whole window is to be scanned. */
-  private readonly rescan: Uint8Array;
+  /** By line: see stream-marks.ts. */
+  readonly marks: Int32Array;
   private free = 0;
   private end = 0;
   /** Of the packet whose rules are noted: its line, the number behind its bytes, the traits of rules that wait; 1: the window begins with the stream. */
@@ -56,10 +56,9 @@ export class StreamRules {
     private readonly counters: Float64Array,
     blocks = 16384,
   ) {
-    this.arrivals = new StreamArrivals(lines);
+    this.marks = new Int32Array(lines * Mark.Words);
+    this.arrivals = new StreamArrivals(this.marks);
     this.words = new Int32Array(blocks * BLOCK);
-    this.heads = new Int32Array(lines);
-    this.rescan = new Uint8Array(lines);
   }
 
   /**
@@ -108,7 +107,7 @@ export class StreamRules {
   /** Not all rules of the packet were tried. */
   cut(): void {
     if (this.arrives) this.arrivals.forget(this.line);
-    else this.rescan[this.line] = 1;
+    else this.marks[this.line * Mark.Words + Mark.Rescan] = 1;
   }
 
   private hold(rank: number): void {
@@ -116,13 +115,13 @@ export class StreamRules {
   }
 
   isEmpty(line: number): boolean {
-    return this.heads[line] === 0;
+    return this.marks[line * Mark.Words + Mark.Head] === 0;
   }
 
   /** Whether the whole window is to be scanned now; asked once for each piece. What waits will be found by that. */
   takeRescan(line: number): boolean {
-    if (this.rescan[line] === 0) return false;
-    this.rescan[line] = 0;
+    if (this.marks[line * Mark.Words + Mark.Rescan] === 0) return false;
+    this.marks[line * Mark.Words + Mark.Rescan] = 0;
     return true;
   }
 
@@ -132,7 +131,7 @@ export class StreamRules {
    */
   collect(line: number, start: number, end: number, out: Int32Array, n: number): number {
     const { words } = this;
-    for (let block = this.heads[line]; block > 0; ) {
+    for (let block = this.marks[line * Mark.Words + Mark.Head]; block > 0; ) {
       const at = (block - 1) * BLOCK;
       const next = words[at];
       // From the last: what takes the place of a removed one has been seen.
@@ -182,31 +181,30 @@ export class StreamRules {
   /** The direction begins anew, or ends. */
   forget(line: number): void {
     this.arrivals.forget(line);
-    if (this.heads[line] === 0 && this.rescan[line] === 0) return;
+    if (this.marks[line * Mark.Words + Mark.Head] === 0 && this.marks[line * Mark.Words + Mark.Rescan] === 0) return;
     const { words } = this;
-    for (let block = this.heads[line]; block > 0; ) {
+    for (let block = this.marks[line * Mark.Words + Mark.Head]; block > 0; ) {
       const at = (block - 1) * BLOCK;
       const next = words[at];
       words[at] = this.free;
       this.free = block;
       block = next;
     }
-    this.heads[line] = 0;
-    this.rescan[line] = 0;
+    this.marks[line * Mark.Words + Mark.Head] = 0;
+    this.marks[line * Mark.Words + Mark.Rescan] = 0;
   }
 
   /** New rules: what was remembered of the old ones goes. */
   clear(): void {
-    this.arrivals.clear();
-    this.heads.fill(0);
-    this.rescan.fill(0);
+    const { marks } = this;
+    for (let at = 0; at < marks.length; at += Mark.Words) marks[at + Mark.Head] = marks[at + Mark.Rescan] = marks[at + Mark.Tail] = 0;
     this.free = 0;
     this.end = 0;
   }
 
   private find(line: number, key: number): number {
     const { words } = this;
-    for (let block = this.heads[line]; block > 0; ) {
+    for (let block = this.marks[line * Mark.Words + Mark.Head]; block > 0; ) {
       const at = (block - 1) * BLOCK;
       const end = at + 2 + 2 * words[at + 1];
       for (let i = at + 2; i < end; i += 2) if (words[i] === key) return i;
@@ -217,20 +215,21 @@ export class StreamRules {
 
   private keep(line: number, key: number, number: number): void {
     if (this.add(line, key, number)) return;
-    this.rescan[line] = 1;
+    this.marks[line * Mark.Words + Mark.Rescan] = 1;
     this.counters[Counter.StreamRescans]++;
   }
 
   /** False: no room. */
   private add(line: number, key: number, number: number): boolean {
-    const { words, heads } = this;
-    let at = (heads[line] - 1) * BLOCK;
-    if (heads[line] === 0 || words[at + 1] === ENTRIES) {
+    const { words, marks } = this;
+    const mark = line * Mark.Words + Mark.Head;
+    let at = (marks[mark] - 1) * BLOCK;
+    if (marks[mark] === 0 || words[at + 1] === ENTRIES) {
       at = this.isFull(line) ? -1 : this.take();
       if (at < 0) return false;
-      words[at] = heads[line];
+      words[at] = marks[mark];
       words[at + 1] = 0;
-      heads[line] = at / BLOCK + 1;
+      marks[mark] = at / BLOCK + 1;
     }
     const entry = at + 2 + 2 * words[at + 1]++;
     words[entry] = key;
@@ -240,21 +239,22 @@ export class StreamRules {
 
   /** The last entry of the head takes its place. */
   private remove(line: number, entry: number): void {
-    const { words, heads } = this;
-    const head = heads[line];
+    const { words, marks } = this;
+    const mark = line * Mark.Words + Mark.Head;
+    const head = marks[mark];
     const at = (head - 1) * BLOCK;
     const last = at + 2 * words[at + 1]--;
     words[entry] = words[last];
     words[entry + 1] = words[last + 1];
     if (words[at + 1] > 0) return;
-    heads[line] = words[at];
+    marks[mark] = words[at];
     words[at] = this.free;
     this.free = head;
   }
 
   private isFull(line: number): boolean {
     let blocks = 0;
-    for (let block = this.heads[line]; block > 0; block = this.words[(block - 1) * BLOCK]) blocks++;
+    for (let block = this.marks[line * Mark.Words + Mark.Head]; block > 0; block = this.words[(block - 1) * BLOCK]) blocks++;
     return blocks >= MOST_BLOCKS;
   }
 

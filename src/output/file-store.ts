@@ -48,6 +48,8 @@ export class FileStoreWriter {
   private serial = 0;
   private kept = 0;
   private reported = false;
+  /** Files whose end was never told. */
+  private cut = 0;
   private idle: (() => void) | undefined;
 
   constructor(
@@ -108,13 +110,20 @@ export class FileStoreWriter {
 
   /** All that has come is written; what has no end is removed. */
   async close(): Promise<void> {
-    for (const [id, file] of this.files) this.giveUp(id, file);
+    for (const [id, file] of this.files) {
+      this.cut++;
+      this.giveUp(id, file);
+    }
+    if (this.cut > 0) this.onProblem(`file-store: ${this.cut} files are not stored: what inspected them ended before they did`);
     if (this.running > 0 || this.jobs.length > 0) await new Promise<void>((resolve) => (this.idle = resolve));
   }
 
   private begin(id: number): void {
     const old = this.files.get(id);
-    if (old !== undefined) this.giveUp(id, old);
+    if (old !== undefined) {
+      this.cut++;
+      this.giveUp(id, old);
+    }
     if (this.files.size >= MOST_FILES) {
       this.fsErrors++;
       return;

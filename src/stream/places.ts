@@ -18,6 +18,14 @@ export class Places {
     this.from = new Uint8Array(slots * 2);
   }
 
+  /** Client and server change places. */
+  turn(slot: number): void {
+    const { from } = this;
+    const client = from[slot * 2];
+    from[slot * 2] = from[slot * 2 + 1];
+    from[slot * 2 + 1] = client;
+  }
+
   /** Notes where a side sends from, in its SYN. False: the packet comes from where the other side is. */
   fits(p: Packet, slot: number, state: number): boolean {
     const { from } = this;

@@ -116,6 +116,7 @@ export class TcpTracker {
   /** Client and server of an established session have changed places (FlowTable.swap). */
   turn(slot: number): void {
     this.timestamps.turn(slot);
+    this.places.turn(slot);
   }
 
   private inTime(p: Packet, slot: number, state: number): boolean {

@@ -294,7 +294,7 @@ class Supervisor {
   private drainOnce(force = false): number {
     const before = this.drained;
     for (const ring of this.memory.events) {
-      if (!force && this.outputs.congested()) break;
+      if (!force && this.mustWait()) break;
       let n = 0;
       for (let at = ring.peek(); at >= 0; at = ring.peek()) {
         this.outputs.handle(ring.bytes, ring.view, at, ring.length);
@@ -306,11 +306,16 @@ class Supervisor {
     return this.drained - before;
   }
 
+  /** Logs that are behind. At the end stored files, too: while there is traffic, alerts do not wait for them. */
+  private mustWait(): boolean {
+    return this.outputs.congested() || (this.stopping && this.outputs.behindWithFiles);
+  }
+
   /** The rest of the rings, once nobody fills them any more. */
   private async drainAll(): Promise<void> {
     for (let still = 0; still < LOG_PATIENCE_MS; ) {
       const moved = this.drainOnce();
-      if (moved === 0 && !this.outputs.congested()) return;
+      if (moved === 0 && !this.mustWait()) return;
       still = moved > 0 ? 0 : still + 1;
       await new Promise((resolve) => setTimeout(resolve, 1));
     }

@@ -110,7 +110,7 @@ export class Examination {
     return verdict;
   }
 
-  /** The packet is dropped for want of room. What it acknowledged was delivered all the same, and is not delivered again. */
+  /** There was no room for the packet. What it acknowledged was delivered all the same, and is not delivered again. */
   inspectDelivered(p: Packet): void {
     const count = this.app.txs.count;
     if (!this.streams.more && count === 0) return;

@@ -67,6 +67,7 @@ class FusedLoop {
       }
       thread.settle();
       if (thread.draining) return;
+      engine.catchUp();
       if (!inbox.waiting()) thread.wait(IDLE_MS);
     }
   }

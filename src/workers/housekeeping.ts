@@ -98,14 +98,18 @@ export class Housekeeping {
 
   /**
    * Reports every live flow to a reader in another thread or process, at its pace. What a reader that has stopped leaves
-   * no room for is lost and counted (Counter.EventsLost).
+   * no room for is lost and counted (Counter.EventsLost, Counter.FilesNotStored).
    */
   finish(): void {
     let left = this.flows.active;
+    let stored = this.fileStore?.records ?? 0;
     for (let waited = 0; this.finishSome() && waited < READER_PATIENCE; waited++) {
       native.futexWait(this.asleep, 0, 0, 1);
-      if (this.flows.active < left) waited = 0;
+      const moved = this.fileStore?.records ?? 0;
+      if (this.flows.active < left || moved !== stored) waited = 0;
       left = this.flows.active;
+      stored = moved;
     }
+    this.fileStore?.abandon();
   }
 }

@@ -1,6 +1,7 @@
 import { IpProto, Packet, TcpFlag } from '../decode/packet.js';
 import type { Detector } from '../detect/detector.js';
 import { StreamDetector } from '../detect/stream-detector.js';
+import { Mark } from '../detect/stream-marks.js';
 import { StreamRules } from '../detect/stream-rules.js';
 import { FlowFlag } from '../flow/codes.js';
 import type { FlowTable } from '../flow/flow-table.js';
@@ -29,8 +30,8 @@ export class StreamInspection implements StreamWatcher {
   /** The next piece, and how much of it has been looked at. */
   private piece = 0;
   private done = 0;
-  /** By line: new bytes of a window that wait for the direction's next packet. */
-  private readonly pending: Int32Array;
+  /** Mark.Words words for each line. */
+  private readonly marks: Int32Array;
 
   constructor(
     private readonly order: Reassembler,
@@ -38,7 +39,7 @@ export class StreamInspection implements StreamWatcher {
     private readonly counters: Float64Array,
   ) {
     this.rules = new StreamRules(flows.capacity * 2, counters);
-    this.pending = new Int32Array(flows.capacity * 2);
+    this.marks = this.rules.marks;
     order.watcher = this;
   }
 
@@ -59,7 +60,7 @@ export class StreamInspection implements StreamWatcher {
   }
 
   restarted(line: number): void {
-    this.pending[line] = 0;
+    this.marks[line * Mark.Words + Mark.Pending] = 0;
     this.rules.forget(line);
   }
 
@@ -109,12 +110,12 @@ export class StreamInspection implements StreamWatcher {
 
   /** The same, or bytes of its direction that wait for it. */
   has(p: Packet): boolean {
-    return this.piece < this.order.pieces.count || this.pending[p.flow * 2 + p.direction] !== 0;
+    return this.piece < this.order.pieces.count || this.marks[(p.flow * 2 + p.direction) * Mark.Words + Mark.Pending] !== 0;
   }
 
   /** Whether bytes of a flow wait. */
   hasPending(slot: number): boolean {
-    return (this.pending[slot * 2] | this.pending[slot * 2 + 1]) !== 0;
+    return (this.marks[slot * 2 * Mark.Words + Mark.Pending] | this.marks[(slot * 2 + 1) * Mark.Words + Mark.Pending]) !== 0;
   }
 
   /** How many rules match the next piece that any match; 0: none, and all are looked at. `p` null: the flow of the slot ends. */
@@ -127,7 +128,7 @@ export class StreamInspection implements StreamWatcher {
       const line = slot * 2 + direction;
       const length = words[at + Piece.Length];
       if (length === GAP) {
-        const n = this.pending[line] === 0 ? 0 : this.inspectPending(slot, direction, p);
+        const n = this.marks[line * Mark.Words + Mark.Pending] === 0 ? 0 : this.inspectPending(slot, direction, p);
         if (n > 0) return n;
         windows.restart(line * Line.Words, false);
         this.rules.forget(line);
@@ -139,8 +140,8 @@ export class StreamInspection implements StreamWatcher {
       const region = isPacket ? p!.region : this.order.pages.region;
       const from = words[at + Piece.Offset] + this.done;
       const waits = p !== null && direction !== p.direction;
-      const bytes = this.pending[line] + length - this.done;
-      if (this.pending[line] !== 0 && (!waits || !windows.mayWait(line * Line.Words, direction, bytes))) {
+      const bytes = this.marks[line * Mark.Words + Mark.Pending] + length - this.done;
+      if (this.marks[line * Mark.Words + Mark.Pending] !== 0 && (!waits || !windows.mayWait(line * Line.Words, direction, bytes))) {
         const n = this.inspectPending(slot, direction, p);
         if (n > 0) return n;
       }
@@ -154,7 +155,7 @@ export class StreamInspection implements StreamWatcher {
         this.done = 0;
       }
       if (waits && windows.mayWait(line * Line.Words, direction, bytes)) {
-        this.pending[line] += windows.to - windows.fresh;
+        this.marks[line * Mark.Words + Mark.Pending] += windows.to - windows.fresh;
         continue;
       }
       // Of what was scanned as a packet only the beginning may go with what was before.
@@ -163,9 +164,10 @@ export class StreamInspection implements StreamWatcher {
       if (n > 0) return n;
     }
     this.skip();
-    if (p !== null) return this.pending[slot * 2 + p.direction] === 0 ? 0 : this.inspectPending(slot, p.direction, p);
+    if (p !== null)
+      return this.marks[(slot * 2 + p.direction) * Mark.Words + Mark.Pending] === 0 ? 0 : this.inspectPending(slot, p.direction, p);
     for (let direction = 0; direction < 2; direction++) {
-      const n = this.pending[slot * 2 + direction] === 0 ? 0 : this.inspectPending(slot, direction, null);
+      const n = this.marks[(slot * 2 + direction) * Mark.Words + Mark.Pending] === 0 ? 0 : this.inspectPending(slot, direction, null);
       if (n > 0) return n;
     }
     return 0;
@@ -175,8 +177,8 @@ export class StreamInspection implements StreamWatcher {
   private inspectPending(slot: number, direction: number, p: Packet | null): number {
     const line = slot * 2 + direction;
     const { pieces, lines, windows } = this.order;
-    windows.show(line * Line.Words, this.pending[line]);
-    this.pending[line] = 0;
+    windows.show(line * Line.Words, this.marks[line * Mark.Words + Mark.Pending]);
+    this.marks[line * Mark.Words + Mark.Pending] = 0;
     // Next may be beyond the pieces that are still to come.
     let end = lines[line * Line.Words + Line.Next];
     for (let i = this.piece; i < pieces.count; i++) {
@@ -194,7 +196,7 @@ export class StreamInspection implements StreamWatcher {
     const { pieces, windows, lines } = this.order;
     for (; this.piece < pieces.count; this.piece++) {
       const line = pieces.slot * 2 + pieces.words[this.piece * Piece.Words + Piece.Direction];
-      this.pending[line] = 0;
+      this.marks[line * Mark.Words + Mark.Pending] = 0;
       if (lines[line * Line.Words + Line.Window] === 0) continue;
       windows.restart(line * Line.Words, false);
       this.rules.forget(line);
@@ -230,7 +232,7 @@ export class StreamInspection implements StreamWatcher {
 
   /** The depth is reached: nothing follows. What the window shows stays until another direction needs it. */
   private leave(line: number): void {
-    this.pending[line] = 0;
+    this.marks[line * Mark.Words + Mark.Pending] = 0;
     this.order.windows.release(line * Line.Words);
     this.rules.forget(line);
   }

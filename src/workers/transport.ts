@@ -100,10 +100,8 @@ export class Transport {
         if (this.transactions === NO_ROOM && passed) this.transactions = this.app.force(p);
         if (this.transactions === NO_ROOM) {
           const verdict = this.outcome.byPolicy(p, this.streamMemcapPolicy, Reason.StreamMemcap);
-          if (verdict === Verdict.Drop) {
-            this.examination.inspectDelivered(p);
-            return verdict;
-          }
+          this.examination.inspectDelivered(p);
+          if (verdict === Verdict.Drop) return verdict;
           this.transactions = this.app.force(p);
         }
         this.detector.notes = this.streams.note(p);

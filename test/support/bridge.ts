@@ -31,6 +31,8 @@ export interface BridgeOptions {
   yaml?: string;
   /** More types of eve-log, e.g. `alert: { payload: yes }`. Default: alert. */
   alert?: string;
+  /** More outputs, e.g. `file-store: { version: 2, enabled: yes }`. */
+  outputs?: readonly string[];
   args?: readonly string[];
   /** Leaves what runs in this lab alone. */
   beside?: boolean;
@@ -108,7 +110,7 @@ outputs:
       enabled: yes
       filename: eve.json
       types: [ ${options.alert ?? 'alert'}, drop: { flows: all }, flow, stats ]
-sluice:
+${(options.outputs ?? []).map((one) => `  - ${one}\n`).join('')}sluice:
   metrics: { enabled: yes, address: 127.0.0.1, port: 9917 }
 ${sluice.join('')}${options.yaml ?? ''}
 `,

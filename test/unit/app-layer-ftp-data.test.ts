@@ -166,6 +166,22 @@ test('only what was announced: its port, its direction, once, for a while', () =
   assert.notEqual(t.appProto, AppProto.FtpData);
 });
 
+test('what is announced must not hide what another protocol says', () => {
+  const REQUEST = '> GET /evil HTTP/1.1\r\nHost: x\r\n\r\n';
+  const proto = (reply: string, transfer: string, port: number, ...packets: string[]) => {
+    const t = new Transfer();
+    t.announce(['PASV', reply], transfer);
+    t.connect(CLIENT, port, ...packets);
+    return t.appProto;
+  };
+  const [WEB, HIGH] = ['227 ok (10,0,0,2,0,80)', '227 ok (10,0,0,2,195,80)'];
+  for (const transfer of ['STOR x', 'RETR x']) assert.equal(proto(WEB, transfer, 80, REQUEST), AppProto.Http, transfer);
+  // Who fetches a file has nothing to say.
+  assert.equal(proto(HIGH, 'RETR x', 50000, REQUEST), AppProto.Http);
+  assert.equal(proto(HIGH, 'RETR x', 50000, '> GET', '> /evil HTTP/1.1\r\n\r\n'.replace('/', ' /')), AppProto.Http);
+  assert.equal(proto(WEB, 'STOR x', 80, '> \x01\x02 no protocol of ours, and long enough to tell'), AppProto.FtpData);
+});
+
 test('a file without a port is none', () => {
   const t = new Transfer();
   t.announce(['NOOP', '200 ok'], 'RETR x');

@@ -298,3 +298,87 @@ test('eve anomaly: events of detection and of transactions, each once', () => {
   ]);
   assert.equal(new Set(found.map((one) => JSON.stringify(one))).size, found.length);
 });
+
+describe('who wants not to be recognised', () => {
+  const rules = ['drop http any any -> any any (http.uri; content:"evil"; sid:1;)'];
+  /** The verdict on the last of the client's segments. */
+  const verdict = (port: number, ...segments: string[]) => {
+    const c = new Connection({ rules, port });
+    let at = 0;
+    let last = '';
+    for (const segment of segments) {
+      last = c.client(at, segment);
+      at += segment.length;
+    }
+    c.close();
+    return last;
+  };
+  const rest = '/evil HTTP/1.1\r\nHost: a\r\n\r\n';
+
+  for (const port of [80, 8080]) {
+    it(`empty lines before a request, port ${port}`, () => {
+      for (const lines of [8, 50, 70, 2000])
+        assert.equal(verdict(port, '\r\n'.repeat(lines), `GET ${rest}`), 'drop: rules', `${lines} in a segment of their own`);
+      assert.equal(verdict(port, `${'\r\n'.repeat(70)}GET ${rest}`), 'drop: rules', 'and in the same');
+      assert.equal(verdict(port, ...'\r\n'.repeat(70), 'G', `ET ${rest}`), 'drop: rules', 'one by one');
+    });
+
+    it(`a method that is a command of another protocol, port ${port}`, () => {
+      for (const word of ['USER', 'PASS', 'EHLO', 'FEAT']) assert.equal(verdict(port, `${word} `, rest), 'drop: rules', word);
+    });
+
+    it(`a method that nobody knows, and a line longer than what is asked about, port ${port}`, () => {
+      for (const word of ['FOO', 'foo', 'F-O_1', 'USER']) {
+        const line = `${word} /evil${'x'.repeat(200)} HTTP/1.1\r\nHost: a\r\n\r\n`;
+        assert.equal(verdict(port, line), 'drop: rules', word);
+        assert.equal(verdict(port, line.slice(0, 100), line.slice(100)), 'drop: rules', `${word}, in two`);
+      }
+    });
+  }
+
+  it('what is another protocol stays one', () => {
+    const appProto = (port: number, text: string) => {
+      const c = new Connection({ rules, port });
+      c.client(0, text);
+      const { flows, packet } = c.bench.engine;
+      const proto = flows.appProto[packet.flow];
+      c.close();
+      return proto;
+    };
+    assert.equal(appProto(8021, 'USER anonymous\r\n'), AppProto.Ftp);
+    assert.equal(appProto(8025, 'EHLO a\r\n'), AppProto.Smtp);
+    assert.equal(appProto(8022, 'SSH-2.0-x\r\n'), AppProto.Ssh);
+    assert.equal(appProto(25, 'EHLO '), AppProto.Smtp);
+  });
+
+  const name = (word: string) => [word.length, ...build.bytes(word), 0];
+  const message = (flags: number, word: string) => bytes([0, 9, flags, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...name(word), 0, 1, 0, 1]);
+  const datagrams = (...payloads: Uint8Array[]) => {
+    const bench = new EngineBench(
+      {
+        rules: [
+          'drop dns any any -> any 53 (dns.query; content:"evil"; sid:1;)',
+          'alert udp any any -> any 53 (flow:to_server; content:"evil"; sid:2;)',
+        ],
+      },
+      false,
+    );
+    const [src, dst] = ['10.1.2.3', '192.0.2.7'];
+    const seen = payloads.map((payload) =>
+      bench.send(build.ipv4({ src, dst, proto: 17 }, build.udp({ src, dst, srcPort: 4000, dstPort: 53 }, payload)), RAW),
+    );
+    const alerts = bench.alerts();
+    bench.close();
+    return [seen.at(-1), alerts];
+  };
+
+  it('an answer, which no server heeds, and then a question', () => {
+    assert.deepEqual(datagrams(message(1, 'evil')), ['drop: rules', 2]);
+    assert.deepEqual(datagrams(message(0x81, 'a'), message(1, 'evil')), ['drop: rules', 2]);
+    assert.deepEqual(datagrams(message(0x81, 'a'), message(0x81, 'b'), message(1, 'evil')), ['drop: rules', 2]);
+  });
+
+  it('datagrams of nothing, and then a question', () => {
+    assert.deepEqual(datagrams(...Array.from({ length: 100 }, () => bytes([1])), message(1, 'evil')), ['drop: rules', 2]);
+  });
+});

@@ -182,6 +182,17 @@ describe('file store', () => {
     assert.equal(b.files.storeId(b.whole(b.tx(), 'x')), 0);
   });
 
+  it('forgets a transaction that had no files', () => {
+    const b = new Bench();
+    const tx = b.tx();
+    b.files.storeBy(tx, 0, storing('filestore:both,tx;'));
+    b.txs.close(tx);
+    b.txs.clearEnded();
+    const next = b.tx();
+    assert.equal(next, tx, 'the same line');
+    assert.equal(b.files.storeId(b.whole(next, 'x')), 0);
+  });
+
   it('names the rules that asked, each once', () => {
     const b = new Bench();
     const tx = b.tx();
@@ -235,12 +246,46 @@ describe('file store', () => {
   });
 });
 
+describe('the end of a thread', () => {
+  it('counts the files of which the writer does not have all', async () => {
+    const b = new Bench();
+    const tx = b.tx();
+    const [handed, ended, open, given] = ['handed', 'ended', 'open', 'given'].map((name) => b.open(tx, 0, name));
+    for (const file of [handed, ended, open]) b.files.storeBy(tx, 0, { ...storing('filestore;'), matches: (_, one) => one === file });
+    b.data(handed, 'all of it');
+    b.files.close(handed, FileState.Closed);
+    b.store.pump(b.ring);
+    assert.equal(b.store.records, 1);
+    for (const file of [ended, open, given]) b.data(file, Buffer.alloc(20_000, file));
+    for (const file of [ended, given]) b.files.close(file, FileState.Closed);
+    b.store.abandon();
+    assert.equal(b.counters[Counter.FilesNotStored], 2);
+  });
+
+  it('counts nothing twice, and nothing that is stored', () => {
+    const b = new Bench(true);
+    const tx = b.tx();
+    b.whole(tx, 'one');
+    const lost = b.open(tx);
+    b.data(lost, Buffer.alloc(20_000));
+    b.store.pump(b.ring);
+    b.files.release(tx);
+    b.store.abandon();
+    assert.equal(b.counters[Counter.FilesNotStored], 1);
+    b.whole(b.tx(), 'two');
+    b.store.pump(b.ring);
+    b.store.abandon();
+    assert.equal(b.counters[Counter.FilesNotStored], 1);
+  });
+});
+
 describe('writer of the file store', () => {
   it('removes at its end what has none', async () => {
     const b = new Bench(true);
     b.data(b.open(b.tx()), Buffer.alloc(20_000));
     assert.deepEqual(await b.done(), []);
     assert.deepEqual(readdirSync(join(directory, 'filestore', 'tmp')), []);
+    assert.deepEqual(b.problems, ['file-store: 1 files are not stored: what inspected them ended before they did']);
   });
 
   it('counts what it cannot write, reports it once, and goes on', async () => {

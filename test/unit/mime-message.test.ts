@@ -82,6 +82,9 @@ test('Base64, with padding, without, with what does not belong there', () => {
   assert.deepEqual(attached('BASE64', 'YW', 'JjZA'), [['f', 'abcd', 'closed']]);
   assert.deepEqual(attached('base64', 'YWI=', 'YWI=Yw=='), [['f', 'ababc', 'closed']]);
   assert.deepEqual(attached('base64', 'Y*W-Jj'), [['f', 'abc', 'closed']]);
+  // As readers of mail take them, whatever RFC 2045 says.
+  for (const value of ['"base64"', '(x) base64', 'base64 (x)', 'base64 x', 'base64\r\nContent-Transfer-Encoding: 7bit'])
+    assert.deepEqual(attached(value, 'YWJj'), [['f', 'abc', 'closed']], value);
   const bad = ['Content-Disposition: attachment; filename=f', 'Content-Transfer-Encoding: base64', '', 'Y*WI='];
   assert.deepEqual(sent(bad).events, [['mime_invalid_base64']]);
 });

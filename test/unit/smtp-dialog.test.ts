@@ -203,3 +203,41 @@ test('what looks like SMTP', () => {
   assert.equal(of(1, '220-mx\r\n', 587), Likeness.Yes);
   assert.equal(of(1, '230 x\r\n', 25), Likeness.No);
 });
+
+test('BDAT of a server that does not know it: what follows are commands', () => {
+  for (const code of [500, 502]) {
+    const t = new MailTalk().dialog(`S: 220 mx
+      C: EHLO c
+      S: 250 mx
+      C: BDAT 2000000000
+      S: ${code} what?
+      C: MAIL FROM:<a@example.com>
+      S: 250 ok
+      C: RCPT TO:<b@example.com>
+      S: 250 ok
+      C: DATA
+      S: 354 go`);
+    t.client(`${MAIL}.\r\n`).server('250 queued\r\n');
+    assert.deepEqual(t.records, [{ ...ENVELOPE, helo: 'c', email: SENT }], String(code));
+  }
+});
+
+test('a BDAT that is refused is read all the same', () => {
+  const t = new MailTalk().dialog('S: 220 mx\nC: EHLO c\nS: 250 mx\nC: BDAT 30 LAST\nS: 503 no MAIL').client('MAIL FROM:<x>\r\n');
+  t.finish();
+  assert.equal(JSON.stringify(t.records).includes('mail_from'), false);
+});
+
+test('commands that were taken for a mail: the next mail is one', () => {
+  const t = new MailTalk().dialog('S: 220 mx\nC: EHLO c\nS: 250 mx');
+  t.client('DATA\r\n\r\nMAIL FROM:<x>\r\nRCPT TO:<y>\r\nDATA\r\nhi\r\n.\r\n');
+  t.server('503 no\r\n500 what\r\n250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n');
+  t.dialog(`C: MAIL FROM:<a@example.com>
+    S: 250 ok
+    C: RCPT TO:<b@example.com>
+    S: 250 ok
+    C: DATA
+    S: 354 go`);
+  t.client(`${MAIL}.\r\n`).server('250 queued\r\n');
+  assert.deepEqual(t.records.at(-1), { ...ENVELOPE, helo: 'c', email: SENT });
+});

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import * as build from '../../src/lab/packets.js';
 import { Counter } from '../../src/metrics/counters.js';
 import { Origin } from '../../src/output/event-layout.js';
 import { Mode } from '../../src/ring/verdict.js';
@@ -146,6 +147,29 @@ for (const mode of [Mode.Ips, Mode.Ids]) {
       c.close();
     });
 
+    it('new rules: what they find in bytes before and behind, and not what lies before alone', () => {
+      const given = [rule('content:"firstlong"; content:"se"; distance:0;'), 'alert tcp any any -> any any (content:"early"; sid:2;)'];
+      const c = new Connection({ mode, rules: given });
+      c.client(0, 'early firstlong ............');
+      c.ack(28);
+      c.segment(0, 16, 28, 0);
+      assert.deepEqual(
+        c.alerts().map(({ rule }) => rule),
+        [1],
+      );
+      c.bench.engine.setRules(rules(...given), 1);
+      c.client(28, 'se');
+      c.ack(30);
+      c.client(30, 'more');
+      c.ack(34);
+      c.segment(0, 16, 34, 0);
+      assert.deepEqual(
+        c.alerts().map(({ rule }) => rule),
+        [0],
+      );
+      c.close();
+    });
+
     it('a flow that nobody watched is watched when new rules want it', () => {
       const c = new Connection({ mode, rules: [rule('content:"evilword";', 'alert tcp any any -> any 80')] });
       c.client(0, 'hello');
@@ -271,5 +295,35 @@ describe('listening', () => {
     c.ack(15);
     c.client(15, 'x');
     assert.equal(c.close(), 0);
+  });
+});
+
+describe('too little memory', () => {
+  it('a window that is found later does not begin with the stream', () => {
+    const c = new Connection({ rules: [rule('content:"abcd"; startswith; content:"zz";')], memcap: 65_536 });
+    const others = Array.from({ length: 4 }, (_, i) => new Connection({ rules: [], bench: c.bench, clientPort: 41_000 + i }));
+    for (const other of others) other.client(0, 'q');
+    c.client(0, 'xxxx');
+    for (const other of others) other.segment(0, 20, 1, 0);
+    c.bench.now += 100;
+    c.bench.engine.tick(c.bench.now);
+    c.client(4, 'abcd');
+    c.client(8, 'zz');
+    assert.equal(c.close(), 0);
+  });
+
+  it("what the acknowledgement of a refused packet delivers is that flow's, and is looked at", () => {
+    const c = new Connection({ rules: [rule('content:"evilword";', 'alert tcp any any -> any 4321')], memcap: 65_536 });
+    c.client(10, 'evil');
+    let verdict = 'pass';
+    for (let clientPort = 41_000; verdict === 'pass'; clientPort++)
+      verdict = new Connection({ rules: [], bench: c.bench, port: 999, clientPort }).client(0, 'G');
+    assert.equal(c.server(0, 'data', 14), 'drop: stream memcap');
+    const [src, dst] = ['10.9.8.7', '192.0.2.7'];
+    const datagram = build.udp({ src, dst, srcPort: 4000, dstPort: 5300 }, build.bytes('word'));
+    assert.equal(c.bench.send(build.ipv4({ src, dst, proto: 17 }, datagram), 101), 'pass');
+    assert.equal(c.bench.alerts(), 0);
+    c.client(14, 'word');
+    assert.equal(c.close(), 1);
   });
 });

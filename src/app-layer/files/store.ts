@@ -56,6 +56,8 @@ export class FileStore {
   private head = -1;
   private tail = -1;
   private ids = 0;
+  /** Records written to the ring so far. */
+  records = 0;
 
   /** `thread`: number among all detecting threads, for ids. */
   constructor(
@@ -162,6 +164,16 @@ export class FileStore {
     }
   }
 
+  /** The end, and nobody reads the ring any more: counts the files of which the writer does not have all. */
+  abandon(): void {
+    const { words } = this;
+    for (let at = 0; at < this.highWater * Word.Words; at += Word.Words) {
+      const bits = words[at + Word.Bits];
+      if ((bits & (Bit.Decided | Bit.Lost)) !== Bit.Decided) continue;
+      if ((bits & Bit.Queued) !== 0 || (bits & (Bit.Ended | Bit.Dropped)) === 0) this.counters[Counter.FilesNotStored]++;
+    }
+  }
+
   close(): void {
     this.heap.close();
   }
@@ -205,6 +217,7 @@ export class FileStore {
       if (isLast) for (let i = 0; i < DIGEST_BYTES; i++) bytes[to + StoreAt.Digest + i] = this.digests[entry * DIGEST_BYTES + i];
       for (let i = 0; i < n; i++) bytes[to + StoreAt.Bytes + i] = heap.bytes[piece + PIECE_HEAD + i];
       ring.commit();
+      this.records++;
       words[at + Word.Bits] = isGone ? bits & ~Bit.Begun : bits | Bit.Begun;
       if (piece >= 0) {
         words[at + Word.First] = heapWords[piece >> 2];

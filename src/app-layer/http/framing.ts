@@ -1,7 +1,8 @@
 import { ascii, find, hexValue, isDigit, isSpace } from './bytes.js';
 import { HttpEvent } from './events.js';
 import { ChunkPhase, F, FlowFlag, FlowState, type FlowWords } from './flow.js';
-import { type HeadReader, Part } from './head.js';
+import type { HeadReader } from './head.js';
+import { Part } from './head-layout.js';
 
 /** What follows a head. */
 export const enum FramingKind {
@@ -148,7 +149,10 @@ export class Framing {
     return !this.soft;
   }
 
-  /** Reads chunks of mem[at, end) until the message's end; returns how far. */
+  /**
+   * Reads chunks (RFC 9112, 7.1: `size [; extension] LF data LF`, at last size 0 and a trailer; blanks before and behind the size) of
+   * mem[at, end) until the message's end; returns how far.
+   */
   chunks(flows: FlowWords, f: number, mem: Uint8Array, region: number, at: number, end: number, sink: ChunkSink): number {
     const { words, left, size } = flows;
     const side = (f / F.Words) | 0;

@@ -1,7 +1,8 @@
 import type { Transactions } from '../transactions.js';
 import { FileName } from './disposition.js';
 import { HttpEvent } from './events.js';
-import { Head, HeadFlag, type HeadReader, LONGEST_HEAD, Part } from './head.js';
+import type { HeadReader } from './head.js';
+import { Head, HeadFlag, LONGEST_HEAD, Part } from './head-layout.js';
 import { hostLength, plainHost, portBehind, UriReader } from './uri.js';
 
 /** Longest host that is made plain. */

@@ -1,109 +1,15 @@
-import { ascii, isSpace, lower } from './bytes.js';
+import { isSpace, lower } from './bytes.js';
 import { HttpEvent } from './events.js';
-import { type HeadScan, isHttp, MOST_LINES } from './head-scan.js';
+import { isGap, uriEnd, versionOf } from './first-line.js';
+import { LONGEST_HEAD, Part } from './head-layout.js';
+import { type HeadScan, MOST_LINES } from './head-scan.js';
+import { isAuthorization, isKnownScheme, partOf, step } from './header-names.js';
 
-/** Longest head that is read. One piece of the heap holds it, its plain form and its names. */
-export const LONGEST_HEAD = 24576;
 const MOST_HEADERS = 1024;
 
-/**
- * What is kept of a request's or response's head, in one piece of the heap:
- *
- *   word  0       1        2      3      4 ..
- *       | stamp | status | port | flags | parts: offset in the heap, length (-1: absent) | line CRLF | headers | CRLF | names |
- *                                                                                        └ Start ──────────────┘
- * Stamp: the packet that completed it.
- */
-export const enum Head {
-  Stamp = 0,
-  Status = 1,
-  Port = 2,
-  Flags = 3,
-  Parts = 4,
-  Words = 4 + 2 * 33,
-  /** Of a head with HeadFlag.Few: parts from Part.Few on are absent. */
-  FewWords = 4 + 2 * 17,
-}
-
-export const enum HeadFlag {
-  /** HTTP/0.9. */
-  Old = 1,
-  /** It has no header that is a part: only parts before Part.Few stand there. */
-  Few = 2,
-}
-
-export const enum Part {
-  Line = 0,
-  Method,
-  UriRaw,
-  Uri,
-  Path,
-  Protocol,
-  Status,
-  Message,
-  Start,
-  All,
-  Header,
-  Raw,
-  Names,
-  /** Without the port: as it stands, and in lower case. */
-  HostName,
-  HostPlain,
-  FileName,
-  /** From here on: values of headers, but the host may be the target's, too. */
-  Host,
-  Cookie,
-  UserAgent,
-  Accept,
-  AcceptEnc,
-  AcceptLang,
-  Referer,
-  Connection,
-  ContentLen,
-  ContentType,
-  Location,
-  Server,
-  Disposition,
-  ContentRange,
-  Encoding,
-  Transfer,
-  Upgrade,
-  Count,
-  Few = Cookie,
-}
-
-const KNOWN: [string, Part, direction: number][] = [
-  ['cookie', Part.Cookie, 0],
-  ['set-cookie', Part.Cookie, 1],
-  ['host', Part.Host, 0],
-  ['user-agent', Part.UserAgent, 0],
-  ['accept', Part.Accept, 0],
-  ['accept-encoding', Part.AcceptEnc, 0],
-  ['accept-language', Part.AcceptLang, 0],
-  ['referer', Part.Referer, 0],
-  ['connection', Part.Connection, 2],
-  ['content-length', Part.ContentLen, 2],
-  ['content-type', Part.ContentType, 2],
-  ['location', Part.Location, 1],
-  ['server', Part.Server, 1],
-  ['content-disposition', Part.Disposition, 2],
-  ['content-range', Part.ContentRange, 1],
-  ['content-encoding', Part.Encoding, 2],
-  ['transfer-encoding', Part.Transfer, 2],
-  ['upgrade', Part.Upgrade, 2],
-];
-const NAME_BYTES = KNOWN.map(([name]) => ascii(name));
 const SLOTS = 4096;
 /** Most names of one hash that are told apart: more are somebody's attempt to cost time. */
 const MOST_PROBES = 32;
-
-function step(hash: number, c: number): number {
-  return (Math.imul(hash, 31) + c) | 0;
-}
-
-const AUTHORIZATION = ascii('authorization');
-const AUTHORIZATION_HASH = AUTHORIZATION.reduce(step, 0);
-const SCHEMES = ['basic', 'digest', 'bearer'].map(ascii);
 
 /** Reads heads: one object a thread. After `read`, the framing's view of the head is in its fields. */
 export class HeadReader {
@@ -134,7 +40,6 @@ export class HeadReader {
   /** Values put together of several lines. */
   readonly work = new Uint8Array(LONGEST_HEAD * 2);
   private workAt = 0;
-  private readonly knownSlots = new Int8Array(256).fill(-1);
   private readonly slots = new Int16Array(SLOTS);
   private readonly slotStamp = new Int32Array(SLOTS);
   private stamp = 0;
@@ -147,15 +52,7 @@ export class HeadReader {
   /** It has none of the headers from Part.Few on. */
   isFew = false;
 
-  constructor(readonly scan: HeadScan) {
-    for (let k = 0; k < KNOWN.length; k++) {
-      let hash = 0;
-      for (const c of NAME_BYTES[k]) hash = step(hash, c);
-      let slot = hash & 255;
-      while (this.knownSlots[slot] >= 0) slot = (slot + 1) & 255;
-      this.knownSlots[slot] = k;
-    }
-  }
+  constructor(readonly scan: HeadScan) {}
 
   event(event: HttpEvent): void {
     if (this.eventCount < this.events.length) this.events[this.eventCount++] = event;
@@ -315,7 +212,7 @@ export class HeadReader {
     let hash = 0;
     for (let i = 0; i < nameLen; i++) {
       const c = source[nameOff + i];
-      if (c !== 0) hash = (Math.imul(hash, 31) + (c >= 65 && c <= 90 ? c | 32 : c)) | 0;
+      if (c !== 0) hash = step(hash, c >= 65 && c <= 90 ? c | 32 : c);
     }
     this.nameOff[h] = nameOff;
     this.nameLen[h] = nameLen;
@@ -328,9 +225,8 @@ export class HeadReader {
     this.first[h] = 1;
     this.known[h] = -1;
     const { slots, slotStamp, stamp } = this;
-    if (hash === AUTHORIZATION_HASH && this.direction === 0 && isName(source, nameOff, nameLen, AUTHORIZATION)) {
-      if (!isKnownScheme(source, valueOff, valueLen)) this.event(HttpEvent.AuthUnrecognized);
-    }
+    if (this.direction === 0 && isAuthorization(hash, source, nameOff, nameLen) && !isKnownScheme(source, valueOff, valueLen))
+      this.event(HttpEvent.AuthUnrecognized);
     let slot = (hash ^ (hash >>> 12)) & (SLOTS - 1);
     for (let probes = 0; slotStamp[slot] === stamp; probes++) {
       if (probes === MOST_PROBES) return;
@@ -343,16 +239,11 @@ export class HeadReader {
     }
     slotStamp[slot] = stamp;
     slots[slot] = h;
-    for (let k = hash & 255; this.knownSlots[k] >= 0; k = (k + 1) & 255) {
-      const which = this.knownSlots[k];
-      const wanted = KNOWN[which];
-      if ((wanted[2] === this.direction || wanted[2] === 2) && isName(source, nameOff, nameLen, NAME_BYTES[which])) {
-        this.header[wanted[1]] = h;
-        this.known[h] = wanted[1];
-        if (wanted[1] >= Part.Few) this.isFew = false;
-        return;
-      }
-    }
+    const part = partOf(hash, this.direction, source, nameOff, nameLen);
+    if (part < 0) return;
+    this.header[part] = h;
+    this.known[h] = part;
+    if (part >= Part.Few) this.isFew = false;
   }
 
   private repeat(other: number, h: number): void {
@@ -390,16 +281,6 @@ export class HeadReader {
   }
 }
 
-/** Schemes of Authorization that Suricata knows. */
-function isKnownScheme(mem: Uint8Array, off: number, len: number): boolean {
-  for (const scheme of SCHEMES) {
-    let k = 0;
-    while (k < scheme.length && k < len && lower(mem[off + k]) === scheme[k]) k++;
-    if (k === scheme.length) return true;
-  }
-  return false;
-}
-
 /** A line that begins so goes on with the one before. */
 function isFold(c: number): boolean {
   return c === 32 || c === 9 || c === 0;
@@ -413,45 +294,4 @@ function trimEnd(mem: Uint8Array, start: number, end: number): number {
 function colonIn(mem: Uint8Array, start: number, end: number): number {
   for (let i = start; i < end; i++) if (mem[i] === 58) return i;
   return -1;
-}
-
-/** A blank, or a NUL that is followed by a blank or stands for one: not one inside a word. */
-function isGap(mem: Uint8Array, at: number, end: number): boolean {
-  if (isSpace(mem[at])) return true;
-  return mem[at] === 0 && at + 1 < end && mem[at + 1] !== 46 && mem[at + 1] !== 48;
-}
-
-/** `name` (lower case), NUL bytes left out. */
-function isName(mem: Uint8Array, off: number, len: number, name: Uint8Array): boolean {
-  let k = 0;
-  for (let i = off; i < off + len; i++) {
-    if (mem[i] === 0) continue;
-    if (k === name.length || lower(mem[i]) !== name[k]) return false;
-    k++;
-  }
-  return k === name.length;
-}
-
-/** Behind the URI of a request line: its first word, or with white space in it all that stands before a last word `HTTP/1.1`. */
-function uriEnd(mem: Uint8Array, start: number, end: number): number {
-  let last = end;
-  while (last > start && !isSpace(mem[last - 1])) last--;
-  let stop = start;
-  if (last > start && versionOf(mem, last, end) >= 0) {
-    stop = last;
-    while (stop > start && isSpace(mem[stop - 1])) stop--;
-  } else while (stop < end && !isSpace(mem[stop])) stop++;
-  return stop;
-}
-
-/** 9, 10, 11 for HTTP/0.9, 1.0, 1.1; more for a later one; -1: not a version. */
-function versionOf(mem: Uint8Array, at: number, end: number): number {
-  if (!isHttp(mem, at, end)) return -1;
-  let p = at + 4;
-  while (p < end && (isSpace(mem[p]) || mem[p] === 47)) p++;
-  if (p + 2 >= end || mem[p + 1] !== 46) return -1;
-  const major = mem[p] - 48;
-  const minor = mem[p + 2] - 48;
-  if (major < 0 || major > 9 || minor < 0 || minor > 9 || p + 3 < end) return -1;
-  return major * 10 + minor;
 }

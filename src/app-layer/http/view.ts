@@ -6,7 +6,7 @@ import type { BodyBytes } from './body.js';
 import { isDigit } from './bytes.js';
 import { F, type FlowWords, Own, TxFlags } from './flow.js';
 import { Method } from './framing.js';
-import { Head, HeadFlag, Part } from './head.js';
+import { Head, HeadFlag, Part } from './head-layout.js';
 
 const enum Field {
   Hostname = 0,
