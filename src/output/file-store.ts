@@ -137,11 +137,15 @@ export class FileStoreWriter {
   }
 
   private giveUp(id: number, file: StoredFile): void {
+    this.discard(file);
+    if (this.files.get(id) === file) this.files.delete(id);
+    this.schedule(file);
+  }
+
+  private discard(file: StoredFile): void {
     file.gone = true;
     for (const chunk of file.chunks) this.pendingBytes -= chunk.length;
     file.chunks = [];
-    if (this.files.get(id) === file) this.files.delete(id);
-    this.schedule(file);
   }
 
   private schedule(file: StoredFile): void {
@@ -197,7 +201,7 @@ export class FileStoreWriter {
       else if (file.digest !== '') await this.settle(file);
       else if (!file.kept) await this.shut(file);
     } catch (error) {
-      file.gone = true;
+      this.discard(file);
       await this.remove(file).catch(() => undefined);
       throw error;
     } finally {

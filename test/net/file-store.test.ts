@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +19,7 @@ const QUIET = Buffer.from('nobody wants this one\n');
 const UPLOAD = randomBytes(600 << 10);
 const REQUEST_LIMIT = 100 << 10;
 const SEEN = UPLOAD.subarray(0, REQUEST_LIMIT);
-const HUGE = randomBytes(24 << 20);
+const HUGE = randomBytes(12 << 20);
 
 /** Reads what it is sent. */
 const UPLOAD_SERVER = `require('node:http').createServer((request, response) =>
@@ -61,13 +62,13 @@ describe('file-store on an AF_PACKET bridge', { skip: skipWithoutNamespaces }, (
     return code === 0 ? readFileSync(out) : stderr;
   };
 
-  const start = (runmode: Runmode) =>
+  const start = (runmode: Runmode, dir = 'filestore') =>
     Bridge.start(lab, {
       runmode,
       rules: RULES,
       alert: 'alert, files',
       threads: 2,
-      outputs: ['file-store: { version: 2, enabled: yes, write-fileinfo: yes }'],
+      outputs: [`file-store: { version: 2, enabled: yes, write-fileinfo: yes, dir: ${dir} }`],
       yaml: YAML,
     });
 
@@ -179,4 +180,46 @@ describe('file-store on an AF_PACKET bridge', { skip: skipWithoutNamespaces }, (
       assert.doesNotMatch(bridge.output, /file-store/);
     });
   }
+
+  test('a detecting process that is killed: its files are said to be lost and leave nothing, later ones are stored', async () => {
+    const bridge = await start('autofp');
+    const slow = curl('slow.bin', '--limit-rate', '1m', '-m', '3');
+    const tmp = join(bridge.files.logs, 'filestore', 'tmp');
+    await waitFor(() => existsSync(tmp) && readdirSync(tmp).length === 1, { what: 'a file on its way' });
+    const old = await bridge.childPid('detect');
+    process.kill(old, 'SIGKILL');
+    await waitFor(() => bridge.children().some(({ pid, title }) => pid !== old && title.startsWith('sluice: detect')), {
+      what: 'a new one',
+    });
+    await waitFor(async () => (await bridge.metric('up')) === 1, { what: 'it to be ready' });
+    await slow;
+    assert.deepEqual(await curl('small.bin'), SMALL);
+    await waitFor(() => stored(bridge).files.has(sha256(SMALL)), { what: 'a small file to be stored' });
+    assert.equal((await bridge.stop()).status, '0', bridge.output);
+    assert.match(bridge.output, /file-store: 1 files are not stored/);
+    assert.deepEqual(readdirSync(tmp), []);
+    assert.deepEqual([...stored(bridge).files.keys()], [sha256(SMALL)]);
+  });
+
+  test('a disk that is full: files on their way are counted and leave nothing, later ones are stored', async () => {
+    const disk = mkdtempSync(join(tmpdir(), 'sluice-small-'));
+    assert.equal(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk]).status, 0);
+    try {
+      const bridge = await start('autofp', disk);
+      assert.deepEqual(await Promise.all([curl('large.bin'), curl('other.bin')]), [LARGE, OTHER]);
+      await bridge.said(/Warning: sluice: file-store: files are not stored: ENOSPC/);
+      await waitFor(() => readdirSync(join(disk, 'tmp')).length === 0, { what: 'what was written to be removed' });
+      assert.deepEqual(await curl('small.bin'), SMALL);
+      const digest = sha256(SMALL);
+      await waitFor(() => existsSync(join(disk, digest.slice(0, 2), digest)), { what: 'a small file to be stored' });
+      assert.deepEqual(await losses(bridge), none);
+      assert.equal((await bridge.stop()).status, '0', bridge.output);
+      assert.deepEqual(readFileSync(join(disk, digest.slice(0, 2), digest)), SMALL);
+      const { stats } = bridge.eve('stats').at(-1);
+      assert.equal(stats.file_store.fs_errors, 2);
+    } finally {
+      spawnSync('umount', ['-l', disk]);
+      rmSync(disk, { recursive: true, force: true });
+    }
+  });
 });

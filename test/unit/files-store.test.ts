@@ -301,6 +301,32 @@ describe('writer of the file store', () => {
     assert.match(b.problems[0], /^file-store: files are not stored: ENOTDIR/);
   });
 
+  it('does not count as waiting what came while the disk refused', async () => {
+    const b = new Bench(true);
+    writeFileSync(join(directory, 'filestore'), 'in the way');
+    const file = b.open(b.tx());
+    const piece = Buffer.alloc(60_000);
+    for (let i = 0; i < 10; i++) {
+      b.data(file, piece);
+      b.store.pump(b.ring);
+      b.drain();
+    }
+    const waiting = () => (b.writer as unknown as { pendingBytes: number }).pendingBytes;
+    assert.ok(waiting() > 500_000);
+    // The disk's answer, and more bytes before it.
+    await new Promise((resolve) => setImmediate(resolve));
+    b.data(file, piece);
+    b.store.pump(b.ring);
+    b.drain();
+    while (b.writer.fsErrors === 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(waiting(), 0);
+    b.files.close(file, FileState.Closed);
+    b.store.pump(b.ring);
+    b.drain();
+    await b.writer.close();
+    assert.deepEqual([waiting(), b.writer.fsErrors], [0, 1]);
+  });
+
   it('keeps max-open-files open, and counts what is beyond', async () => {
     const b = new Bench(true, { maxOpenFiles: 2 });
     const tx = b.tx();

@@ -38,8 +38,8 @@ export interface ChunkSink {
 
 const CHUNKED = ascii('chunked');
 const BYTERANGES = ascii('multipart/byteranges');
-/** Hex digits of a chunk size that are significant: 2^52 - 1 at most. */
-const MOST_DIGITS = 13;
+/** Chunk sizes are below: 13 hex digits that are significant. */
+const MOST_SIZE = 2 ** 52;
 
 /** How long bodies are (RFC 9112, 6), as servers and browsers read it. After request or response, its findings are in the fields. */
 export class Framing {
@@ -151,7 +151,8 @@ export class Framing {
 
   /**
    * Reads chunks (RFC 9112, 7.1: `size [; extension] LF data LF`, at last size 0 and a trailer; blanks before and behind the size) of
-   * mem[at, end) until the message's end; returns how far.
+   * mem[at, end), to the end of one chunk's data or of the message; returns how far. (One call a chunk: a loop over all of them is
+   * compiled while it runs, and left by the interpreter in each packet.)
    */
   chunks(flows: FlowWords, f: number, mem: Uint8Array, region: number, at: number, end: number, sink: ChunkSink): number {
     const { words, left, size } = flows;
@@ -165,7 +166,7 @@ export class Framing {
         at += n;
         left[side] -= n;
         if (left[side] === 0) words[f + F.Chunk] = ChunkPhase.DataEnd;
-        continue;
+        break;
       }
       const c = mem[at++];
       if (phase === ChunkPhase.Size) {
@@ -175,7 +176,7 @@ export class Framing {
           if (size[side] > 0 || digit > 0) size[side] = size[side] * 16 + digit;
           words[f + F.Digits] = 1;
           lines++;
-          if (size[side] >= 16 ** MOST_DIGITS) return this.notChunked(words, f, at, lines, sink);
+          if (size[side] >= MOST_SIZE) return this.notChunked(words, f, at, lines, sink);
         } else if (words[f + F.Digits] > 0) {
           words[f + F.Chunk] = ChunkPhase.Extension;
           at--;

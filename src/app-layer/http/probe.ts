@@ -8,14 +8,21 @@ const METHODS = `GET POST HEAD PUT DELETE OPTIONS TRACE CONNECT PATCH PROPFIND P
   BPROPPATCH BMOVE BCOPY BDELETE POLL QUERY CCM_POST BITS_POST TRACK DEBUG SOURCE`
   .trim()
   .split(/\s+/)
+  .sort()
   .map((method) => Uint8Array.from(method, (c) => c.charCodeAt(0)));
 
-const FIRST = new Uint8Array(256);
-for (const method of METHODS) FIRST[method[0]] = 1;
+/** By first byte: where its methods stand. */
+const FROM = new Uint8Array(256);
+const BEHIND = new Uint8Array(256);
+for (let i = METHODS.length - 1; i >= 0; i--) {
+  const c = METHODS[i][0];
+  FROM[c] = i;
+  if (BEHIND[c] === 0) BEHIND[c] = i + 1;
+}
 
 /** Whether a byte may begin a request. */
 export function startsRequest(c: number): boolean {
-  return FIRST[c] === 1;
+  return BEHIND[c] > 0;
 }
 
 /** A known method and white space, perhaps behind empty lines; or whatever else, in a first line that says `HTTP/1.`. */
@@ -25,8 +32,8 @@ export function probeRequest(mem: Uint8Array, off: number, len: number): Likenes
   while (p < end && isSpace(mem[p])) p++;
   if (p === end) return Likeness.More;
   let more = false;
-  for (const method of METHODS) {
-    if (mem[p] !== method[0]) continue;
+  for (let i = FROM[mem[p]]; i < BEHIND[mem[p]]; i++) {
+    const method = METHODS[i];
     let k = 1;
     while (k < method.length && p + k < end && mem[p + k] === method[k]) k++;
     if (p + k === end) more = true;
