@@ -278,7 +278,7 @@ export class Detector {
         known.remember(tx, p.direction, rank, 1);
         if (known.known(tx, 1 - p.direction, rank) !== Known.Matched) continue;
       } else if (more) known.remember(tx, p.direction, rank, 1);
-      if (notes !== null && traits !== 0) notes.matched(rank);
+      if (notes !== null && traits !== 0) notes.matched(rank, traits);
       if (this.accept(rank, p, flows)) {
         if (notes !== null) notes.cut();
         break;

@@ -82,10 +82,11 @@ export class StreamRules {
 
   /**
    * A listener leaves rules on streams to the stream: bytes count when they are acknowledged, and only those that are. Rules that ask
-   * for a place look at packets, too, as in Suricata. Before a session is established nothing is acknowledged, and perhaps never will be.
+   * for a place look at packets, too, as in Suricata, and so do those whose answer cannot wait. Before a session is established nothing
+   * is acknowledged, and perhaps never will be.
    */
   leavesToStream(traits: number): boolean {
-    return this.leaves && (traits & (StreamTrait.Stream | StreamTrait.Anchored)) === StreamTrait.Stream;
+    return this.leaves && (traits & (StreamTrait.Stream | StreamTrait.Anchored | StreamTrait.AtOnce)) === StreamTrait.Stream;
   }
 
   /** A candidate that the packet alone does not satisfy. */
@@ -98,9 +99,9 @@ export class StreamRules {
     if (!this.seen(this.line, rank, this.number)) this.keep(this.line, (rank << KIND_SHIFT) | WAITS, this.number);
   }
 
-  /** A rule that matches the packet. For a listener the same bytes may match on the stream, too. */
-  matched(rank: number): void {
-    if (!this.leaves) this.match(this.line, rank, this.number);
+  /** A rule that matches the packet. For a listener the same bytes may match on the stream, too, if the rule asks for a place. */
+  matched(rank: number, traits: number): void {
+    if (!this.leaves || (traits & StreamTrait.AtOnce) !== 0) this.match(this.line, rank, this.number);
     else if (this.arrives) this.hold(rank);
   }
 

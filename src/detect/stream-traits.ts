@@ -19,6 +19,8 @@ export const enum StreamTrait {
   Waits = 4,
   /** It asks where in the stream something stands: only a window that begins with the stream can tell. */
   Anchored = 8,
+  /** A listener's answer (reject) comes too late when the bytes are acknowledged: it looks at packets, too. */
+  AtOnce = 16,
 }
 
 const TCP = 6;
@@ -32,6 +34,7 @@ export function streamTraits(rule: Rule): number {
   if (proto === 'tcp-stream' || header.some((o) => o.kind === 'flow' && o.stream === 'only_stream')) traits |= StreamTrait.Only;
   if (waits(rule)) traits |= StreamTrait.Waits;
   if (isAnchored(payload)) traits |= StreamTrait.Anchored;
+  if (rule.action.startsWith('reject')) traits |= StreamTrait.AtOnce;
   return traits;
 }
 

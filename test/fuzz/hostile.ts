@@ -59,6 +59,16 @@ export const HOSTILE: readonly { parser: string; what: string; one: Case }[] = [
   },
   {
     parser: 'http',
+    what: 'pieces of files',
+    one: stream(tc(filled('HTTP/1.1 206\nContent-Length:1\nContent-Range:bytes 0-0/9\n\nx'))),
+  },
+  {
+    parser: 'http',
+    what: 'a piece of a file in chunks of one byte',
+    one: stream(tc(joined('HTTP/1.1 206\nContent-Range:bytes 0-999999/2000000\nTransfer-Encoding: chunked\n\n', filled('1\na\n', 65000)))),
+  },
+  {
+    parser: 'http',
     what: 'chunk extensions',
     one: stream(tc(joined('HTTP/1.1 200\nTransfer-Encoding: chunked\n\n1', filled(';', 65000)))),
   },

@@ -31,10 +31,10 @@ class Bench {
   }
 
   /** A response with a part of `all`; digests of the files that its transaction has beside the part itself. */
-  piece(all: Buffer, from: number, to: number, { key = 'k', sent = to - from, step = 1000 } = {}): string[] {
+  piece(all: Buffer, from: number, to: number, { key = 1, sent = to - from, step = 1000 } = {}): string[] {
     const tx = this.txs.open(-1, AppProto.Http, 0);
     const file = this.files.open(tx, 1, this.name, 0, this.name.length, true);
-    this.ranges.begin(file, tx, `${key} ${all.length}`, from, to - 1, all.length);
+    this.ranges.begin(file, tx, key * 2 ** 24 + all.length, from, to - 1, all.length);
     for (let at = from; at < from + sent; at += step) this.ranges.data(file, all, at, Math.min(step, from + sent - at));
     this.files.close(file, FileState.Closed);
     this.ranges.end(file, sent === to - from, this.name, 0, this.name.length);
@@ -60,6 +60,8 @@ class Bench {
   }
 }
 
+/** Of each piece beside its bytes. */
+const PIECE_COST = 256;
 const digest = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 const content = Buffer.from(Array.from({ length: 10_000 }, (_, i) => i % 251));
 
@@ -88,8 +90,15 @@ describe('files in ranges', () => {
     const b = new Bench();
     assert.deepEqual(b.piece(content, 0, 5000), []);
     assert.deepEqual(b.piece(content, 5000, 10_000, { sent: 4999 }), []);
-    assert.equal(b.kept, 5000, 'what was given up is not kept');
+    assert.equal(b.kept, 5000 + PIECE_COST, 'what was given up is not kept');
     assert.deepEqual(b.piece(content, 5000, 10_000), [digest(content)]);
+  });
+
+  it('take no more room when they come byte by byte', () => {
+    const b = new Bench();
+    assert.deepEqual(b.piece(content, 0, 9000, { step: 1 }), []);
+    assert.equal(b.kept, 9000 + PIECE_COST);
+    assert.deepEqual(b.piece(content, 9000, 10_000, { step: 1 }), [digest(content)]);
   });
 
   it('do not mix what has other names, and what comes again counts once', () => {
@@ -97,8 +106,8 @@ describe('files in ranges', () => {
     assert.deepEqual(b.piece(content, 0, 5000), []);
     assert.deepEqual(b.piece(content, 0, 5000), []);
     assert.deepEqual(b.piece(content, 2000, 7000), [], 'over another');
-    assert.deepEqual(b.piece(content, 5000, 10_000, { key: 'other' }), []);
-    assert.equal(b.kept, 10_000);
+    assert.deepEqual(b.piece(content, 5000, 10_000, { key: 2 }), []);
+    assert.equal(b.kept, 2 * (5000 + PIECE_COST));
     assert.deepEqual(b.piece(content, 5000, 10_000), [digest(content)]);
   });
 
@@ -113,9 +122,9 @@ describe('files in ranges', () => {
   it('never keep more than 32 MiB: the oldest goes', () => {
     const b = new Bench();
     const big = Buffer.alloc(4 << 20, 1);
-    for (let i = 0; i < 12; i++) b.piece(big, 0, 4_000_000, { key: `k${i}`, step: 100_000 });
+    for (let i = 0; i < 12; i++) b.piece(big, 0, 4_000_000, { key: i, step: 100_000 });
     assert.ok(b.kept <= 32 << 20);
-    assert.deepEqual(b.piece(big, 4_000_000, big.length, { key: 'k0' }), []);
-    assert.deepEqual(b.piece(big, 4_000_000, big.length, { key: 'k11' }), [digest(big)]);
+    assert.deepEqual(b.piece(big, 4_000_000, big.length, { key: 0 }), []);
+    assert.deepEqual(b.piece(big, 4_000_000, big.length, { key: 11 }), [digest(big)]);
   });
 });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { FileState, type Files } from '../files/files.js';
 import { type Transactions, Tx } from '../transactions.js';
 import { HttpEvent } from './events.js';
@@ -6,6 +7,9 @@ import { isMultipart, Multipart } from './multipart.js';
 import type { Pairs } from './pairs.js';
 import { Ranges } from './ranges.js';
 import type { HttpView } from './view.js';
+
+/** Nobody makes two files one that lies among another's pieces. */
+const SEEDS = new Int32Array(new Uint8Array(randomBytes(8)).buffer);
 
 /** The files that bodies are: a body is one, or several parts (multipart.ts), or a piece of one (ranges.ts). */
 export class BodyFiles {
@@ -60,10 +64,8 @@ export class BodyFiles {
     if (direction === 0) return;
     if (view.range(tx)) {
       this.files.range(file, view.rangeFrom, view.rangeTo);
-      if (view.rangeSize > 0) {
-        const key = `${view.resource(tx)} ${view.rangeSize}`;
-        this.ranges.begin(file, tx, key, view.rangeFrom, view.rangeTo, view.rangeSize);
-      }
+      if (view.rangeSize > 0 && this.ranges.begin(file, tx, this.keyOf(tx), view.rangeFrom, view.rangeTo, view.rangeSize))
+        this.txs.words[tx * Tx.Words + Tx.Parser + Own.Flags] |= TxFlags.Ranged;
     }
     if (view.isRangeInvalid) this.pairs.event(tx, HttpEvent.RangeInvalid);
   }
@@ -77,7 +79,7 @@ export class BodyFiles {
     }
     const file = this.fileOf[2 * tx + direction] - 1;
     this.files.data(file, mem, region, off, len);
-    if (direction === 1) this.ranges.data(file, mem, off, len);
+    if (direction === 1 && this.isRanged(tx)) this.ranges.data(file, mem, off, len);
   }
 
   /** `missing` bytes are missing. */
@@ -105,8 +107,20 @@ export class BodyFiles {
     this.endRange(tx, direction, state === FileState.Closed);
   }
 
+  private isRanged(tx: number): boolean {
+    return (this.txs.words[tx * Tx.Words + Tx.Parser + Own.Flags] & TxFlags.Ranged) !== 0;
+  }
+
+  /** 53 bits of the file's host, path and size. */
+  private keyOf(tx: number): number {
+    const { view } = this;
+    const high = view.resource(tx, SEEDS[0] ^ view.rangeSize);
+    const low = view.resource(tx, SEEDS[1] ^ view.rangeSize);
+    return (high >>> 0) * 0x200000 + (low >>> 11);
+  }
+
   private endRange(tx: number, direction: number, isWhole: boolean): void {
-    if (direction === 0 || this.fileOf[2 * tx + 1] === 0) return;
+    if (direction === 0 || !this.isRanged(tx)) return;
     const name = this.view.nameOf(tx, 1);
     const { words } = this.view;
     this.ranges.end(this.fileOf[2 * tx + 1] - 1, isWhole, this.txs.heap.bytes, name > 0 ? words[name] : 0, name > 0 ? words[name + 1] : 0);

@@ -2,7 +2,8 @@ import { brotliDecompressSync, constants } from 'node:zlib';
 import type { AppHeap } from '../heap.js';
 import { ascii, find, isSpace, lower } from './bytes.js';
 import { F, type FlowWords } from './flow.js';
-import { Inflated, InflateStream, STREAM_BYTES } from './inflate.js';
+import { InflateStream } from './inflate.js';
+import { Inflated, STREAM_BYTES } from './inflate-layout.js';
 
 export const enum Coding {
   None = 0,
@@ -151,9 +152,7 @@ export class Codings {
     inflate.load(this.heap.bytes, piece, mem, off, len);
     let n: number;
     do {
-      inflate.work = 0;
-      inflate.mostWork = this.budget;
-      n = inflate.pull(out, 0, STEP_BYTES);
+      n = inflate.pull(out, 0, STEP_BYTES, this.budget);
       this.budget -= n + inflate.work;
       if (n > 0 && !this.push(f, level + 1, out, -1, 0, n)) return false;
       if (this.budget <= 0) {

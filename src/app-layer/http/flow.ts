@@ -131,4 +131,6 @@ export const enum TxFlags {
   BodyTc = 4,
   /** The body of the request is several: its parts are the files. */
   Parts = 8,
+  /** The response is a piece of a file that is put together (ranges.ts). */
+  Ranged = 16,
 }

@@ -1,164 +1,26 @@
-import { DISTANCE_BASE, DISTANCE_EXTRA, LENGTH_BASE, LENGTH_EXTRA, ORDER } from '../deflate-tables.js';
+import { DISTANCE_BASE, DISTANCE_EXTRA, LENGTH_BASE, LENGTH_EXTRA } from '../deflate-tables.js';
+import { FAST_DISTANCES, FAST_LITERALS, slow } from './huffman.js';
+import { BitInput } from './inflate-bits.js';
+import { BlockHeads } from './inflate-blocks.js';
+import { BEGIN_AT, BEGIN_BYTES, CARRY_AT, CARRY_BYTES, Inflated, Phase, setWord, W, WINDOW, WORDS_AT, word } from './inflate-layout.js';
 
 /**
- * Inflate (RFC 1951, wrapped as in RFC 1950 or 1952) of a stream that comes in pieces. All state of one stream lies in a place of
- * STREAM_BYTES, so that any number can be under way with nothing allocated:
- *
- *   byte 0              32768      + 128          + 320                             + 2048
- *   | last 32 K written | words    | code lengths | bytes that could not be used yet | the beginning, until something comes out |
+ * Inflate (RFC 1951, wrapped as in RFC 1950 or 1952) of streams that come in pieces. All state of one lies in a place of STREAM_BYTES
+ * (inflate-layout.ts), so that any number can be under way with nothing allocated.
  *
  * A symbol is read whole or not at all: what is left of the input is carried to the next piece.
  */
-export const STREAM_BYTES = 65536 - 8;
-const WINDOW = 32768;
-const WORDS_AT = WINDOW;
-const LENGTHS_AT = WORDS_AT + 128;
-const CARRY_AT = LENGTHS_AT + 320;
-const CARRY_BYTES = 2048;
-const BEGIN_AT = CARRY_AT + CARRY_BYTES;
-/** So many bytes are kept as long as nothing came out of them. */
-const BEGIN_BYTES = 1024;
-
-const enum W {
-  Phase = 0,
-  Bits,
-  BitCount,
-  /** Bytes written so far, mod 2^31: the window's place; whether a window was ever filled. */
-  Written,
-  Last,
-  Left,
-  Literals,
-  Distances,
-  Carry,
-  Flags,
-  Wrapper,
-  Skip,
-  /** Number of the tables built for the block, to see whether they are still there. */
-  Tables,
-  /** Bytes of the beginning; more than BEGIN_BYTES: not all were kept. */
-  Begin,
-}
-
-const enum Phase {
-  Start = 0,
-  Extra,
-  SkipExtra,
-  Name,
-  Comment,
-  HeadCrc,
-  Block,
-  Stored,
-  Codes,
-  Trailer,
-  /** Nothing more is to be had: the end, or damage. */
-  End,
-  Bad,
-}
-
-/** What a piece was. */
-export const enum Inflated {
-  Ok = 0,
-  /** Not compressed as announced, from the first byte on. */
-  NotCompressed = 1,
-  /** Damaged: what came before stays. */
-  Damaged = 2,
-}
-
-/** Bits of a code that are looked up at once, by alphabet. */
-const FAST_LITERALS = 10;
-const FAST_DISTANCES = 8;
-const FAST_LENGTHS = 7;
-/** By the next bits as they come: the same with the first one highest. */
-const REVERSED = new Uint16Array(1 << FAST_LITERALS);
-for (let i = 0; i < REVERSED.length; i++) for (let b = 0; b < FAST_LITERALS; b++) REVERSED[i] |= ((i >> b) & 1) << (FAST_LITERALS - 1 - b);
-/** What a block with codes of its own costs beside its bytes, in bytes written. */
-const BLOCK_WORK = 768;
-
-/** Codes of one alphabet. fast: by the next `bits` bits, symbol << 4 | bits; 0: longer than that. */
-class Codes {
-  readonly fast: Uint16Array;
-  readonly mask: number;
-  readonly count = new Uint16Array(16);
-  readonly symbols = new Uint16Array(320);
-  /** Of the codes longer than `bits`: the first one, and its place in `symbols`. */
-  first = 0;
-  index = 0;
-  private readonly next = new Uint16Array(17);
-  private readonly code = new Uint16Array(17);
-
-  constructor(readonly bits: number) {
-    this.fast = new Uint16Array(1 << bits);
-    this.mask = (1 << bits) - 1;
-  }
-
-  /** False when the lengths ask for more codes than there are. */
-  build(lengths: Uint8Array, from: number, n: number): boolean {
-    const { count, next, code, symbols, fast } = this;
-    const most = this.bits;
-    count.fill(0);
-    for (let i = 0; i < n; i++) count[lengths[from + i]]++;
-    count[0] = 0;
-    let left = 1;
-    for (let bits = 1; bits < 16; bits++) {
-      left = (left << 1) - count[bits];
-      if (left < 0) return false;
-    }
-    next[1] = 0;
-    code[1] = 0;
-    for (let bits = 1; bits < 16; bits++) {
-      next[bits + 1] = next[bits] + count[bits];
-      code[bits + 1] = (code[bits] + count[bits]) << 1;
-    }
-    this.first = code[most + 1];
-    this.index = next[most + 1];
-    fast.fill(0);
-    for (let i = 0; i < n; i++) {
-      const bits = lengths[from + i];
-      if (bits === 0) continue;
-      symbols[next[bits]++] = i;
-      const value = code[bits]++;
-      if (bits > most) continue;
-      const entry = (i << 4) | bits;
-      const step = 1 << bits;
-      for (let at = REVERSED[value] >> (FAST_LITERALS - bits); at <= this.mask; at += step) fast[at] = entry;
-    }
-    return true;
-  }
-}
-
-/** The codes of blocks that bring none (RFC 1951, 3.2.6). */
-const FIXED_LENGTHS = new Uint8Array(320).fill(8, 0, 144).fill(9, 144, 256).fill(7, 256, 280).fill(8, 280, 288).fill(5, 288, 318);
-const FIXED_LITERALS = new Codes(FAST_LITERALS);
-const FIXED_DISTANCES = new Codes(FAST_DISTANCES);
-FIXED_LITERALS.build(FIXED_LENGTHS, 0, 288);
-FIXED_DISTANCES.build(FIXED_LENGTHS, 288, 30);
-/** W.Tables of such a block. */
-const FIXED = -1;
-
 export class InflateStream {
-  private readonly ownLiterals = new Codes(FAST_LITERALS);
-  private readonly ownDistances = new Codes(FAST_DISTANCES);
-  private readonly lengthCodes = new Codes(FAST_LENGTHS);
-  private literals = this.ownLiterals;
-  private distances = this.ownDistances;
-  private readonly lengths = new Uint8Array(320);
-  /** Whose tables are built. */
-  private tables = 0;
-  private built = 0;
+  private readonly bits = new BitInput();
+  private readonly w = this.bits.w;
+  private readonly blocks = new BlockHeads(this.bits);
   private readonly joined = new Uint8Array(CARRY_BYTES + 65536);
   private place: Uint8Array = this.joined;
   private base = 0;
-  private readonly w = new Int32Array(16);
-  private input: Uint8Array = this.joined;
-  private at = 0;
-  private end = 0;
   private piece: Uint8Array = this.joined;
   private pieceOff = 0;
   private pieceLen = 0;
   private total = 0;
-  /** Work beside the bytes written, in their number, since this was set to 0; `pull` stops when it is more than `mostWork`. */
-  work = 0;
-  mostWork = 0;
   /** What was found, once `pull` has returned less than there was room for. */
   result: Inflated = Inflated.Ok;
 
@@ -180,22 +42,19 @@ export class InflateStream {
     this.result = Inflated.Ok;
     const carry = w[W.Carry];
     if (carry === 0) {
-      this.input = mem;
-      this.at = off;
-      this.end = off + len;
+      this.bits.input = mem;
+      this.bits.at = off;
+      this.bits.end = off + len;
     } else {
       const { joined } = this;
       for (let i = 0; i < carry; i++) joined[i] = place[base + CARRY_AT + i];
       for (let i = 0; i < len; i++) joined[carry + i] = mem[off + i];
-      this.input = joined;
-      this.at = 0;
-      this.end = carry + len;
+      this.bits.input = joined;
+      this.bits.at = 0;
+      this.bits.end = carry + len;
     }
     this.total = w[W.Written];
-    if (w[W.Phase] !== Phase.Codes) return;
-    if (w[W.Tables] === FIXED) this.useFixed();
-    else if (this.tables !== w[W.Tables]) this.rebuild();
-    else this.useOwn();
+    if (w[W.Phase] === Phase.Codes) this.blocks.resume(place, base);
   }
 
   /** After NotCompressed: bytes of the pieces before this one, at `beginOff(base)`; -1: too many, they are not there any more. */
@@ -209,26 +68,26 @@ export class InflateStream {
 
   /** Where unused input lies after Damaged. */
   get rest(): Uint8Array {
-    return this.input;
+    return this.bits.input;
   }
 
   get restOff(): number {
-    return this.at;
+    return this.bits.at;
   }
 
   get restLen(): number {
-    return this.end - this.at;
+    return this.bits.end - this.bits.at;
   }
 
   save(): void {
     const { w, place, base } = this;
     w[W.Carry] = 0;
     if (w[W.Phase] < Phase.End) {
-      this.giveBack();
-      const left = this.end - this.at;
+      this.bits.giveBack();
+      const left = this.bits.end - this.bits.at;
       if (left > CARRY_BYTES) w[W.Phase] = Phase.Bad;
       else {
-        for (let i = 0; i < left; i++) place[base + CARRY_AT + i] = this.input[this.at + i];
+        for (let i = 0; i < left; i++) place[base + CARRY_AT + i] = this.bits.input[this.bits.at + i];
         w[W.Carry] = left;
       }
     }
@@ -241,12 +100,18 @@ export class InflateStream {
     for (let i = 0; i < 16; i++) setWord(place, base + WORDS_AT + 4 * i, w[i]);
   }
 
-  /** Writes at most `room` bytes to out[to ..); how many. */
-  pull(out: Uint8Array, to: number, room: number): number {
-    const { w } = this;
+  /** What `pull` did beside writing bytes, in their number. */
+  get work(): number {
+    return this.blocks.work;
+  }
+
+  /** Writes at most `room` bytes to out[to ..); how many. It stops when its work is more than `mostWork`, too. */
+  pull(out: Uint8Array, to: number, room: number, mostWork: number): number {
+    const { w, blocks } = this;
+    blocks.work = 0;
     const limit = to + room;
     let at = to;
-    while (at < limit && w[W.Phase] < Phase.End && this.work <= this.mostWork) {
+    while (at < limit && w[W.Phase] < Phase.End && blocks.work <= mostWork) {
       const phase = w[W.Phase];
       if (phase === Phase.Codes) {
         const next = this.codes(out, at, limit);
@@ -256,8 +121,8 @@ export class InflateStream {
         }
         at = next;
       } else if (phase === Phase.Stored) {
-        const n = Math.min(w[W.Left], this.end - this.at, limit - at);
-        for (let i = 0; i < n; i++) this.write(out, at++, this.input[this.at++]);
+        const n = Math.min(w[W.Left], this.bits.end - this.bits.at, limit - at);
+        for (let i = 0; i < n; i++) this.write(out, at++, this.bits.input[this.bits.at++]);
         w[W.Left] -= n;
         if (w[W.Left] > 0) {
           if (at < limit) return at - to;
@@ -271,16 +136,8 @@ export class InflateStream {
   }
 
   private bad(): void {
-    this.giveBack();
+    this.bits.giveBack();
     this.result = this.total === 0 ? Inflated.NotCompressed : Inflated.Damaged;
-  }
-
-  /** Whole bytes among the bits go back to the input, where they came from. */
-  private giveBack(): void {
-    const { w } = this;
-    this.at -= w[W.BitCount] >> 3;
-    w[W.BitCount] &= 7;
-    w[W.Bits] &= (1 << w[W.BitCount]) - 1;
   }
 
   private write(out: Uint8Array, at: number, c: number): void {
@@ -292,30 +149,31 @@ export class InflateStream {
 
   /** Everything but the blocks' insides; false: more input is needed, or it has ended. */
   private headStep(): boolean {
-    const { w, input } = this;
+    const { bits, w } = this;
+    const { input } = bits;
     switch (w[W.Phase]) {
       case Phase.Start:
         return this.start();
       case Phase.Extra:
-        if (this.end - this.at < 2) return false;
-        w[W.Skip] = input[this.at] | (input[this.at + 1] << 8);
-        this.at += 2;
+        if (bits.end - bits.at < 2) return false;
+        w[W.Skip] = input[bits.at] | (input[bits.at + 1] << 8);
+        bits.at += 2;
         w[W.Phase] = Phase.SkipExtra;
         return true;
       case Phase.SkipExtra: {
-        const n = Math.min(w[W.Skip], this.end - this.at);
-        this.at += n;
+        const n = Math.min(w[W.Skip], bits.end - bits.at);
+        bits.at += n;
         w[W.Skip] -= n;
         if (w[W.Skip] > 0) return false;
         return this.nextField(Phase.SkipExtra);
       }
       case Phase.Name:
       case Phase.Comment:
-        while (this.at < this.end) if (input[this.at++] === 0) return this.nextField(w[W.Phase]);
+        while (bits.at < bits.end) if (input[bits.at++] === 0) return this.nextField(w[W.Phase]);
         return false;
       case Phase.HeadCrc:
-        if (this.end - this.at < 2) return false;
-        this.at += 2;
+        if (bits.end - bits.at < 2) return false;
+        bits.at += 2;
         w[W.Phase] = Phase.Block;
         return true;
       case Phase.Trailer:
@@ -324,29 +182,30 @@ export class InflateStream {
           w[W.Phase] = Phase.End;
           return false;
         }
-        if (this.end - this.at < 10) return false;
+        if (bits.end - bits.at < 10) return false;
         w[W.Bits] = 0;
         w[W.BitCount] = 0;
-        if (input[this.at + 8] === 0x1f && input[this.at + 9] === 0x8b) {
-          this.at += 8;
+        if (input[bits.at + 8] === 0x1f && input[bits.at + 9] === 0x8b) {
+          bits.at += 8;
           w[W.Phase] = Phase.Start;
           return true;
         }
         w[W.Phase] = Phase.End;
         return false;
       default:
-        return this.block();
+        return this.blocks.read(this.place, this.base);
     }
   }
 
   private start(): boolean {
-    const { w, input, at } = this;
-    const n = this.end - at;
+    const { bits, w } = this;
+    const { input, at } = bits;
+    const n = bits.end - at;
     if (n < 2) return false;
     if (input[at] === 0x1f && input[at + 1] === 0x8b) {
       if (n < 10) return false;
       w[W.Flags] = 256 | input[at + 3];
-      this.at += 10;
+      bits.at += 10;
       return this.nextField(Phase.Start);
     }
     if (w[W.Wrapper] === 1) {
@@ -354,7 +213,7 @@ export class InflateStream {
       return false;
     }
     const head = (input[at] << 8) | input[at + 1];
-    if ((head & 0x0f00) === 0x0800 && head >> 12 < 8 && head % 31 === 0) this.at += 2;
+    if ((head & 0x0f00) === 0x0800 && head >> 12 < 8 && head % 31 === 0) bits.at += 2;
     w[W.Phase] = Phase.Block;
     return true;
   }
@@ -370,164 +229,14 @@ export class InflateStream {
     return true;
   }
 
-  /** A block's head. Without enough input nothing is used up. */
-  private block(): boolean {
-    const { w } = this;
-    const at = this.at;
-    const bits = w[W.Bits];
-    const bitCount = w[W.BitCount];
-    const last = this.take(1);
-    const type = this.take(2);
-    let done = false;
-    let bad = type === 3;
-    if (type === 0) {
-      w[W.Bits] >>>= w[W.BitCount] & 7;
-      w[W.BitCount] &= ~7;
-      const n = this.take(16);
-      const check = this.take(16);
-      done = check >= 0;
-      bad = done && (n ^ check) !== 0xffff;
-      w[W.Left] = n;
-      if (done) this.giveBack();
-    } else if (type === 1) {
-      done = true;
-    } else if (type === 2) {
-      const read = this.dynamic();
-      done = read > 0;
-      bad = read < 0;
-    }
-    if (bad) {
-      this.at = at;
-      w[W.Bits] = bits;
-      w[W.BitCount] = bitCount;
-      w[W.Phase] = Phase.Bad;
-      return false;
-    }
-    if (!done) {
-      this.at = at;
-      w[W.Bits] = bits;
-      w[W.BitCount] = bitCount;
-      return false;
-    }
-    w[W.Last] = last;
-    w[W.Phase] = type === 0 ? Phase.Stored : Phase.Codes;
-    if (type === 1) {
-      w[W.Tables] = FIXED;
-      this.useFixed();
-    } else if (type === 2) {
-      const { place, lengths } = this;
-      const to = this.base + LENGTHS_AT;
-      const n = w[W.Literals] + w[W.Distances];
-      for (let i = 0; i < n; i++) place[to + i] = lengths[i];
-      if (!this.build()) w[W.Phase] = Phase.Bad;
-    }
-    return w[W.Phase] !== Phase.Bad;
-  }
-
-  private useFixed(): void {
-    this.literals = FIXED_LITERALS;
-    this.distances = FIXED_DISTANCES;
-  }
-
-  private useOwn(): void {
-    this.literals = this.ownLiterals;
-    this.distances = this.ownDistances;
-  }
-
-  private build(): boolean {
-    const { w } = this;
-    this.built = (this.built + 1) & 0x7fffffff;
-    this.tables = this.built;
-    w[W.Tables] = this.built;
-    this.useOwn();
-    const literals = w[W.Literals];
-    return this.literals.build(this.lengths, 0, literals) && this.distances.build(this.lengths, literals, w[W.Distances]);
-  }
-
-  private rebuild(): void {
-    const { lengths, place, w } = this;
-    const from = this.base + LENGTHS_AT;
-    const n = w[W.Literals] + w[W.Distances];
-    for (let i = 0; i < n; i++) lengths[i] = place[from + i];
-    this.build();
-  }
-
-  /** 1: read; 0: more input is needed; -1: damaged. */
-  private dynamic(): number {
-    const { w, lengths } = this;
-    const literals = this.take(5) + 257;
-    const distances = this.take(5) + 1;
-    const n = this.take(4) + 4;
-    if (n < 4) return 0;
-    if (literals > 286 || distances > 30) return -1;
-    lengths.fill(0, 0, 19);
-    for (let i = 0; i < n; i++) {
-      const length = this.take(3);
-      if (length < 0) return 0;
-      lengths[ORDER[i]] = length;
-    }
-    this.work += BLOCK_WORK;
-    if (!this.lengthCodes.build(lengths, 0, 19)) return -1;
-    let i = 0;
-    while (i < literals + distances) {
-      const symbol = this.symbol(this.lengthCodes);
-      if (symbol < 0) return symbol === -1 ? 0 : -1;
-      if (symbol < 16) {
-        lengths[i++] = symbol;
-        continue;
-      }
-      if (symbol > 18 || (symbol === 16 && i === 0)) return -1;
-      const extra = this.take(symbol === 16 ? 2 : symbol === 17 ? 3 : 7);
-      if (extra < 0) return 0;
-      const repeat = extra + (symbol === 18 ? 11 : 3);
-      if (i + repeat > literals + distances) return -1;
-      const value = symbol === 16 ? lengths[i - 1] : 0;
-      for (let k = 0; k < repeat; k++) lengths[i++] = value;
-    }
-    if (lengths[256] === 0) return -1;
-    w[W.Literals] = literals;
-    w[W.Distances] = distances;
-    return 1;
-  }
-
-  /** n bits, at most 16; -1: not there. */
-  private take(n: number): number {
-    const { w } = this;
-    let bits = w[W.Bits];
-    let count = w[W.BitCount];
-    while (count < n) {
-      if (this.at >= this.end) return -1;
-      bits |= this.input[this.at++] << count;
-      count += 8;
-    }
-    w[W.Bits] = bits >>> n;
-    w[W.BitCount] = count - n;
-    return bits & ((1 << n) - 1);
-  }
-
-  /** -1: more input is needed; -2: no such code. */
-  private symbol(codes: Codes): number {
-    const { w } = this;
-    while (w[W.BitCount] < 15 && this.at < this.end) {
-      w[W.Bits] |= this.input[this.at++] << w[W.BitCount];
-      w[W.BitCount] += 8;
-    }
-    const entry = codes.fast[w[W.Bits] & codes.mask];
-    const found = entry !== 0 ? entry : slow(codes, w[W.Bits]);
-    if (found === 0) return w[W.BitCount] < 15 ? -1 : -2;
-    const n = found & 15;
-    if (n > w[W.BitCount]) return -1;
-    w[W.Bits] >>>= n;
-    w[W.BitCount] -= n;
-    return found >> 4;
-  }
-
   /** Literals and copies up to `limit`. ~at: more input is needed, or the end. */
   private codes(out: Uint8Array, to: number, limit: number): number {
-    const { w, input, end, literals, distances, place, base } = this;
+    const { w, place, base } = this;
+    const { input, end } = this.bits;
+    const { literals, distances } = this.blocks;
     let bits = w[W.Bits];
     let count = w[W.BitCount];
-    let at = this.at;
+    let at = this.bits.at;
     let total = this.total;
     let left = w[W.Left];
     let distance = w[W.Skip];
@@ -625,36 +334,10 @@ export class InflateStream {
     w[W.BitCount] = count;
     w[W.Left] = left;
     w[W.Skip] = distance;
-    this.at = at;
+    this.bits.at = at;
     this.total = total;
-    if (w[W.Phase] !== Phase.Codes) this.giveBack();
+    if (w[W.Phase] !== Phase.Codes) this.bits.giveBack();
     if (stop === 2) w[W.Phase] = Phase.Bad;
     return stop !== 0 ? ~to : to;
   }
-}
-
-/** symbol << 4 | bits of a code that is too long for `fast`, 0: none. */
-function slow(codes: Codes, bits: number): number {
-  let code = (REVERSED[bits & codes.mask] >> (FAST_LITERALS - codes.bits)) << 1;
-  let { first, index } = codes;
-  for (let n = codes.bits + 1; n < 16; n++) {
-    code |= (bits >>> (n - 1)) & 1;
-    const count = codes.count[n];
-    if (code - count < first) return (codes.symbols[index + (code - first)] << 4) | n;
-    index += count;
-    first = (first + count) << 1;
-    code <<= 1;
-  }
-  return 0;
-}
-
-function word(bytes: Uint8Array, at: number): number {
-  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
-}
-
-function setWord(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value;
-  bytes[at + 1] = value >> 8;
-  bytes[at + 2] = value >> 16;
-  bytes[at + 3] = value >> 24;
 }

@@ -164,16 +164,23 @@ export class HttpView {
     return head === 0 || !this.has(head, part) || this.words[head + Head.Parts + 2 * part + 1] === 0 ? 0 : head + Head.Parts + 2 * part;
   }
 
-  /** Host and path of the request: by what files are told apart. */
-  resource(tx: number): string {
+  /** 32 bits of host and path of the request, by which files are told apart. `seed`: nobody outside knows it. */
+  resource(tx: number, seed: number): number {
     const head = this.txs.words[tx * Tx.Words + Tx.Parser + Own.Head] >> 2;
-    if (head === 0) return '';
-    const textOf = (part: Part): string => {
-      if (!this.has(head, part)) return '';
-      const off = this.words[head + Head.Parts + 2 * part];
-      return latin1(this.txs.heap.bytes, off, this.words[head + Head.Parts + 2 * part + 1]);
-    };
-    return `${textOf(Part.Host)} ${textOf(Part.Path)}`;
+    return head === 0 ? seed : this.hashOf(head, Part.Path, this.hashOf(head, Part.Host, seed));
+  }
+
+  private hashOf(head: number, part: Part, seed: number): number {
+    if (!this.has(head, part)) return seed;
+    const { bytes } = this.txs.heap;
+    const from = this.words[head + Head.Parts + 2 * part];
+    const len = this.words[head + Head.Parts + 2 * part + 1];
+    let h = seed ^ len;
+    for (let i = from; i < from + len; i++) {
+      h = Math.imul(h ^ bytes[i], 0x5bd1e995);
+      h ^= h >>> 15;
+    }
+    return h;
   }
 
   /** Where offset and length of the request's Content-Type stand in `words`; 0: none. */
@@ -299,8 +306,4 @@ export class HttpView {
     }
     writer.end();
   }
-}
-
-function latin1(bytes: Uint8Array, off: number, len: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + off, len).toString('latin1');
 }
