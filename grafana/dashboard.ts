@@ -305,6 +305,7 @@ export function dashboard() {
       series('Seen less of', 'Not 0: losses on the way, a limit too small, or someone who hides something in many small things.', 'ops', [
         [sum('app_layer_skipped_total', 'reason'), 'stream {{reason}}'],
         [sum('stream_windows_refused_total'), 'windows refused'],
+        [sum('stream_windows_evicted_total'), 'windows given to others'],
         [sum('stream_rescans_total'), 'windows scanned anew'],
         [sum('app_layer_evicted_total'), 'transactions ended early'],
         [sum('app_layer_instances_lost_total'), 'buffers beyond the limit'],

@@ -170,6 +170,8 @@ export const enum Counter {
   StreamRescans,
   /** Directions that found no window, or no large one: less of what came before is seen. */
   StreamWindowsRefused,
+  /** Windows taken from directions that were silent, or made smaller, for others. */
+  StreamWindowsEvicted,
   // gauges, set once a second: bytes in use; percent of the memcap that is nearest to its end (flow, reassembly, defragmentation)
   ReassemblyMemuse,
   DefragMemuse,

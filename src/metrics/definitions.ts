@@ -278,6 +278,12 @@ export const DEFINITIONS: readonly Definition[] = [
     Counter.StreamWindowsRefused,
     'Directions of flows without room (stream.reassembly.memcap) for what rules on streams look back at: less of it is seen.',
   ),
+  one(
+    'detect',
+    'stream_windows_evicted_total',
+    Counter.StreamWindowsEvicted,
+    'Directions of silent flows that gave what rules on streams look back at to others (stream.reassembly.memcap).',
+  ),
   one('detect', 'app_layer_expectations_total', Counter.AppExpectations, 'Data connections that FTP control connections announced.'),
   one(
     'detect',

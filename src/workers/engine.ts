@@ -191,6 +191,7 @@ export class Engine {
     c[Counter.DetectBytes] += p.wireLen;
     if (p.wireLen > c[Counter.MaxWireLen]) c[Counter.MaxWireLen] = p.wireLen;
     this.housekeeping.packet(p.tsSec);
+    if (this.app.order.windows.isShort) this.examination.makeRoom(p.mode);
     this.outcome.begin();
     p.tunnelDepth = 0;
     p.defragged = 0;

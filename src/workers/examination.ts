@@ -9,10 +9,13 @@ import { FlowFlag } from '../flow/codes.js';
 import type { FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import type { EventEncoder } from '../output/event-record.js';
-import { Verdict } from '../ring/verdict.js';
+import { type Mode, Verdict } from '../ring/verdict.js';
 import { ghostPacket } from './ghost.js';
 import { OF_STREAM, type Outcome, worse } from './outcome.js';
 import type { StreamInspection } from './stream-inspection.js';
+
+/** Windows that are taken before one packet. */
+const MOST_VICTIMS = 32;
 
 /** Asks the rules: on the packet at hand, on what it delivers of streams, on what it brings to transactions; their records follow. */
 export class Examination {
@@ -158,6 +161,31 @@ export class Examination {
     if (ghost.protoEvents !== 0) this.events.anomalies(ghost, flows);
     app.flowEnded(slot);
     this.events.atFlowEnd = false;
+  }
+
+  /**
+   * Few windows are left: between two packets those of silent directions are taken. What waits in one is looked at first, as at the flow's
+   * end; inline (`mode`) a match drops the flow.
+   */
+  makeRoom(mode: Mode): void {
+    const { streams, flows } = this;
+    const { ghost } = this.outcome;
+    if (streams.more) streams.skip();
+    for (let i = 0; i < MOST_VICTIMS; i++) {
+      const line = streams.victim();
+      if (line < 0) return;
+      const slot = line >> 1;
+      const isInspected = (flows.flags[slot] & (FlowFlag.Passed | FlowFlag.Bypassed | FlowFlag.Dropped)) === 0;
+      if (isInspected && streams.hasPending(slot)) {
+        ghostPacket(ghost, flows, slot, 0, null);
+        ghost.mode = mode;
+        this.examineStream(slot, ghost, true);
+        ghostPacket(ghost, flows, slot, 0, null);
+        ghost.mode = mode;
+        this.outcome.conclude(ghost);
+      }
+      streams.evict(line);
+    }
   }
 
   /** What the packet's rules are told of its flow's protocol. */

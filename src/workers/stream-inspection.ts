@@ -113,6 +113,20 @@ export class StreamInspection implements StreamWatcher {
     return this.piece < this.order.pieces.count || this.marks[(p.flow * 2 + p.direction) * Mark.Words + Mark.Pending] !== 0;
   }
 
+  /**
+   * A direction (line) that is to give up its window, see Windows.victim; -1: none. Before `evict` what waits of its flow is looked at:
+   * next(slot, null).
+   */
+  victim(): number {
+    return this.order.windows.victim();
+  }
+
+  evict(line: number): void {
+    const { windows } = this.order;
+    if (windows.evict(line * Line.Words)) this.restarted(line);
+    this.counters[Counter.StreamWindowsEvicted] = windows.evicted;
+  }
+
   /** Whether bytes of a flow wait. */
   hasPending(slot: number): boolean {
     return (this.marks[slot * 2 * Mark.Words + Mark.Pending] | this.marks[(slot * 2 + 1) * Mark.Words + Mark.Pending]) !== 0;
@@ -157,6 +171,11 @@ export class StreamInspection implements StreamWatcher {
       if (waits && windows.mayWait(line * Line.Words, direction, bytes)) {
         this.marks[line * Mark.Words + Mark.Pending] += windows.to - windows.fresh;
         continue;
+      }
+      if (waits && this.marks[line * Mark.Words + Mark.Pending] !== 0) {
+        // A small window has become too full to wait: all that waited is new now.
+        windows.show(line * Line.Words, this.marks[line * Mark.Words + Mark.Pending] + windows.to - windows.fresh);
+        this.marks[line * Mark.Words + Mark.Pending] = 0;
       }
       // Of what was scanned as a packet only the beginning may go with what was before.
       const n = isPacket && !isFirst ? 0 : this.inspect(slot, direction, line, end, p, isPacket, isParted);

@@ -5,7 +5,7 @@ import { LENGTHS_AT, Phase, W } from './inflate-layout.js';
 
 /** What a block with codes of its own costs beside its bytes, in bytes written. */
 const BLOCK_WORK = 768;
-/** W.Tables of such a block. */
+/** W.Tables of a block with the codes that stand in the RFC. */
 const FIXED = -1;
 
 /** Heads of blocks (RFC 1951, 3.2.3), and the tables of codes that they bring. */
@@ -51,17 +51,11 @@ export class BlockHeads {
       done = read > 0;
       bad = read < 0;
     }
-    if (bad) {
+    if (bad || !done) {
       from.at = at;
       w[W.Bits] = bits;
       w[W.BitCount] = bitCount;
-      w[W.Phase] = Phase.Bad;
-      return false;
-    }
-    if (!done) {
-      from.at = at;
-      w[W.Bits] = bits;
-      w[W.BitCount] = bitCount;
+      if (bad) w[W.Phase] = Phase.Bad;
       return false;
     }
     w[W.Last] = last;
