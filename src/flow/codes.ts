@@ -58,6 +58,8 @@ export const enum FlowFlag {
   Encrypted = 1 << 17,
   /** Took the place of a TCP session of which both sides were seen: perhaps its end was made up, and it goes on. */
   Successor = 1 << 18,
+  /** Packets of it came by a log group: they went on before they were seen. */
+  Logged = 1 << 19,
 }
 
 /** Places in FlowTable.appProtos: AppProtos, 0 where there is none. EVE: `app_proto_ts`, `_tc`, `_orig`, `_expected`. */

@@ -131,13 +131,14 @@ export class Outcome {
       passed = action === Act.Pass;
       if (passed && dropRule < 0 && p.flow >= 0 && this.holdsForFlow(p, rule)) flows.flags[p.flow] |= FlowFlag.Passed;
       const drops = action >= Act.Drop;
+      const blocks = ips && this.mayBlock(p, queue.direction[i]);
       sides |= ruleSides;
-      if (drops && dropRule < 0) {
+      if (drops && dropRule < 0 && (blocks || !ips)) {
         dropRule = rule;
         if (changed !== NewAction.None) reason = Reason.Threshold;
       }
       // Bytes of the stream: they would come again, cut differently, and nobody would see them as new.
-      if (drops && ips && p.flow >= 0 && (queue.tx[i] === OF_STREAM || this.holdsForFlow(p, rule))) flows.drop(p.flow, reason);
+      if (drops && blocks && p.flow >= 0 && (queue.tx[i] === OF_STREAM || this.holdsForFlow(p, rule))) flows.drop(p.flow, reason);
       // A pass rule is logged where it says `alert`; what a rate filter passes is not.
       if (queue.silent[i] === 1 || (passed && (changed !== NewAction.None || actions.alerts[rule] === 0))) continue;
       if (room === 0) {
@@ -148,7 +149,7 @@ export class Outcome {
       this.counters[Counter.Alerts]++;
       if (p.flow >= 0) flows.flags[p.flow] |= FlowFlag.Alerted;
       // A rejected packet counts as blocked even where it could only be answered (as in Suricata).
-      this.alert(p, i, rule, drops && (ips || ruleSides !== 0) ? 1 : 0, drops ? (ips ? 1 : 2) : 0);
+      this.alert(p, i, rule, drops && (blocks || ruleSides !== 0) ? 1 : 0, drops ? (blocks ? 1 : 2) : 0);
     }
     queue.clear();
     this.passes = passed && dropRule < 0;
@@ -180,6 +181,11 @@ export class Outcome {
     events.about(null, -1, -1);
   }
 
+  /** What a log group showed went on long ago: a packet of the other side that only acknowledges it is not to blame. */
+  private mayBlock(p: Packet, direction: number): boolean {
+    return direction === p.direction || p.flow < 0 || (this.flows.flags[p.flow] & FlowFlag.Logged) === 0;
+  }
+
   private holdsForFlow(p: Packet, rule: number): boolean {
     const scope: Scope = this.actions.scope[rule];
     return scope === Scope.Stream ? (this.flows.flags[p.flow] & FlowFlag.TcpEstablished) !== 0 : scope === Scope.Flow;
@@ -196,7 +202,7 @@ export class Outcome {
       const action: Act = changed === NewAction.None ? this.actions.action[rule] : CHANGED[changed];
       if (action >= Act.Drop) {
         sides |= changed === NewAction.Reject ? Side.Source : changed === NewAction.None ? this.actions.sides[rule] : 0;
-        if (p.mode === Mode.Ips) verdict = EventVerdict.Drop;
+        if (p.mode === Mode.Ips && this.mayBlock(p, queue.direction[i])) verdict = EventVerdict.Drop;
       } else if (action === Act.Pass) verdict = EventVerdict.Pass;
     }
     this.events.verdict = verdict;

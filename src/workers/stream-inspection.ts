@@ -74,7 +74,8 @@ export class StreamInspection implements StreamWatcher {
     // Held, it is scanned when it is delivered: what it says now may not be taken for what the stream will say.
     const isInline = this.order.isInline(p);
     if (isInline && ((end - lines[line * Line.Words + Line.Next]) | 0) > 0) return null;
-    const leaves = !isInline && (this.flows.flags[p.flow] & FlowFlag.TcpEstablished) !== 0;
+    // What netfilter rules chose may come in parts, or twice: it is reported as it comes.
+    const leaves = !isInline && p.selective === 0 && (this.flows.flags[p.flow] & FlowFlag.TcpEstablished) !== 0;
     this.rules.begin(line, end, this.delivers(p.direction), this.order.windows.showsStart(line * Line.Words), leaves);
     if (!isInline) this.noteArrival(p, line, end);
     return this.rules;

@@ -60,6 +60,7 @@ export class Transport {
     this.transactions = 0;
     this.spoiled = false;
     this.detector.notes = null;
+    if (p.selective === 1 && p.mode === Mode.Ids) flows.flags[p.flow] |= FlowFlag.Logged;
     let flags = flows.flags[p.flow];
     this.flags = flags;
     if (p.proto === IpProto.Tcp && (flags & FlowFlag.Dropped) === 0 && p.csumInvalid === 0) {
