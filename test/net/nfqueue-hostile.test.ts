@@ -141,13 +141,16 @@ describe('hostile packets in a queue', { skip: skipWithoutNamespaces }, () => {
       await untilBlocked(bridge, client);
       await emptyQueues(lab);
       assert.equal(await bridge.metric('process_restarts_total'), 0, bridge.output);
-      const [queued, accepted] = [await hits('NFQUEUE', 'filter'), await hits('accepted', 'security')];
+      const least = await hits('NFQUEUE', 'filter');
       const stopped = await bridge.stop();
       assert.equal(stopped.status, '0', bridge.output);
+      // What the hosts still answer to noise comes until the queue is closed, and is counted and lost behind that.
+      const [most, accepted] = [await hits('NFQUEUE', 'filter'), await hits('accepted', 'security')];
+      const queued = stopped.packets;
       const { nfq } = lastStats(bridge);
       t.diagnostic(`${queued} of ${FORWARDED + SENT_HERE} came to the queue, ${stopped.dropped} were dropped, ${stopped.alerts} alerts`);
       assert.ok(queued > (FORWARDED + SENT_HERE) / 2, 'most of them are good enough for the kernel');
-      assert.equal(stopped.packets, queued);
+      assert.ok(least <= queued && queued <= most, `${queued} packets seen, of ${least} to ${most} that came`);
       assert.equal(stopped.passed + stopped.dropped, queued);
       assert.equal(accepted, stopped.passed, 'what passed went on');
       assert.deepEqual([nfq.depth, nfq.queue_dropped, nfq.user_dropped, nfq.verdict_errors], [0, 0, 0, 0]);
