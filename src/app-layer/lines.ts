@@ -145,3 +145,15 @@ export class Lines {
     return this.sink.line(session, direction, bytes, memory.region, to, kept + more, isCut);
   }
 }
+
+/** The code that a line of a reply begins with (FTP, SMTP): three digits, or -1. */
+export function replyCode(mem: Uint8Array, off: number, len: number): number {
+  if (len < 3) return -1;
+  let code = 0;
+  for (let i = 0; i < 3; i++) {
+    const digit = mem[off + i] - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    code = code * 10 + digit;
+  }
+  return code;
+}

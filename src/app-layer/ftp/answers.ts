@@ -1,6 +1,7 @@
+import { replyCode } from '../lines.js';
 import { Session, type Sessions } from '../sessions.js';
 import { STATE_DONE, type Transactions, Tx, TxFlag } from '../transactions.js';
-import { FtpCommand, replyCode } from './commands.js';
+import { FtpCommand } from './commands.js';
 import type { FtpDialogue } from './dialogue.js';
 import { FtpBit, FtpEvent, FtpSession, FtpTls, FtpTx } from './layout.js';
 import { portOfExtended, portOfExtendedPassive, portOfHostPort, portOfPassive } from './ports.js';
@@ -26,7 +27,7 @@ export class FtpAnswers {
 
   /** One line of the server, mem[off, off + len), in the packet of that number. */
   line(session: number, mem: Uint8Array, off: number, len: number, isCut: boolean, packet: number): void {
-    const code = replyCode(mem, off, len);
+    const code = replyCode(mem, off, len) || -1;
     const continues = len > 3 && mem[off + 3] === 0x2d;
     let end = off + len;
     while (end > off && mem[end - 1] === CR) end--;

@@ -53,15 +53,3 @@ export function startsWith(mem: Uint8Array, at: number, end: number, text: strin
   for (let i = 0; i < text.length; i++) if (upper(mem[at + i]) !== text.charCodeAt(i)) return false;
   return true;
 }
-
-/** Three digits, or -1. */
-export function replyCode(mem: Uint8Array, off: number, len: number): number {
-  if (len < 3) return -1;
-  let code = 0;
-  for (let i = 0; i < 3; i++) {
-    const digit = mem[off + i] - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    code = code * 10 + digit;
-  }
-  return code > 0 ? code : -1;
-}

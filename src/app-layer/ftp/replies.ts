@@ -1,7 +1,7 @@
 import { BufferId, type Buffers } from '../buffers.js';
+import { replyCode } from '../lines.js';
 import type { RecordWriter } from '../record.js';
 import { type Transactions, Tx } from '../transactions.js';
-import { replyCode } from './commands.js';
 import { FtpBit, FtpTx } from './layout.js';
 
 /**
@@ -55,7 +55,7 @@ export class FtpReplies {
     const { bytes } = this.txs.heap;
     let count = 0;
     for (let line = this.first(tx); line >= 0; line = this.behind(line)) {
-      if (replyCode(bytes, line + HEAD, this.heapWords[(line >> 2) + 1]) < 0) continue;
+      if (replyCode(bytes, line + HEAD, this.heapWords[(line >> 2) + 1]) <= 0) continue;
       if (count++ === 0) writer.array(codes);
       writer.text(-1, bytes, line + HEAD, 3);
     }

@@ -99,15 +99,3 @@ for (const code of [
 export function isReply(code: number): boolean {
   return code >= 0 && code < 1000 && REPLIES[code] === 1;
 }
-
-/** Three digits, or -1. */
-export function replyCode(mem: Uint8Array, off: number, len: number): number {
-  if (len < 3) return -1;
-  let code = 0;
-  for (let i = 0; i < 3; i++) {
-    const digit = mem[off + i] - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    code = code * 10 + digit;
-  }
-  return code;
-}
