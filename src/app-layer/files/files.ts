@@ -231,7 +231,7 @@ export class Files extends FileTable {
   }
 
   dispose(): void {
-    this.windows.dispose();
+    this.windows.close();
     this.store?.close();
   }
 }

@@ -1,5 +1,5 @@
-import { native } from '../../native.js';
 import type { AppHeap } from '../heap.js';
+import { PacketMemory } from '../packet-memory.js';
 import { FileWord } from './layout.js';
 
 /** Most bytes of a file seen before that are shown again with the new ones. */
@@ -13,34 +13,13 @@ const MOST_MEMORIES = 16;
  * The files' bytes as rules see them: `[up to 4 KiB seen before | new in this packet]`. New bytes in one piece of a memory that the
  * addon knows, with nothing before them, are shown there; else they are put together in the scratch.
  */
-export class FileWindows {
-  /** Number of the packet. */
-  packet = 1;
-  readonly mems: Uint8Array[];
-  readonly regions = new Int32Array(MOST_MEMORIES);
-  private readonly scratch: Uint8Array;
-  private memCount = 1;
-  private top = 0;
-
+export class FileWindows extends PacketMemory {
   /** `words`: lines of FileWord.Words words. */
   constructor(
     private readonly words: Int32Array,
     private readonly heap: AppHeap,
   ) {
-    const buffer = new ArrayBuffer(SCRATCH_BYTES);
-    this.scratch = new Uint8Array(buffer);
-    this.mems = Array.from({ length: MOST_MEMORIES }, () => this.scratch);
-    this.regions[0] = native.region(buffer);
-  }
-
-  begin(): void {
-    this.packet = (this.packet + 1) & 0x7fffffff;
-    this.memCount = 1;
-    this.top = 0;
-  }
-
-  dispose(): void {
-    native.regionRelease(this.regions[0]);
+    super(SCRATCH_BYTES, MOST_MEMORIES);
   }
 
   /** New bytes of the file whose line is at `at`; region -1: they do not last. False: no room, they are not shown. */
@@ -106,20 +85,5 @@ export class FileWindows {
     words[at + FileWord.Where] = where;
     words[at + FileWord.Off] = off;
     words[at + FileWord.Len] = len;
-  }
-
-  private memory(mem: Uint8Array, region: number): number {
-    for (let i = 1; i < this.memCount; i++) if (this.mems[i] === mem) return i;
-    if (this.memCount === MOST_MEMORIES) return 0;
-    this.mems[this.memCount] = mem;
-    this.regions[this.memCount] = region;
-    return this.memCount++;
-  }
-
-  private append(mem: Uint8Array, off: number, len: number): void {
-    const { scratch } = this;
-    const to = this.top;
-    for (let i = 0; i < len; i++) scratch[to + i] = mem[off + i];
-    this.top = to + len;
   }
 }

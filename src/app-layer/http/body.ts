@@ -1,4 +1,4 @@
-import { native } from '../../native.js';
+import { PacketMemory } from '../packet-memory.js';
 import type { Transactions } from '../transactions.js';
 import { Tx } from '../transactions.js';
 import { F, type FlowWords, Own } from './flow.js';
@@ -19,18 +19,9 @@ const HEAP = MOST_MEMORIES;
  * The bodies' bytes as rules see them: `[up to 4 KiB seen before | new in this packet]`. New bytes that lie in one piece in the
  * packet, with nothing before them, are shown there; else they are put together in the scratch.
  */
-export class BodyBytes {
-  readonly scratch: Uint8Array;
-  readonly region: number;
-  /** Number of the packet. */
-  packet = 1;
-  /** Memories of this packet that bodies lie in, from 1. */
-  readonly mems: Uint8Array[] = [];
-  readonly regions = new Int32Array(MOST_MEMORIES + 1);
+export class BodyBytes extends PacketMemory {
   /** By 2 * transaction + direction: bytes of the body that were shown so far. */
   readonly total: Float64Array;
-  private memCount = 1;
-  private top = 0;
   private readonly drops = new Int32Array(MOST_DROPPED);
   private dropped = 0;
 
@@ -38,26 +29,14 @@ export class BodyBytes {
     private readonly txs: Transactions,
     private readonly flows: FlowWords,
   ) {
+    super(SCRATCH_BYTES, MOST_MEMORIES, [txs.heap]);
     this.total = new Float64Array(2 * txs.capacity);
-    const buffer = new ArrayBuffer(SCRATCH_BYTES);
-    this.scratch = new Uint8Array(buffer);
-    this.region = native.region(buffer);
-    for (let i = 0; i < MOST_MEMORIES; i++) this.mems.push(this.scratch);
-    this.regions[0] = this.region;
-    this.mems.push(txs.heap.bytes);
-    this.regions[HEAP] = txs.heap.region;
   }
 
-  begin(): void {
-    this.packet = (this.packet + 1) & 0x7fffffff;
-    this.top = 0;
-    this.memCount = 1;
+  override begin(): void {
+    super.begin();
     for (let i = 0; i < this.dropped; i++) this.txs.heap.give(this.drops[i], PIECE_BYTES);
     this.dropped = 0;
-  }
-
-  close(): void {
-    native.regionRelease(this.region);
   }
 
   /** New bytes of a body; region -1: they do not last. False: no room. f: the flow's words of the direction. */
@@ -152,21 +131,6 @@ export class BodyBytes {
     for (let i = 0; i < len; i++) bytes[to + i] = mem[off + i];
     flow[f + F.WindowLen] = had + len;
     return true;
-  }
-
-  private memory(mem: Uint8Array, region: number): number {
-    for (let i = 1; i < this.memCount; i++) if (this.mems[i] === mem) return i;
-    if (this.memCount === MOST_MEMORIES) return 0;
-    this.mems[this.memCount] = mem;
-    this.regions[this.memCount] = region;
-    return this.memCount++;
-  }
-
-  private append(mem: Uint8Array, off: number, len: number): void {
-    const { scratch } = this;
-    const to = this.top;
-    for (let i = 0; i < len; i++) scratch[to + i] = mem[off + i];
-    this.top = to + len;
   }
 
   /** Keeps the end of what was shown for the packets to come. False: no room. */
