@@ -143,6 +143,7 @@ export function deliveriesOf(random: Random, talk: Talk, talks: readonly Talk[])
   const pieces = changedPieces(random, talk, talks);
   if (talk.datagrams) return pieces;
   const list = cutAnew(random, pieces);
+  if (list.length === 0) return list;
   if (random.chance(30)) exchange(random, list);
   if (random.chance(25)) breakUp(random, list);
   return list;
