@@ -125,7 +125,8 @@ export class BodyBytes extends PacketMemory {
   private grow(f: number, mem: Uint8Array, off: number, len: number): boolean {
     const flow = this.flows.words;
     const had = flow[f + F.WindowLen];
-    if (had + len > PIECE_BYTES) return false;
+    // Dropped in this packet, behind a gap: the piece is no longer ours to write.
+    if (flow[f + F.Window] === 0 || had + len > PIECE_BYTES) return false;
     const { bytes } = this.txs.heap;
     const to = flow[f + F.Window] - 1 + had;
     for (let i = 0; i < len; i++) bytes[to + i] = mem[off + i];
