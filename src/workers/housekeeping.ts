@@ -43,7 +43,7 @@ export class Housekeeping {
     else if (this.behind !== 0 && (this.turn & TURN_MASK) === 0) this.expire(EXPIRE_PER_TURN);
   }
 
-  /** After each packet. */
+  /** After each packet, and when there is none. */
   pump(): void {
     if (this.fileStore?.pending === true) this.fileStore.pump(this.ring);
   }
@@ -76,7 +76,7 @@ export class Housekeeping {
 
   /** For times when there is nothing else to do: ends some flows whose time is over. Returns true when more are due. */
   catchUp(): boolean {
-    if (this.fileStore?.pending === true) this.fileStore.pump(this.ring);
+    this.pump();
     if (this.behind !== 0) this.expire(EXPIRE_AT_TICK);
     return this.behind !== 0;
   }
