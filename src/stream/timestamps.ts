@@ -1,4 +1,5 @@
 import { type Packet, TcpFlag } from '../decode/packet.js';
+import { Mode } from '../ring/verdict.js';
 
 /** Bits of a session: which side offered timestamps in its SYN, of which a value is known. */
 const enum Ts {
@@ -96,7 +97,7 @@ export class Timestamps {
   /** False: the timestamp is too old. `inOrder`: the segment does not begin behind what its receiver acknowledged. */
   check(p: Packet, slot: number, inOrder: boolean): boolean {
     const bits = this.bits[slot];
-    if ((bits & Ts.Agreed) !== Ts.Agreed || !this.read(p)) return true;
+    if ((bits & Ts.Agreed) !== Ts.Agreed || fromLog(p) || !this.read(p)) return true;
     const known = p.direction === 0 ? Ts.KnownTs : Ts.KnownTc;
     if ((bits & known) === 0) {
       this.learn(p, slot);
@@ -112,7 +113,8 @@ export class Timestamps {
   /** The timestamp is too old; nothing is learnt from it. */
   stale(p: Packet, slot: number): boolean {
     const bits = this.bits[slot];
-    if ((bits & Ts.Agreed) !== Ts.Agreed || (bits & (p.direction === 0 ? Ts.KnownTs : Ts.KnownTc)) === 0 || !this.read(p)) return false;
+    if ((bits & Ts.Agreed) !== Ts.Agreed || fromLog(p) || (bits & (p.direction === 0 ? Ts.KnownTs : Ts.KnownTc)) === 0 || !this.read(p))
+      return false;
     const at = slot * 2 + p.direction;
     return ((this.value - this.last[at]) | 0) < -TOLERANCE && p.tsSec - this.lastSec[at] < IDLE;
   }
@@ -153,4 +155,9 @@ export class Timestamps {
     this.echo = (m[at + 4] << 24) | (m[at + 5] << 16) | (m[at + 6] << 8) | m[at + 7];
     return true;
   }
+}
+
+/** Each log group has a thread of its own, and may show what another has shown: the order of arrival says nothing about a packet's age. */
+function fromLog(p: Packet): boolean {
+  return p.selective === 1 && p.mode === Mode.Ids;
 }
