@@ -54,8 +54,8 @@ export function udpFrame(flow: number, payload: Bytes, vlans: VlanTag[] = []): B
   return ethernet({ vlans }, ipv4({ src, dst, proto: PROTO.udp }, udp({ src, dst, srcPort: clientPort(flow), dstPort: 9000 }, payload)));
 }
 
-/** NOP NOP timestamp: what nearly every segment carries. */
-const TIMESTAMP = Uint8Array.of(1, 1, 8, 10, 0, 0, 1, 0, 0, 0, 2, 0);
+/** NOP NOP timestamp: what nearly every segment carries. It echoes itself: a SYN+ACK with it answers a SYN with it. */
+const TIMESTAMP = Uint8Array.of(1, 1, 8, 10, 0, 0, 1, 0, 0, 0, 1, 0);
 
 export function tcpFrame(
   flow: number,

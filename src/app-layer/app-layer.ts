@@ -4,7 +4,7 @@ import type { FlowTable } from '../flow/flow-table.js';
 import { Counter } from '../metrics/counters.js';
 import { Mode } from '../ring/verdict.js';
 import { Reassembler, type ReassemblyOptions } from '../stream/reassembly/reassembler.js';
-import { AppProto, Buffers } from './buffers.js';
+import { AppProto, Buffers, datagramSeries } from './buffers.js';
 import { Files } from './files/files.js';
 import { Expectations } from './ftp-data/expectations.js';
 import { AppMemory } from './memory.js';
@@ -34,6 +34,8 @@ export interface AppLayerOptions {
   reassembly?: ReassemblyOptions;
   /** Protocols whose flows are bypassed once their parser is done with them. */
   bypass?: readonly AppProto[];
+  /** Protocols in whose flows rules look for no content from then on. */
+  opaque?: readonly AppProto[];
 }
 
 const REASSEMBLY: ReassemblyOptions = {
@@ -53,6 +55,10 @@ export type TransactionSink = (tx: number) => void;
  * (1 MiB) at once, and two bytes make a command.
  */
 const PER_PACKET = 1 << 19;
+/** Parts of the heap, as shifts, that are left when flows with many transactions lose some; no client has room; no server. */
+const TIGHT_SHIFT = 3;
+const TIGHTER_SHIFT = 5;
+const TIGHTEST_SHIFT = 7;
 /** Connections that a thread by itself expects. */
 const OWN_EXPECTATIONS = 1024;
 
@@ -106,7 +112,7 @@ export class AppLayer {
       counters,
     };
     this.parsers = Array.from({ length: AppProto.Count }, () => null);
-    this.streams = new StreamSessions(flows, frame, this.parsers, options.bypass ?? []);
+    this.streams = new StreamSessions(flows, frame, this.parsers, options.bypass ?? [], options.opaque ?? []);
     this.order = new Reassembler(flows, counters, this.streams, options.reassembly ?? REASSEMBLY);
     for (const spec of specs) this.parsers[spec.proto] = spec.make(frame);
     this.finder = new ProtocolFinder(flows, this.sessions, this.memory, this.order, this.parsers, this.expectations, specs);
@@ -117,6 +123,16 @@ export class AppLayer {
   /** Flows being parsed or not decided yet. */
   get active(): number {
     return this.sessions.active;
+  }
+
+  /** New rules: whether some of them look at hassh. */
+  wantHassh(wanted: boolean): void {
+    this.parsers[AppProto.Ssh]?.wantFingerprints?.(wanted);
+  }
+
+  /** Streams with a file that is stored are put in order for so many bytes more, from there on (0: to their end). */
+  deepenForStore(bytes: number): void {
+    this.files.onStored = (direction) => this.order.setDepth(this.streams.slot, direction, bytes);
   }
 
   /** What makes a transaction's record. */
@@ -173,6 +189,11 @@ export class AppLayer {
     return this.took && this.order.unrepairable;
   }
 
+  /** A parser gave up on the flow when it read the last packet: what follows is not inspected as what it is. */
+  get hasFailed(): boolean {
+    return this.took && this.streams.failed;
+  }
+
   /** Overwrites them in the packet's memory; the caller puts the checksum right. */
   repair(p: Packet): void {
     this.order.repair(p);
@@ -186,6 +207,20 @@ export class AppLayer {
   /** A datagram of a flow whose protocol is known: a client's by its bytes, and no server's. */
   looksAsked(p: Packet): boolean {
     return this.finder.isQuestion(p);
+  }
+
+  /**
+   * A direction was taken to begin with numbers that are not those its receiver counts by: it goes on with `seq`. Whoever parsed the flow
+   * forgets what it has; what is held of later bytes stays, and comes when it is due.
+   */
+  rewind(slot: number, direction: number, seq: number): void {
+    this.order.rewind(slot, direction, seq);
+    this.streams.restart(this.sessionOf(slot), slot);
+  }
+
+  /** Which way a TCP packet goes by its ports alone: 1 to a server, -1 from one; 0: they do not tell. */
+  wayOf(p: Packet): number {
+    return this.finder.wayOf(p.srcPort, p.dstPort);
   }
 
   /** Client and server of such a flow have changed places (FlowTable.swap). */
@@ -210,7 +245,7 @@ export class AppLayer {
       }
       flows.appProto[slot] = proto;
       flows.appProtos[side] = proto;
-      this.counters[Counter.AppFlows + proto]++;
+      this.counters[Counter.AppFlows + datagramSeries(proto)]++;
     }
     if (flows.appProtos[side] === 0) this.finder.compare(slot, p.direction, this.parsers[proto]!, p.mem, p.payloadOff, p.payloadLen);
     this.begin();
@@ -218,7 +253,7 @@ export class AppLayer {
     parser.begin();
     if (parser.nextId !== undefined) parser.nextId = flows.appState[slot];
     if (parser.data(-1, p.direction, p.mem, p.region, p.payloadOff, p.payloadLen) === Parsed.Failed)
-      this.counters[Counter.AppErrors + proto]++;
+      this.counters[Counter.AppErrors + datagramSeries(proto)]++;
     if (parser.nextId !== undefined) flows.appState[slot] = parser.nextId;
     this.files.keep();
     return this.txs.count;
@@ -283,7 +318,8 @@ export class AppLayer {
     txs.dueCount = 0;
     for (let i = 0; i < txs.endedCount; i++) {
       const at = ended[i] * Tx.Words;
-      this.counters[Counter.AppTxs + words[at + Tx.Proto]]++;
+      const proto: AppProto = words[at + Tx.Proto];
+      this.counters[Counter.AppTxs + (words[at + Tx.Session] < 0 ? datagramSeries(proto) : proto)]++;
       if (sink !== null && (words[at + Tx.Flags] & TxFlag.Logged) === 0) sink(ended[i]);
     }
     txs.clearEnded();
@@ -355,6 +391,16 @@ export class AppLayer {
     this.txs.heap.close();
   }
 
+  /** The transaction of the packet's flow, if it has one and no other; else -1. */
+  onlyTransaction(p: Packet): number {
+    const { txs } = this;
+    const session = this.sessionOf(p.flow);
+    // Those of datagrams are the packet's own.
+    if (session < 0 && (p.proto !== IpProto.Udp || p.appProto === AppProto.Unknown)) return -1;
+    const tx = txs.length(session) === 1 ? txs.first(session) : -1;
+    return session < 0 && tx >= 0 && txs.words[tx * Tx.Words + Tx.Proto] !== p.appProto ? -1 : tx;
+  }
+
   /** Flows of datagrams have none: their appState is the id of the next transaction. */
   private sessionOf(slot: number): number {
     return this.flows.proto(slot) === IpProto.Tcp ? this.flows.appState[slot] - 1 : -1;
@@ -367,6 +413,7 @@ export class AppLayer {
     this.streams.begin();
     this.files.begin();
     if (this.txs.active > this.txs.capacity - PER_PACKET) this.limits.makeRoom();
+    if (this.txs.heap.left < this.txs.heap.bytes.length >> TIGHT_SHIFT) this.limits.relieve();
     this.txs.begin();
   }
 
@@ -379,11 +426,25 @@ export class AppLayer {
     return this.order.follow(p, force) ? 0 : NO_ROOM;
   }
 
+  /**
+   * There is little room for what transactions keep, and a parser without it sees nothing: no new requests, and in the end no data, so
+   * that who fills it up makes others slow, not invisible.
+   */
+  private isTight(direction: number): boolean {
+    const { left, bytes } = this.txs.heap;
+    return left < bytes.length >> (direction === 0 ? TIGHTER_SHIFT : TIGHTEST_SHIFT);
+  }
+
   private inspect(p: Packet, slot: number, proto: AppProto, force: boolean, isWatched: boolean): number {
     const { flows, order } = this;
     this.begin();
     if (flows.tcpState[slot] === TcpState.None) return 0;
+    if (!force && p.payloadLen > 0 && this.isTight(p.direction)) {
+      this.counters[Counter.AppNoRoom]++;
+      return NO_ROOM;
+    }
     this.streams.slot = slot;
+    this.finder.isInline = order.isInline(p);
     this.expectations.now = p.tsSec;
     let session = flows.appState[slot] - 1;
     if (order.settle(slot)) {

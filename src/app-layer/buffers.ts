@@ -37,6 +37,24 @@ export const PARSED: readonly AppProto[] = [
   AppProto.Smtp,
 ];
 
+/** Beside an AppProto, where counters have 16 places by protocol: DNS over UDP, whose own place counts that over TCP. */
+const DNS_UDP = 15;
+
+/** The place among counters of a protocol's datagrams. */
+export function datagramSeries(proto: AppProto): number {
+  return proto === AppProto.Dns ? DNS_UDP : proto;
+}
+
+/** Names of counters by protocol, as in Suricata's stats, and their place. */
+export const APP_SERIES: readonly (readonly [string, number])[] = PARSED.flatMap((proto): [string, number][] =>
+  proto === AppProto.Dns
+    ? [
+        ['dns_tcp', proto],
+        ['dns_udp', DNS_UDP],
+      ]
+    : [[APP_PROTO_NAMES[proto], proto]],
+);
+
 /** Buffers with a number: those of protocols in AppProto. Their keywords stand below in the same order. */
 export const enum BufferId {
   FtpCommand = 0,

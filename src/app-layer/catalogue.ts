@@ -139,7 +139,7 @@ const TABLE: [protos: string[], rows: string][] = [
   [
     ['smtp'],
     `s  smtp.helo
-     s  smtp.mail_from
+     sm smtp.mail_from
      sm smtp.rcpt_to
      s  email.from
      s  email.to

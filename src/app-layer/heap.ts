@@ -4,12 +4,17 @@ import { native } from '../native.js';
 const LEAST_SHIFT = 6;
 const MOST_SHIFT = 16;
 export const MOST_KEPT = 1 << MOST_SHIFT;
+/** Free pieces of one size that are not joined: what is given back is mostly taken again at once. Each keeps 64 KiB from being whole. */
+const MOST_LOOSE = 8;
 
 /**
  * Bytes that transactions keep from one packet to the next: pieces of a power of two bytes, 64 to 65,536, out of one region
  * that the addon knows. Pages that are never touched cost nothing; a piece given back waits for the next of its size.
  *
- *   | piece | piece ... | never used yet        |      free[class] ─► piece ─► piece        (first word of a free piece: the next)
+ *   | 64 KiB       | piece | piece | ... | never used yet        |      free[class] ─► piece ⇄ piece        (its first words: next, previous)
+ *
+ * A large piece is parted into halves for smaller ones; two free halves become one again when there are some more of their size.
+ * Otherwise memory that was once used for small pieces would never again be there for a large one.
  */
 export class AppHeap {
   readonly bytes: Uint8Array;
@@ -18,39 +23,97 @@ export class AppHeap {
   used = 0;
   private readonly words: Int32Array;
   private readonly free = new Int32Array(MOST_SHIFT + 1).fill(-1);
+  private readonly count = new Int32Array(MOST_SHIFT + 1);
+  /** By 64 bytes: the size, as a shift, of the free piece that begins there; 0: none does. */
+  private readonly sizes: Uint8Array;
   private end = 0;
 
   constructor(capacity: number) {
     const buffer = new ArrayBuffer(capacity & ~(MOST_KEPT - 1));
     this.bytes = new Uint8Array(buffer);
     this.words = new Int32Array(buffer);
+    this.sizes = new Uint8Array(buffer.byteLength >> LEAST_SHIFT);
     this.region = native.region(buffer);
+  }
+
+  /** Bytes that are not handed out. */
+  get left(): number {
+    return this.bytes.length - this.used;
   }
 
   /** Offset of a piece of at least `length` bytes, or -1: too long, or no room. */
   take(length: number): number {
     const shift = shiftOf(length);
     if (shift > MOST_SHIFT) return -1;
-    const piece = this.free[shift];
-    if (piece >= 0) this.free[shift] = this.words[piece >> 2];
+    let piece = this.free[shift];
+    if (piece >= 0) this.unlink(piece, shift);
     else {
-      if (this.end + (1 << shift) > this.bytes.length) return -1;
-      this.end += 1 << shift;
+      piece = this.part(shift);
+      if (piece < 0) return -1;
     }
     this.used += 1 << shift;
-    return piece >= 0 ? piece : this.end - (1 << shift);
+    return piece;
   }
 
   /** `length` as it was given to take. */
   give(offset: number, length: number): void {
-    const shift = shiftOf(length);
-    this.words[offset >> 2] = this.free[shift];
-    this.free[shift] = offset;
+    let shift = shiftOf(length);
     this.used -= 1 << shift;
+    while (shift < MOST_SHIFT && this.count[shift] >= MOST_LOOSE) {
+      const buddy = offset ^ (1 << shift);
+      if (this.sizes[buddy >> LEAST_SHIFT] !== shift) break;
+      this.unlink(buddy, shift);
+      offset &= ~(1 << shift);
+      shift++;
+    }
+    this.link(offset, shift);
   }
 
   close(): void {
     native.regionRelease(this.region);
+  }
+
+  /** Parts the smallest piece that is larger. */
+  private part(shift: number): number {
+    let size = shift + 1;
+    while (size <= MOST_SHIFT && this.free[size] < 0) size++;
+    let piece: number;
+    if (size <= MOST_SHIFT) {
+      piece = this.free[size];
+      this.unlink(piece, size);
+    } else {
+      piece = this.end;
+      if (piece + MOST_KEPT > this.bytes.length) return -1;
+      this.end += MOST_KEPT;
+      size = MOST_SHIFT;
+    }
+    while (size > shift) {
+      size--;
+      this.link(piece + (1 << size), size);
+    }
+    return piece;
+  }
+
+  private link(piece: number, shift: number): void {
+    const { words, free } = this;
+    const next = free[shift];
+    words[piece >> 2] = next;
+    words[(piece >> 2) + 1] = -1;
+    if (next >= 0) words[(next >> 2) + 1] = piece;
+    free[shift] = piece;
+    this.count[shift]++;
+    this.sizes[piece >> LEAST_SHIFT] = shift;
+  }
+
+  private unlink(piece: number, shift: number): void {
+    const { words, free } = this;
+    const next = words[piece >> 2];
+    const before = words[(piece >> 2) + 1];
+    if (before >= 0) words[before >> 2] = next;
+    else free[shift] = next;
+    if (next >= 0) words[(next >> 2) + 1] = before;
+    this.count[shift]--;
+    this.sizes[piece >> LEAST_SHIFT] = 0;
   }
 }
 

@@ -1,6 +1,7 @@
 import { IpProto, type Packet } from '../decode/packet.js';
 import { FlowFlag, FlowProto } from '../flow/codes.js';
 import type { FlowTable } from '../flow/flow-table.js';
+import { Line, LineFlag } from '../stream/reassembly/layout.js';
 import type { Reassembler } from '../stream/reassembly/reassembler.js';
 import { AppProto } from './buffers.js';
 import type { Expectations } from './ftp-data/expectations.js';
@@ -14,11 +15,16 @@ import { Probe, Session, type Sessions } from './sessions.js';
 /** Packets of a client that is none of ours before the server, unheard, is taken for the same. */
 const PROBE_PACKETS = 8;
 
+/** Clients' ports are from here on (Linux 32768 to 60999, IANA 49152 to 65535). */
+const EPHEMERAL = 32768;
+
 /** Bytes of a session's KEPT_BYTES hold what was seen of a stream that is not recognised; this word of the parser's, and the next: how many. */
 export const PREFIX_WORD = Session.Parser;
 /** And what its first bytes look like, which a listener parses when they are acknowledged. */
 export const GUESS_WORD = Session.Parser + 2;
 
+/** Where the server greets, and goes on whatever the client said before. */
+const SERVER_FIRST: readonly AppProto[] = [AppProto.Ftp, AppProto.Smtp];
 /** Where the client speaks first: a server that does is no server of it. */
 const CLIENT_FIRST: readonly AppProto[] = [AppProto.Http, AppProto.Tls, AppProto.Dns];
 
@@ -35,6 +41,8 @@ export function protocolOf(flows: FlowTable, slot: number): AppProto {
 export class ProtocolFinder {
   /** Bits of ProtoEvent since the caller set it to 0. */
   events = 0;
+  /** The packet at hand may still be dropped. */
+  isInline = false;
   /** Those asked, in order; by server port the AppProto that is asked first. */
   private readonly streams: Protocol[];
   private readonly datagrams: Protocol[];
@@ -71,8 +79,28 @@ export class ProtocolFinder {
     const blank = this.blank(slot, direction, mem, off, len);
     if (blank > 0 && blank === len) return AppProto.Unknown;
     const probed = len - blank < PROBE_BYTES ? len - blank : PROBE_BYTES;
+    const home: AppProto = this.streamPorts[port];
+    // A client that does not wait for the greeting must not choose what the server is taken for.
+    if (direction === 0 && this.isInline && SERVER_FIRST.includes(home) && !this.hasBegun(slot, 1)) return home;
     const proto = this.ask(this.streams, this.streamPorts, direction, mem, off + blank, probed, port);
     return proto === AppProto.Failed && isExpected ? AppProto.FtpData : proto;
+  }
+
+  private hasBegun(slot: number, direction: number): boolean {
+    return (this.order.lines[(slot * 2 + direction) * Line.Words + Line.Flags] & LineFlag.Started) !== 0;
+  }
+
+  /**
+   * The first bytes of a server are not those of the protocol that its client's were taken for: the one they are of. Unknown: the flow
+   * stays what it is, as it does where that protocol is at home. (A client may say anything before it goes on with what the server speaks.)
+   */
+  spokenBy(slot: number, parser: Protocol, mem: Uint8Array, off: number, len: number): AppProto {
+    const port = this.flows.dstPort(slot);
+    if (!this.isInline || this.streamPorts[port] === parser.proto) return AppProto.Unknown;
+    const probed = len < PROBE_BYTES ? len : PROBE_BYTES;
+    if (parser.probe(1, mem, off, probed, port) !== Likeness.No) return AppProto.Unknown;
+    const proto = this.stream(slot, 1, mem, off, len);
+    return SERVER_FIRST.includes(proto) ? proto : AppProto.Unknown;
   }
 
   /** Bytes of a client before a request: servers skip any number of empty lines (RFC 9112, 2.2, and more generously). */
@@ -89,6 +117,15 @@ export class ProtocolFinder {
   datagram(slot: number, direction: number, mem: Uint8Array, off: number, len: number): AppProto {
     const probed = len < PROBE_BYTES ? len : PROBE_BYTES;
     return this.ask(this.datagrams, this.datagramPorts, direction, mem, off, probed, this.flows.dstPort(slot));
+  }
+
+  /** Ports alone: 1: from a client's to a server's; -1: from a server's; 0: they do not tell. */
+  wayOf(srcPort: number, dstPort: number): number {
+    const from = this.streamPorts[srcPort] !== AppProto.Unknown;
+    const to = this.streamPorts[dstPort] !== AppProto.Unknown;
+    if (from !== to) return to ? 1 : -1;
+    if (srcPort >= EPHEMERAL === dstPort >= EPHEMERAL) return 0;
+    return srcPort >= EPHEMERAL ? 1 : -1;
   }
 
   /** The bytes are a server's, and none of a client. Its port is the packet's source port. */

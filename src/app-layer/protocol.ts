@@ -76,6 +76,8 @@ export interface Protocol {
   forget?(session: number, tx: number): void;
   /** False when the bytes, as the next ones, would need memory that is not to be had. Absent: what has no room is left out, and counted. */
   hasRoom?(session: number, direction: number, mem: Uint8Array, off: number, len: number): boolean;
+  /** Whether the rules in force ask for fingerprints that are not worked out unasked. Absent: it has none. */
+  wantFingerprints?(wanted: boolean): void;
   /** Bytes that are not the stream's next ones, but that an endpoint may have taken: by themselves, nothing is remembered. */
   loose?(direction: number, mem: Uint8Array, region: number, off: number, len: number): void;
 }

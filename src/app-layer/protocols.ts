@@ -1,6 +1,7 @@
 /**
  * The protocols there are. A new one: its folder, its codes in buffers.ts (AppProto, BufferId, PARSED), and a line here.
  */
+import type { ExceptionPolicy } from '../ring/verdict.js';
 import { APP_PROTO_NAMES, AppProto, PARSED } from './buffers.js';
 import { DnsProtocol } from './dns/dns.js';
 import type { DnsEveOptions } from './dns/options.js';
@@ -22,7 +23,7 @@ import { SMTP_PORTS } from './smtp/probe.js';
 import { SMTP_NAMES } from './smtp/record.js';
 import { SmtpProtocol } from './smtp/smtp.js';
 import { SSH_NAMES } from './ssh/eve.js';
-import { SshProtocol } from './ssh/ssh.js';
+import { type HasshMode, SshProtocol } from './ssh/ssh.js';
 import { TLS_NAMES, type TlsEveOptions } from './tls/eve.js';
 import { type Fingerprints, TlsProtocol } from './tls/tls.js';
 import { type Transactions, Tx } from './transactions.js';
@@ -53,14 +54,20 @@ export interface AppOptions {
   protocols?: Readonly<Record<string, ProtocolChoice>>;
   /** Names of those whose flows are inspected no more once both sides encrypt. */
   bypass?: readonly string[];
+  /** Names of those in whose flows rules look for no content once both sides encrypt. */
+  opaque?: readonly string[];
   http?: HttpLimits;
   ftp?: FtpOptions;
   smtp?: SmtpOptions;
   dnsEve?: DnsEveOptions;
   tlsEve?: TlsEveOptions;
   fingerprints?: Fingerprints;
+  /** Absent: yes. */
+  hassh?: HasshMode;
   /** What EVE's fileinfo is to say of each file. */
   files?: FileWants;
+  /** What becomes of a flow whose parser gave up. Absent: ignore. */
+  errorPolicy?: ExceptionPolicy;
 }
 
 export interface ProtocolSpec {
@@ -103,7 +110,7 @@ const ALL: readonly ProtocolSpec[] = [
     ports: [22],
     names: SSH_NAMES,
     eventWord: Tx.Parser + 1,
-    make: ({ sessions, txs, counters }) => new SshProtocol(sessions, txs, counters),
+    make: ({ sessions, txs, counters }, options) => new SshProtocol(sessions, txs, counters, options?.hassh),
   },
   {
     proto: AppProto.Dns,

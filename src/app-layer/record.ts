@@ -27,4 +27,6 @@ export interface RecordNames {
   words: readonly string[];
   /** The field whose value stands beside the object, under its own name, not within (`email`). */
   beside?: number;
+  /** A text that is not printed: for the writer of the logs (`xff`). */
+  hidden?: number;
 }

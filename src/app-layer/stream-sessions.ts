@@ -21,16 +21,20 @@ export class StreamSessions implements StreamSink {
   touched = -1;
   /** The flow at hand. */
   slot = -1;
+  /** A parser gave up while the packet at hand was read. */
+  failed = false;
   private changes = 0;
   private order!: Reassembler;
   private finder!: ProtocolFinder;
 
-  /** `parsers`: by AppProto; `bypass`: protocols whose flows are inspected no more when their parser is done. `attach` follows. */
+  /** `parsers`: by AppProto; `bypass`: protocols whose flows are inspected no more when their parser is done; `opaque`: whose
+   * payload is not. `attach` follows. */
   constructor(
     private readonly flows: FlowTable,
     private readonly frame: Frame,
     private readonly parsers: readonly (Protocol | null)[],
     private readonly bypass: readonly AppProto[],
+    private readonly opaque: readonly AppProto[],
   ) {}
 
   /** What was made with this object. */
@@ -42,6 +46,7 @@ export class StreamSessions implements StreamSink {
   /** A new packet. */
   begin(): void {
     this.changes = 0;
+    this.failed = false;
   }
 
   /** A flow without a session: most are none of ours, which their first segment shows. False: no room. */
@@ -131,7 +136,7 @@ export class StreamSessions implements StreamSink {
     if (parser !== null) {
       const result = parser.gap(session, direction, length);
       const isDue = hasHeld(parser);
-      if (!this.parsed(session, this.slot, result)) forgetHeld(parser);
+      if (!this.parsed(session, this.slot, result, false)) forgetHeld(parser);
       else if (isDue) this.giveOn(session, this.slot, parser.held!);
     } else words[at + PREFIX_WORD + direction] = 0;
     this.finder.skip(this.slot, direction);
@@ -160,7 +165,14 @@ export class StreamSessions implements StreamSink {
     len: number,
   ): boolean {
     const side = slot * FlowProto.Count + FlowProto.ToServer + direction;
-    if (this.flows.appProtos[side] === 0) this.finder.compare(slot, direction, parser, mem, off, len);
+    if (this.flows.appProtos[side] === 0) {
+      if (direction === 1 && this.finder.spokenBy(slot, parser, mem, off, len) !== AppProto.Unknown) {
+        parser.nextProto = AppProto.Unknown;
+        if (!this.parsed(session, slot, Parsed.Changed) || !this.goesOn(session, slot)) return false;
+        return this.feed(session, slot, direction, mem, region, off, len);
+      }
+      this.finder.compare(slot, direction, parser, mem, off, len);
+    }
     if (parser.mayChange !== undefined) parser.mayChange = this.finder.mayChange(slot);
     let result = parser.data(session, direction, mem, region, off, len);
     let taken = parser.taken ?? len;
@@ -196,6 +208,7 @@ export class StreamSessions implements StreamSink {
   /** Another change of protocol within one packet. Whoever changes at every turn is not followed: false, the session is gone. */
   private goesOn(session: number, slot: number): boolean {
     if (++this.changes <= MOST_CHANGES) return true;
+    this.failed = true;
     this.flows.appProto[slot] = AppProto.Failed;
     this.release(session, slot);
     return false;
@@ -231,8 +244,8 @@ export class StreamSessions implements StreamSink {
     return Parsed.Go;
   }
 
-  /** What follows from a parser's answer. False: the session is gone. */
-  private parsed(session: number, slot: number, result: Parsed): boolean {
+  /** What follows from a parser's answer; `isRead`: to bytes, not to a hole. False: the session is gone. */
+  private parsed(session: number, slot: number, result: Parsed, isRead = true): boolean {
     if (result === Parsed.Go) return true;
     const { words } = this.frame.sessions;
     const at = session * Session.Words;
@@ -244,8 +257,11 @@ export class StreamSessions implements StreamSink {
       this.finder.change(slot, proto, this.parsers[proto]!.nextProto ?? AppProto.Unknown);
       return true;
     }
-    if (result === Parsed.Failed) this.frame.counters[Counter.AppErrors + words[at + Session.Proto]]++;
-    else if (this.bypass.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Encrypted;
+    if (result === Parsed.Failed) {
+      this.frame.counters[Counter.AppErrors + words[at + Session.Proto]]++;
+      this.failed ||= isRead;
+    } else if (this.bypass.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Encrypted;
+    else if (isRead && this.opaque.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Opaque;
     this.release(session, slot);
     return false;
   }

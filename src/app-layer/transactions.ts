@@ -47,7 +47,13 @@ export const enum TxFlag {
   Rescan = 2,
   /** << direction: this packet has brought a moment. */
   Moment = 4,
+  /** << direction: rules have looked at all of the stream's window for it. */
+  Looked = 16,
+  /** << direction: of that moment only events are new. */
+  EventsOnly = 64,
 }
+
+const OF_MOMENTS = TxFlag.Moment | (TxFlag.Moment << 1) | TxFlag.EventsOnly | (TxFlag.EventsOnly << 1);
 
 /** Transactions.life */
 const enum Life {
@@ -245,7 +251,7 @@ export class Transactions {
   /** What the packet brought has been inspected. */
   clearMoments(): void {
     const { moments, words } = this;
-    for (let i = 0; i < this.count; i++) words[moments[2 * i] * Tx.Words + Tx.Flags] &= ~(TxFlag.Moment | (TxFlag.Moment << 1));
+    for (let i = 0; i < this.count; i++) words[moments[2 * i] * Tx.Words + Tx.Flags] &= ~OF_MOMENTS;
     this.count = 0;
   }
 
@@ -261,6 +267,7 @@ export class Transactions {
     const { moments, words } = this;
     const n = this.count;
     const flags = tx * Tx.Words + Tx.Flags;
+    words[flags] &= ~(TxFlag.EventsOnly << direction);
     if ((words[flags] & (TxFlag.Moment << direction)) !== 0) return true;
     if (2 * n + 2 > moments.length) return false;
     words[flags] |= TxFlag.Moment << direction;
@@ -268,6 +275,13 @@ export class Transactions {
     moments[2 * n + 1] = direction;
     this.count = n + 1;
     return true;
+  }
+
+  /** An event that rules of the other direction are about, too: rules on events alone are asked there, unless that has its own moment. */
+  eventMoment(tx: number, direction: number): void {
+    const flags = tx * Tx.Words + Tx.Flags;
+    if ((this.words[flags] & (TxFlag.Moment << direction)) === 0 && this.moment(tx, direction))
+      this.words[flags] |= TxFlag.EventsOnly << direction;
   }
 
   /** Numbers used so far are below this. */

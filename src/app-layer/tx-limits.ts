@@ -2,6 +2,10 @@ import { Counter } from '../metrics/counters.js';
 import type { Protocol } from './protocol.js';
 import { type Transactions, Tx, TxFlag } from './transactions.js';
 
+/** Transactions of a flow that stay when memory is short; slots looked at per packet. */
+const MANY = 16;
+const RELIEF_STEPS = 256;
+
 /** Ends transactions that are complete, and those there are too many of. Of one thread. */
 export class TxLimits {
   private hand = 0;
@@ -36,6 +40,17 @@ export class TxLimits {
     for (let n = 0; n < capacity && txs.active - txs.endedCount > capacity - this.spare; n++) {
       this.hand = this.hand + 1 < txs.used ? this.hand + 1 : 0;
       if (txs.isOpen(this.hand)) this.evict(words[this.hand * Tx.Words + Tx.Session], this.hand);
+    }
+  }
+
+  /** The heap is nearly full: of flows with many transactions some end. A bounded stretch of them is looked at. */
+  relieve(): void {
+    const { txs } = this;
+    for (let n = Math.min(RELIEF_STEPS, txs.used); n > 0; n--) {
+      this.hand = this.hand + 1 < txs.used ? this.hand + 1 : 0;
+      if (!txs.isOpen(this.hand)) continue;
+      const session = txs.words[this.hand * Tx.Words + Tx.Session];
+      if (session >= 0 && txs.length(session) > MANY) this.evict(session, this.hand);
     }
   }
 

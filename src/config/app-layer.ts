@@ -4,6 +4,7 @@ import type { FtpOptions } from '../app-layer/ftp/ftp.js';
 import type { HttpLimits } from '../app-layer/http/http.js';
 import type { AppOptions, ProtocolChoice } from '../app-layer/protocols.js';
 import type { SmtpEveOptions } from '../app-layer/smtp/options.js';
+import type { HasshMode } from '../app-layer/ssh/ssh.js';
 import type { Context } from './context.js';
 import { readPorts } from './ports.js';
 import { readSmtp } from './smtp.js';
@@ -25,6 +26,8 @@ const htp = section(
     'request-body-limit': size(100 * KB, 0, GB),
     'response-body-limit': size(100 * KB, 0, GB),
     'response-body-decompress-layer-limit': int(2, 0, 100),
+    'meta-field-limit': size(18 * KB, 0, GB),
+    'max-tx': int(512, 1, 65536),
   },
   [
     'personality',
@@ -41,7 +44,6 @@ const htp = section(
     'lzma-memlimit',
     'compression-bomb-limit',
     'decompression-time-limit',
-    'max-tx',
     'headers-limit',
     'swf-decompression',
     'uri-include-all',
@@ -51,7 +53,6 @@ const htp = section(
     'path-url-decode',
     'path-bestfit-replacement-char',
     'path-control-char-handling',
-    'meta-field-limit',
     'tx-auto-destroy',
     'request-line-limit',
   ],
@@ -63,6 +64,7 @@ export function readAppLayer(
   portGroups: Record<string, string>,
   dnsEve?: DnsEveOptions,
   smtpEve?: SmtpEveOptions,
+  xffHeader?: string,
 ): AppOptions {
   const protocols: Record<string, ProtocolChoice> = {};
   for (const proto of PARSED) {
@@ -71,15 +73,19 @@ export function readAppLayer(
     if (found !== undefined) protocols[name] = found;
   }
   const [ja3, ja4] = ['ja3', 'ja4'].map((name) => wantsFingerprint(context, name));
-  const bypass = ENCRYPTED.filter((name) => readEncryption(context, name) === 'bypass');
+  const handling = new Map(ENCRYPTED.map((name) => [name, readEncryption(context, name)]));
+  const bypass = ENCRYPTED.filter((name) => handling.get(name) === 'bypass');
+  const opaque = ENCRYPTED.filter((name) => handling.get(name) === 'track-only');
   return {
     protocols,
     ...(bypass.length > 0 && { bypass }),
-    http: readHttp(context),
+    opaque,
+    http: { ...readHttp(context), ...(xffHeader !== undefined && { xff: xffHeader }) },
     ftp: readFtp(context),
     smtp: readSmtp(context, smtpEve),
     dnsEve,
     ...(!(ja3 && ja4) && { fingerprints: { ja3, ja4 } }),
+    hassh: readHassh(context),
   };
 }
 
@@ -119,6 +125,8 @@ function readHttp(context: Context): HttpLimits {
     requestBody: read['request-body-limit'] || GB,
     responseBody: read['response-body-limit'] || GB,
     layers: read['response-body-decompress-layer-limit'],
+    line: read['meta-field-limit'] || GB,
+    maxTx: read['max-tx'],
   };
 }
 
@@ -127,12 +135,19 @@ const ENCRYPTED = ['tls', 'ssh'];
 
 /** `encryption-handling` (user guide, "Encrypted traffic"): `default` is the older word for track-only. */
 function readEncryption(context: Context, name: string): string {
-  return context.read([...PROTOCOLS, name, 'encryption-handling'], choice('track-only', ['track-only', 'default', 'bypass', 'full']));
+  const said = context.read([...PROTOCOLS, name, 'encryption-handling'], choice('track-only', ['track-only', 'default', 'bypass', 'full']));
+  return said === 'default' ? 'track-only' : said;
 }
 
 /** `ja3-fingerprints`, `ja4-fingerprints`: a hello's costs little, so that `auto` (wanted by a rule or log) is yes here. */
 function wantsFingerprint(context: Context, name: string): boolean {
   return !OFF.includes(context.read([...PROTOCOLS, 'tls', `${name}-fingerprints`], enabledOrAuto()));
+}
+
+/** `hassh`: as in Suricata `auto`, which is what holds without it, is for rules alone: records have it where some rule asks for it. */
+function readHassh(context: Context): HasshMode {
+  const said = context.read([...PROTOCOLS, 'ssh', 'hassh'], enabledOrAuto());
+  return OFF.includes(said) ? 'no' : said === 'auto' ? 'auto' : 'yes';
 }
 
 function readFtp(context: Context): FtpOptions {

@@ -3,6 +3,7 @@ import type { AppOptions } from '../app-layer/protocols.js';
 import type { ExceptionPolicy } from '../ring/verdict.js';
 import type { DatasetsConfig } from '../rules/datasets.js';
 import type { ReassemblyConfig } from './reassembly.js';
+import type { XffConfig } from './xff.js';
 
 /**
  * The configuration after reading, checking and filling in defaults: what the rest of Sluice sees.
@@ -32,6 +33,8 @@ export interface Config {
   actionOrder: string[];
   /** Most alerts one packet can raise. */
   packetAlertMax: number;
+  /** Alerts of rules that ask for no transaction show the one their flow has, if it is the only one. */
+  guessTx: boolean;
   /** IP reputation: '' and [] = none. Absolute paths. */
   reputationCategoriesFile: string;
   reputationFiles: string[];
@@ -136,6 +139,10 @@ export interface FileStoreConfig {
   force: boolean;
   /** Kept open from one write to the next. */
   maxOpenFiles: number;
+  /** Bytes of a stream with a file that is stored; 0: all. Absent: stream.reassembly.depth. */
+  streamDepth?: number;
+  /** Whom proxies name as the client, in the records beside the files. Absent: nobody asks. */
+  xff?: XffConfig;
 }
 
 export interface OutputsConfig {
@@ -161,6 +168,8 @@ export interface EveConfig {
   prefix: string;
   /** What rules have left on the flow, in each record: flowbits, flowints, ... Absent: yes. */
   metadata?: boolean;
+  /** Whom proxies name as the client, in records of HTTP. Absent: nobody asks. */
+  xff?: XffConfig;
   alert: {
     enabled: boolean;
     payload: boolean;
@@ -178,6 +187,8 @@ export interface EveConfig {
     verdict: boolean;
     taggedPackets: boolean;
     payloadBufferSize: number;
+    /** As `xff`, for alerts. */
+    xff?: XffConfig;
   };
   anomaly: { decode: boolean; stream: boolean; applayer: boolean; packetHeader: boolean };
   drop: { enabled: boolean; alerts: boolean; flows: 'all' | 'start'; verdict: boolean };

@@ -105,7 +105,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
   );
   const reputationPath = one<string>('default-reputation-path', text());
   const aside = (key: string, fallback: string) => besideConfig(one<string>(key, text(fallback)), file);
-  const { outputs, dnsEve, tlsEve, smtpEve, files } = readOutputs(context);
+  const { outputs, xffHeader, dnsEve, tlsEve, smtpEve, files } = readOutputs(context);
   const packetPolicy = (own: ExceptionPolicy | undefined) => asPacketPolicy(own ?? exceptionPolicy);
   const config: Config = {
     file,
@@ -123,6 +123,7 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     thresholdFile: aside('threshold-file', ''),
     actionOrder: readActionOrder(context),
     packetAlertMax: one<number>('packet-alert-max', int(15, 1, 65_535)),
+    guessTx: detect['guess-applayer-tx'],
     reputationCategoriesFile: aside('reputation-categories-file', ''),
     reputationFiles: one<string[]>('reputation-files', texts('reputation file names')).map((name) =>
       reputationPath === '' ? besideConfig(name, file) : resolve(besideConfig(reputationPath, file), name),
@@ -176,7 +177,12 @@ function buildConfig(tree: ConfNode, warnings: string[], file: string): Loaded {
     ruleProfile: readRuleProfile(context),
     pcre: { matchLimit: pcre['match-limit'], matchLimitRecursion: pcre['match-limit-recursion'] },
     datasets: readDatasets(context, file),
-    appLayer: { ...readAppLayer(context, vars.portGroups, dnsEve, smtpEve), ...(tlsEve && { tlsEve }), ...(files && { files }) },
+    appLayer: {
+      errorPolicy: context.read(['app-layer', 'error-policy'], policy()) ?? exceptionPolicy,
+      ...readAppLayer(context, vars.portGroups, dnsEve, smtpEve, xffHeader),
+      ...(tlsEve && { tlsEve }),
+      ...(files && { files }),
+    },
     sluice: {
       workers: sluice.workers === 0 ? threading.workers : sluice.workers,
       gso: sluice.gso,

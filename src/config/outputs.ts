@@ -13,7 +13,8 @@ import { EVE_TYPES_UNUSED, OUTPUTS_UNUSED } from './known-keys.js';
 import * as schema from './schema.js';
 import { readSmtpEve } from './smtp.js';
 import { at, type ConfNode, shown } from './tree.js';
-import { truthWord } from './values.js';
+import { size, truthWord } from './values.js';
+import { readXff } from './xff.js';
 
 /** An entry of `outputs` or `types`: `- flow` or `- alert: {...}` -> its name and the path of its section. */
 interface Entry {
@@ -47,6 +48,8 @@ export function readOutputs(context: Context): {
   tlsEve?: TlsEveOptions;
   smtpEve?: SmtpEveOptions;
   files?: FileWants;
+  /** Header in which proxies name the client. */
+  xffHeader?: string;
 } {
   const unwritten: string[] = [];
   const listed = new Map<string, Entry>();
@@ -95,8 +98,16 @@ export function readOutputs(context: Context): {
     .filter((entry) => isEnabled(entry, false))
     .flatMap((entry) => entries(context, [...entry.path, 'types']).filter(({ name }) => name === 'tls'))
     .flatMap(({ path }) => readTlsEve(context, path) ?? []);
+  const headers = [eve, ...others]
+    .filter(({ enabled }) => enabled)
+    .flatMap((one) => [one.xff, one.alert.xff])
+    .concat(fileStore?.xff)
+    .flatMap((one) => (one === undefined ? [] : [one.header]));
+  if (headers.some((header) => header.toLowerCase() !== headers[0].toLowerCase()))
+    context.warnings.push(`outputs: xff looks for one header in all logs: ${headers[0]}, that of the first`);
   return {
     outputs,
+    xffHeader: headers.at(0),
     dnsEve: widestDns(dns),
     tlsEve: widestTls(tls),
     smtpEve: smtp && readSmtpEve(context, smtp.path),
@@ -132,16 +143,28 @@ function readFileStore(context: Context, entry: Entry | undefined): FileStoreCon
     context.warnings.push(`${at(entry.node)}: file-store needs 'version: 2': version 1 is no more, no files are stored`);
     return undefined;
   }
-  if (!['', '0', 'no'].includes(read['stream-depth']))
-    context.warnings.push(`${at(entry.node)}: file-store stream-depth is not built: files end where stream.reassembly.depth does`);
-  if (entry.node.child('xff')?.child('enabled')?.value === 'yes')
-    context.warnings.push(`${at(entry.node)}: file-store xff is not built: records have the addresses of the flow`);
+  const streamDepth = readStoreDepth(context, entry, read['stream-depth']);
+  const xff = readXff(context, [...entry.path, 'xff']);
   return {
+    ...(xff && { xff }),
     dir: read.dir === '' ? 'filestore' : read.dir,
     writeFileinfo: read['write-fileinfo'],
     force: read['force-filestore'],
     maxOpenFiles: read['max-open-files'],
+    ...(streamDepth !== undefined && { streamDepth }),
   };
+}
+
+/** `stream-depth`: without it, as in Suricata, 0; what is not above the depth of all streams does not count. */
+function readStoreDepth(context: Context, entry: Entry, said: string): number | undefined {
+  if (said === '' || said === 'no') return 0;
+  const depth = context.read([...entry.path, 'stream-depth'], size(0, 0, 1024 ** 4));
+  const general = context.read(['stream', 'reassembly', 'depth'], size(1024 ** 2, 0, 1024 ** 4));
+  if (depth === 0 || (general !== 0 && depth > general)) return depth;
+  context.warnings.push(
+    `${at(entry.node)}: file-store stream-depth ${shown(said)} is not above stream.reassembly.depth, which holds instead`,
+  );
+  return undefined;
 }
 
 function onlyRegular(context: Context, name: string, filetype: string): void {
@@ -158,6 +181,10 @@ function readEve(context: Context, entry: Entry | undefined, unwritten: string[]
   const anomaly = readOutput(context, types.get('anomaly'), schema.eveAnomaly);
   const stats = readOutput(context, types.get('stats'), schema.eveStats);
   const on = (name: string, enabled: boolean) => types.has(name) && enabled;
+  const xff = entry && readXff(context, [...entry.path, 'xff']);
+  const ofAlerts = types.get('alert');
+  const own = ofAlerts && readXff(context, [...ofAlerts.path, 'xff']);
+  const alertXff = own === undefined ? xff : own;
   const anomalies = on('anomaly', anomaly.enabled);
   return {
     enabled: eve.enabled,
@@ -169,6 +196,7 @@ function readEve(context: Context, entry: Entry | undefined, unwritten: string[]
     ethernet: eve.ethernet,
     prefix: eve.prefix,
     metadata: eve.metadata,
+    ...(xff && { xff }),
     alert: {
       enabled: on('alert', alert.enabled),
       payload: alert.payload,
@@ -179,6 +207,7 @@ function readEve(context: Context, entry: Entry | undefined, unwritten: string[]
       verdict: alert.verdict,
       taggedPackets: alert['tagged-packets'],
       payloadBufferSize: alert['payload-buffer-size'],
+      ...(alertXff && { xff: alertXff }),
     },
     anomaly: {
       decode: anomalies && anomaly.types.decode,

@@ -111,7 +111,12 @@ export const stats = section({ enabled: truth(true), interval: int(8, 1, 86_400)
 ]);
 
 export const detect = section(
-  { thresholds: section({ memcap: memcap(16 * MB) }, ['hash-size']), 'sgh-mpm-caching': truth(true), 'sgh-mpm-caching-path': text('') },
+  {
+    thresholds: section({ memcap: memcap(16 * MB) }, ['hash-size']),
+    'sgh-mpm-caching': truth(true),
+    'sgh-mpm-caching-path': text(''),
+    'guess-applayer-tx': truth(false),
+  },
   [
     'profile',
     'custom-values',
@@ -123,7 +128,6 @@ export const detect = section(
     'grouping',
     'profiling',
     'stream-tx-log-limit',
-    'guess-applayer-tx',
     'rule-reload',
     'reload',
     'toclient-groups',

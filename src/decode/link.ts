@@ -75,8 +75,15 @@ export function decodeEtherType(ctx: DecodeContext, p: Packet, m: Uint8Array, ty
         //  0               2               4
         //  | PCP DEI VLAN  | EtherType     |     IEEE 802.1Q, after the TPID
         if (end - at < 4) return invalid(p, DecodeEvent.VlanHeaderTooSmall);
-        if (depth === MAX_VLANS) return invalid(p, DecodeEvent.VlanTooManyLayers);
         const id = ((m[at] & 0x0f) << 8) | m[at + 1];
+        // A priority tag says nothing of a VLAN: Linux takes off any number of them, and packets are the same with and without.
+        if (depth > 0 && (id === 0 || (depth === 1 && p.vlan0 === 0))) {
+          if (id === 0) tags--;
+          else p.vlan0 = id;
+          at += 2;
+          break;
+        }
+        if (depth === MAX_VLANS) return invalid(p, DecodeEvent.VlanTooManyLayers);
         if (depth === 0) {
           p.vlan0 = id;
           p.vlan1 = 0;

@@ -130,6 +130,8 @@ export class Packet {
   protoEvents = 0;
   /** 1: the first packet of its direction since the direction's protocol is known, or known to be none of ours. Set by the engine. */
   protoFound = 0;
+  /** 1: its payload is known to be encrypted, and rules look for no content in it. */
+  opaque = 0;
 
   /** Whether a decode event was recorded. */
   hasEvent(code: number): boolean {

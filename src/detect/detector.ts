@@ -19,11 +19,14 @@ import type { Packet } from '../decode/packet.js';
 import { FlowFlag } from '../flow/codes.js';
 import { Counter } from '../metrics/counters.js';
 import { native } from '../native.js';
+import { Mode } from '../ring/verdict.js';
 import type { PcreOption } from '../rules/byte-option.js';
 import type { Rule } from '../rules/rule.js';
+import type { Windows } from '../stream/reassembly/windows.js';
 import { Databases } from './databases.js';
 import type { EventIndex } from './event-index.js';
 import type { Flows } from './flows.js';
+import { MAX_LITERAL } from './literal.js';
 import type { AddressCache, Matcher } from './matcher.js';
 import { compileMatcher } from './matcher.js';
 import { PROTO_CLASS, ProtoClass } from './plan.js';
@@ -34,7 +37,7 @@ import { Inspection } from './search.js';
 import { Effects } from './state/effects.js';
 import { StateStore } from './state/store.js';
 import { MOST_STREAM_WAITING, type StreamRules } from './stream-rules.js';
-import { StreamTrait } from './stream-traits.js';
+import { MixedTrait, StreamTrait } from './stream-traits.js';
 import { NewAction, Outcome, Thresholds } from './threshold.js';
 import { Known, MOST_REMEMBERED, type TxRules } from './tx-rules.js';
 
@@ -53,6 +56,8 @@ export interface DetectorOptions {
 /** Steps of payload inspection one rule may take (Suricata's inspection-recursion-limit), and all rules of a packet or transaction. */
 export const RULE_BUDGET = 3000;
 export const PACKET_BUDGET = 10 * RULE_BUDGET;
+/** Bytes before what is new in which a literal that ends there may begin. */
+const MOST_SEAM = MAX_LITERAL - 1;
 
 /** A rule that cannot run: it never matches. */
 export interface BrokenRule {
@@ -75,6 +80,8 @@ export class Detector {
   readonly actions: Uint8Array;
   /** What is to be found out about files for these rules. */
   readonly files: FileWants;
+  /** Some of these rules look at hassh. */
+  readonly hassh: boolean;
   /** Rules whose matcher could not be compiled; grows when such a rule first becomes a candidate. */
   readonly broken: BrokenRule[] = [];
 
@@ -106,6 +113,12 @@ export class Detector {
   private recorded = 0;
   /** 1: the last evaluation ended at a pass rule. */
   private stopped = 0;
+  /** Of inspectTransaction at hand: the stream's window; null: there is none, or no rule of the group asks. */
+  private window: Windows | null = null;
+  private isWindowNew = false;
+  private eventsOnly = false;
+  private unasked = 0;
+  private readonly mixed: Uint8Array;
   private readonly inspection = new Inspection();
   private readonly databases: Databases;
   private readonly addresses: AddressCache = new Map();
@@ -122,11 +135,13 @@ export class Detector {
     this.rules = Array.from(prepared.order, (i) => rules[i]);
     this.order = prepared.order;
     this.files = prepared.files;
+    this.hassh = prepared.hassh;
     this.isPass = prepared.columns.pass;
     this.noalert = prepared.columns.noalert;
     this.waits = prepared.columns.waits;
     this.stream = prepared.columns.stream;
     this.sided = prepared.columns.sided;
+    this.mixed = prepared.columns.mixed;
     this.precheck = new Precheck(prepared.precheck, store.flowVars);
     this.costs = options.profile ? new RuleCosts() : null;
     this.matches = new Int32Array(Math.max(1, rules.length));
@@ -163,7 +178,7 @@ export class Detector {
     const group = this.groups[(protoClass << 1) | (p.direction & 1)];
     const out = this.candidates;
     let n = 0;
-    if (group.payload?.wants(p, p.payloadLen)) {
+    if (p.opaque === 0 && group.payload?.wants(p, p.payloadLen)) {
       this.counters[Counter.PrefilterScans]++;
       n = group.payload.collect(p, p.mem, p.region, p.payloadOff, p.payloadLen, out, n);
     }
@@ -196,6 +211,12 @@ export class Detector {
     const group = app >= 0 && app < AppProto.Count ? this.transactions[(app << 1) | (p.direction & 1)] : null;
     if (group === null) return 0;
     const out = this.candidates;
+    if (this.eventsOnly) {
+      const count = group.events === null ? 0 : this.distinct(group.events.collect(p, out, 0));
+      inspection.buffers = buffers;
+      inspection.complete = complete ? 1 : 0;
+      return count === 0 ? 0 : this.evaluate(p, flows, count, known, tx);
+    }
     const { ids } = group;
     const all = known === null || known.rescans(tx);
     let n = 0;
@@ -210,7 +231,17 @@ export class Detector {
         n = this.distinct(prefilter.collect(p, buffers.mem[at], buffers.region[at], buffers.off[at], length, out, n));
       }
     }
-    if (group.payload?.wants(p, p.payloadLen)) {
+    const { window } = this;
+    if (window !== null && group.payload !== null) {
+      const { from, fresh, to } = window;
+      const first = all || this.isWindowNew || fresh - from < MOST_SEAM ? from : fresh - MOST_SEAM;
+      if (group.payload.wants(p, to - first)) {
+        this.counters[Counter.PrefilterScans]++;
+        n = this.distinct(group.payload.collect(p, window.bytes, window.region, first, to - first, out, n));
+      }
+    }
+    // Inline a packet that is in order is part of the window.
+    if ((window === null || p.mode !== Mode.Ips || p.payloadLen > this.unasked) && group.payload?.wants(p, p.payloadLen)) {
       this.counters[Counter.PrefilterScans]++;
       n = this.distinct(group.payload.collect(p, p.mem, p.region, p.payloadOff, p.payloadLen, out, n));
     }
@@ -226,11 +257,33 @@ export class Detector {
   /** The transaction that inspectTransaction will be asked about: its number, the words of all, its first event word (-1: none). */
   about(tx: number, words: Int32Array, eventWord: number, files: Files | null = null): void {
     const { inspection } = this;
+    this.window = null;
+    this.eventsOnly = false;
     inspection.files = files;
     inspection.tx = tx;
     inspection.txWords = words;
     inspection.events0 = eventWord < 0 ? 0 : words[tx * Tx.Words + eventWord];
     inspection.events1 = eventWord < 0 ? 0 : words[tx * Tx.Words + eventWord + 1];
+  }
+
+  /** Behind about(): nothing is new but events. */
+  aboutEvents(): void {
+    this.eventsOnly = true;
+  }
+
+  /** Whether rules on transactions of a protocol and direction have payload tests that look at the stream. */
+  looksAtStreams(app: number, direction: number): boolean {
+    return this.transactions[(app << 1) | (direction & 1)]?.mixed === true;
+  }
+
+  /**
+   * Behind about(): what the window shows is the stream of the transaction's direction. `all`: they are tried on all of it, else
+   * literals are looked for in what is fresh; `unasked`: how many bytes that is.
+   */
+  beside(window: Windows, all: boolean, unasked: number): void {
+    this.window = window;
+    this.isWindowNew = all;
+    this.unasked = unasked;
   }
 
   /** Many instances of a buffer may name the same rules: keeps room for all rules once more. */
@@ -259,7 +312,8 @@ export class Detector {
         if (notes !== null && precheck.mayPass(rank, p)) notes.failed(rank, traits | StreamTrait.Only);
         continue;
       }
-      if (!precheck.passes(rank, p)) {
+      const looksAtStream = known !== null && this.window !== null && this.mixed[rank] !== 0;
+      if (!looksAtStream && !precheck.passes(rank, p)) {
         // What another packet of the transaction may have: the buffers it was found by are not scanned again.
         if (more && precheck.mayPass(rank, p) && known.known(tx, p.direction, rank) === Known.Nothing)
           known.remember(tx, p.direction, rank, 0);
@@ -268,8 +322,9 @@ export class Detector {
       }
       const before = asks ? known.known(tx, p.direction, rank) : Known.Nothing;
       if (before === Known.Matched) continue;
-      if (this.run(rank, p) === 0) {
-        if (more && before === Known.Nothing && this.waits[rank] === 1) known.remember(tx, p.direction, rank, 0);
+      if ((looksAtStream ? this.runOnStream(rank, p) : this.run(rank, p)) === 0) {
+        if (more && before === Known.Nothing && this.waits[rank] === 1 && (!looksAtStream || precheck.mayPass(rank, p)))
+          known.remember(tx, p.direction, rank, 0);
         if (notes !== null && traits !== 0) notes.failed(rank, traits);
         continue;
       }
@@ -277,7 +332,7 @@ export class Detector {
         if (known === null) continue;
         known.remember(tx, p.direction, rank, 1);
         if (known.known(tx, 1 - p.direction, rank) !== Known.Matched) continue;
-      } else if (more) known.remember(tx, p.direction, rank, 1);
+      } else if (more && this.waits[rank] !== 2) known.remember(tx, p.direction, rank, 1);
       if (notes !== null && traits !== 0) notes.matched(rank, traits);
       if (this.accept(rank, p, flows)) {
         if (notes !== null) notes.cut();
@@ -312,6 +367,29 @@ export class Detector {
       this.counters[Counter.InspectionLimit]++;
       if (this.left < 0) this.left = 0;
     }
+    return matched;
+  }
+
+  /**
+   * The same for a rule on transactions whose payload tests look at the stream: at the window, and at the packet when that has more, or
+   * when places are counted from its beginning.
+   */
+  private runOnStream(rank: number, p: Packet): number {
+    const { precheck } = this;
+    const { bytes, region, from, to, begins } = this.window!;
+    const anchored = (this.mixed[rank] & MixedTrait.Anchored) !== 0;
+    if ((anchored || p.payloadLen > to - from) && precheck.passes(rank, p) && this.run(rank, p) !== 0) return 1;
+    if (anchored && begins === 0) return 0;
+    const { mem, region: own, payloadOff, payloadLen } = p;
+    p.mem = bytes;
+    p.region = region;
+    p.payloadOff = from;
+    p.payloadLen = to - from;
+    const matched = precheck.passes(rank, p) ? this.run(rank, p) : 0;
+    p.mem = mem;
+    p.region = own;
+    p.payloadOff = payloadOff;
+    p.payloadLen = payloadLen;
     return matched;
   }
 

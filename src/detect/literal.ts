@@ -29,7 +29,7 @@ function txProtoOf(rule: Rule): string | undefined {
   const event = appEventOf(rule);
   if (event !== undefined) return event.proto;
   for (const o of rule.header) {
-    if (o.kind === 'app' && hasRuntime(o)) return APP_KEYWORDS.get(o.keyword)!.proto;
+    if (o.kind === 'app' && hasRuntime(o)) return o.proto ?? APP_KEYWORDS.get(o.keyword)!.proto;
   }
   return undefined;
 }
@@ -71,7 +71,7 @@ export interface Literal {
 }
 
 /** The first bytes of a longer content are enough to be found by. */
-const MAX_LITERAL = 64;
+export const MAX_LITERAL = 64;
 
 export function literalKey(l: Literal): string {
   return `${l.nocase ? 'i' : 'c'}${l.bytes.length}:${Buffer.from(l.bytes).toString('latin1')}`;

@@ -94,7 +94,7 @@ export function emitMatcher(
   // What a transform makes is worked out when it is asked for: after all else that can say no.
   for (const [i, list] of lists.entries()) if (rule.buffers[i].transforms.length === 0) need(there(rule.buffers[i], list));
   // Payload tests need a payload, negated ones too.
-  if (rule.payload.length > 0) need(`p.payloadLen >= ${num(Math.max(1, minimumLength(rule.payload)))}`);
+  if (rule.payload.length > 0) need(`p.opaque === 0 && p.payloadLen >= ${num(Math.max(1, minimumLength(rule.payload)))}`);
   for (const option of rule.header) for (const condition of headerTests(code, rule, option)) need(condition);
   const forward = endpoints(code, rule, addresses, 'src', 'dst');
   if (rule.bidirectional) {

@@ -15,6 +15,7 @@ import type { Rule } from '../rules/rule.js';
 import type { Databases, LiteralSets } from './databases.js';
 import { FewLiterals } from './few-literals.js';
 import { type Literal, literalKey, literalOf } from './literal.js';
+import { PortGate } from './port-gate.js';
 import { RuleIndex } from './rule-index.js';
 
 const NO_HITS = new Uint32Array(0);
@@ -26,9 +27,7 @@ export class Prefilter {
   database = -1;
   /** Bytes of the shortest literal: a shorter buffer is not scanned. */
   readonly minLength: number;
-  /** 1 at the destination (source) ports that some rule is about; null when a rule is about all. */
-  private readonly dstGate: Uint8Array | null = null;
-  private readonly srcGate: Uint8Array | null = null;
+  private readonly gate: PortGate | null;
   private readonly start: Int32Array;
   private readonly items: Int32Array;
   private readonly indexes: (RuleIndex | null)[];
@@ -75,18 +74,7 @@ export class Prefilter {
     this.start = new Int32Array(literals.length + 1);
     for (let id = 0; id < lists.length; id++) this.start[id + 1] = this.start[id] + lists[id].length;
     this.items = Int32Array.from(lists.flat());
-
-    if (rules.every((r) => !r.srcPorts.any || !r.dstPorts.any)) {
-      this.dstGate = new Uint8Array(65536);
-      this.srcGate = new Uint8Array(65536);
-      for (const rule of rules) {
-        const byDst = !rule.dstPorts.any;
-        for (const [first, last] of (byDst ? rule.dstPorts : rule.srcPorts).ranges) {
-          if (byDst || rule.bidirectional) this.dstGate.fill(1, first, last + 1);
-          if (!byDst || rule.bidirectional) this.srcGate.fill(1, first, last + 1);
-        }
-      }
-    }
+    this.gate = PortGate.of(rules);
   }
 
   /** What belongs to the thread that scans. */
@@ -99,7 +87,7 @@ export class Prefilter {
   /** Whether any rule could apply to a packet with `length` bytes in this buffer: spares the scan. */
   wants(p: Packet, length: number): boolean {
     if (length < this.minLength) return false;
-    return this.dstGate === null || this.dstGate[p.dstPort] === 1 || this.srcGate![p.srcPort] === 1;
+    return this.gate === null || this.gate.opens(p);
   }
 
   /** Scans mem[offset, offset + length), whose number is `region`, and appends the candidates to out[n..); returns the new n. */

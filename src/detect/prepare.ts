@@ -13,9 +13,10 @@ import { type LiteralSet, LiteralSets } from './databases.js';
 import { EventIndex } from './event-index.js';
 import { FewLiterals } from './few-literals.js';
 import { AddressIndex, NumberIndex, SegmentTree } from './intervals.js';
-import { type Literal, literalOf, PAYLOAD } from './literal.js';
+import { type Literal, literalOf, PAYLOAD, transactionGroups } from './literal.js';
 import type { PackedClass } from './pack.js';
-import { compileRules, type TransactionGroup as TransactionPlan } from './plan.js';
+import { compileRules, ProtoClass, type TransactionGroup as TransactionPlan } from './plan.js';
+import { PortGate } from './port-gate.js';
 import { type PrecheckTable, precheckTable } from './precheck.js';
 import { Prefilter } from './prefilter.js';
 import { type RankColumns, rankColumns } from './rank-columns.js';
@@ -36,6 +37,9 @@ export interface Group {
   longest: number;
   /** Of those literals, for StreamDetector: seamTable. Null: there are none. */
   seams: Uint32Array | null;
+  /** Rules on transactions look at its streams: at those of all ports if `watches` is null. */
+  mixed: boolean;
+  watches: PortGate | null;
 }
 
 /** Rules on the buffers of one application protocol and direction. */
@@ -48,6 +52,8 @@ export interface TransactionGroup {
   header: RuleIndex | null;
   /** Rules on events: only asked when the transaction has one. */
   events: RuleIndex | null;
+  /** Some of its rules have payload tests for the stream's window (MixedTrait). */
+  mixed: boolean;
 }
 
 export interface Prepared {
@@ -65,6 +71,8 @@ export interface Prepared {
   events: EventIndex | null;
   /** What is to be found out about files for its rules. */
   files: FileWants;
+  /** Some rule looks at hassh. */
+  hassh: boolean;
   /** What the prefilters' databases are made of. */
   sets: LiteralSet[];
 }
@@ -76,6 +84,7 @@ export const PREPARED_CLASSES: readonly PackedClass[] = [
   { make: NumberIndex, own: [] },
   { make: AddressIndex, own: [] },
   { make: FewLiterals, own: [] },
+  { make: PortGate, own: [] },
   { make: Prefilter, own: ['native', 'database', 'hits'] },
   { make: EventIndex, own: [] },
   { make: AddressMatcher, own: [] },
@@ -101,27 +110,38 @@ export function prepareRules(rules: Rule[], actionOrder?: readonly string[]): Pr
       payload: prefilter(g.content[PAYLOAD]),
       header: index(g.header),
       events: index(g.events),
+      mixed: [...g.header, ...g.events, ...g.content.flat()].some((rank) => columns.mixed[rank] !== 0),
     };
   };
+  const columns = rankColumns(plan.rules);
+  const mixed = [0, 1].map((direction) =>
+    plan.rules.filter(
+      (rule, rank) =>
+        rule.inert === undefined && columns.mixed[rank] !== 0 && transactionGroups(rule).some((group) => (group & 1) === direction),
+    ),
+  );
   return {
     order: plan.order,
     actions: new RuleActions(rules),
-    columns: rankColumns(plan.rules),
+    columns,
     passCount: plan.passCount,
     precheck: precheckTable(plan.rules),
-    groups: plan.groups.map((g) => ({
+    groups: plan.groups.map((g, number) => ({
       header: index(g.header),
       ipOnly: index(g.ipOnly),
       payload: prefilter(g.content),
       stream: index(g.stream),
       longest: g.longest,
       seams: g.longest > 0 ? seamTable(streamLiterals(of(g.content))) : null,
+      mixed: number >> 1 === ProtoClass.Tcp && mixed[number & 1].length > 0,
+      watches: number >> 1 === ProtoClass.Tcp ? PortGate.of(mixed[number & 1]) : null,
     })),
     transactions: plan.transactions.map((g, number) =>
       g.header.length > 0 || g.events.length > 0 || g.content.some((c) => c.length > 0) ? transactionGroup(g, number) : null,
     ),
     events: plan.events.length > 0 ? new EventIndex(of(plan.events), plan.events) : null,
     files: filesWanted(rules),
+    hassh: rules.some(({ inert, buffers }) => inert === undefined && buffers.some(({ buffer }) => buffer.startsWith('ssh.hassh'))),
     sets: sets.sets,
   };
 }

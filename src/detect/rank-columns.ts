@@ -1,7 +1,7 @@
 import type { HeaderOption, Rule } from '../rules/rule.js';
 import { inPrecheck } from './precheck.js';
 import { isTwoSided } from './sides.js';
-import { streamTraits } from './stream-traits.js';
+import { mixedTraits, streamTraits } from './stream-traits.js';
 
 /** What a detecting thread asks of every rule, by rank (see plan.ts): worked out once, so that taking a rule set looks at few rules. */
 export interface RankColumns {
@@ -11,11 +11,14 @@ export interface RankColumns {
   noalert: Uint8Array;
   /**
    * 1: a rule on transactions whose function may say yes at a later moment than its literal is found: another buffer has come by then,
-   * or another packet, or what is remembered has changed. (What the precheck refuses waits anyway: see Detector.evaluate.)
+   * or another packet, or what is remembered has changed. (What the precheck refuses waits anyway: see Detector.evaluate.) 2: it matches
+   * at each moment for which it holds.
    */
   waits: Uint8Array;
   /** StreamTrait bits. */
   stream: Uint8Array;
+  /** MixedTrait bits. */
+  mixed: Uint8Array;
   /** 1: the rule is two (sides.ts), both of which must match. */
   sided: Uint8Array;
   /** gid, sid, rev of each. */
@@ -31,6 +34,7 @@ export function rankColumns(rules: readonly Rule[]): RankColumns {
     noalert: new Uint8Array(n),
     waits: new Uint8Array(n),
     stream: new Uint8Array(n),
+    mixed: new Uint8Array(n),
     sided: new Uint8Array(n),
     ids: new Int32Array(3 * n),
   };
@@ -40,8 +44,9 @@ export function rankColumns(rules: readonly Rule[]): RankColumns {
     columns.pass[rank] = rule.action === 'pass' ? 1 : 0;
     columns.noalert[rank] = rule.noalert ? 1 : 0;
     columns.sided[rank] = isTwoSided(rule) ? 1 : 0;
-    columns.waits[rank] = columns.sided[rank] === 1 || waitsFor(rule) ? 1 : 0;
+    columns.waits[rank] = columns.sided[rank] === 1 || waitsFor(rule) ? 1 : isHook(rule) ? 2 : 0;
     columns.stream[rank] = streamTraits(rule);
+    columns.mixed[rank] = mixedTraits(rule);
     columns.ids[3 * rank] = rule.gid;
     columns.ids[3 * rank + 1] = rule.sid;
     columns.ids[3 * rank + 2] = rule.rev;
@@ -53,6 +58,14 @@ export function rankColumns(rules: readonly Rule[]): RankColumns {
 
 function waitsFor({ buffers, payload, header }: Rule): boolean {
   return buffers.length > 1 || (buffers.length > 0 && (payload.length > 0 || header.some(changes)));
+}
+
+/** `app-layer-state:name` alone: as in Suricata it is met again by all that comes of the direction from there on. */
+function isHook({ buffers, payload, header }: Rule): boolean {
+  return (
+    buffers.length + payload.length === 0 &&
+    header.some((o) => o.kind === 'app' && o.keyword === 'app-layer-state' && !/^[<>]/.test(o.value))
+  );
 }
 
 /** Whether the test may give another answer at a later moment of the transaction, behind a precheck that passed. */

@@ -33,7 +33,8 @@ export class StreamDetector {
   /** Whether some rule could match bytes of the packet's direction of its flow. */
   wants(p: Packet): boolean {
     const group = this.detector.groups[(ProtoClass.Tcp << 1) | (p.direction & 1)];
-    return group.stream !== null || (group.longest > 0 && group.payload!.wants(p, MANY));
+    if (group.stream !== null || (group.longest > 0 && group.payload!.wants(p, MANY))) return true;
+    return group.mixed && (group.watches === null || group.watches.opens(p));
   }
 
   /**

@@ -12,5 +12,7 @@ export const enum Mark {
   From = 3,
   To = 4,
   Tail = 5,
+  /** StreamInspection: bytes that joined the window since rules on transactions looked at it. */
+  Unasked = 6,
   Words = 8,
 }

@@ -1,11 +1,11 @@
 import { Counter } from '../metrics/counters.js';
+import { Block, BlockPool } from './block-pool.js';
 import { StreamArrivals } from './stream-arrivals.js';
 import { Mark } from './stream-marks.js';
 import { StreamTrait } from './stream-traits.js';
 
-/** Words of a block: the next one + 1, how many entries, the entries of two words. */
-const BLOCK = 16;
-const ENTRIES = (BLOCK - 2) / 2;
+/** Of a block; two words each. */
+const ENTRIES = Block.Room / 2;
 /** Most blocks of a direction. */
 const MOST_BLOCKS = 8;
 
@@ -23,7 +23,7 @@ export const NOT_MATCHED = Number.NEGATIVE_INFINITY;
 /**
  * What rules on streams know of a direction of a flow. Ranks mean something with one set of rules only: see clear().
  *
- *   Mark.Head ─► | next + 1 | count | (rank * 4 + kind, number) x 7 | ─► block ─► 0         line: flow slot * 2 + direction
+ *   Mark.Head ─► | next + 1 | count | (rank * 4 + kind, number) x 7 | ─► block ─► 0   (BlockPool)   line: flow slot * 2 + direction
  *
  *   waits      its literal was seen, what else it asks for was not: it is tried with each new piece, until bytes before the number
  *              have left the window
@@ -36,11 +36,10 @@ export const NOT_MATCHED = Number.NEGATIVE_INFINITY;
 export class StreamRules {
   /** What a listener need not scan when it is delivered. */
   readonly arrivals: StreamArrivals;
-  private readonly words: Int32Array;
   /** By line: see stream-marks.ts. */
   readonly marks: Int32Array;
-  private free = 0;
-  private end = 0;
+  private readonly pool: BlockPool;
+  private readonly words: Int32Array;
   /** Of the packet whose rules are noted: its line, the number behind its bytes, the traits of rules that wait; 1: the window begins with the stream. */
   private line = -1;
   private number = 0;
@@ -58,7 +57,8 @@ export class StreamRules {
   ) {
     this.marks = new Int32Array(lines * Mark.Words);
     this.arrivals = new StreamArrivals(this.marks);
-    this.words = new Int32Array(blocks * BLOCK);
+    this.pool = new BlockPool(blocks);
+    this.words = this.pool.words;
   }
 
   /**
@@ -133,7 +133,7 @@ export class StreamRules {
   collect(line: number, start: number, end: number, out: Int32Array, n: number): number {
     const { words } = this;
     for (let block = this.marks[line * Mark.Words + Mark.Head]; block > 0; ) {
-      const at = (block - 1) * BLOCK;
+      const at = (block - 1) * Block.Words;
       const next = words[at];
       // From the last: what takes the place of a removed one has been seen.
       for (let i = words[at + 1] - 1; i >= 0; i--) {
@@ -183,14 +183,7 @@ export class StreamRules {
   forget(line: number): void {
     this.arrivals.forget(line);
     if (this.marks[line * Mark.Words + Mark.Head] === 0 && this.marks[line * Mark.Words + Mark.Rescan] === 0) return;
-    const { words } = this;
-    for (let block = this.marks[line * Mark.Words + Mark.Head]; block > 0; ) {
-      const at = (block - 1) * BLOCK;
-      const next = words[at];
-      words[at] = this.free;
-      this.free = block;
-      block = next;
-    }
+    this.pool.giveAll(this.marks[line * Mark.Words + Mark.Head]);
     this.marks[line * Mark.Words + Mark.Head] = 0;
     this.marks[line * Mark.Words + Mark.Rescan] = 0;
   }
@@ -199,14 +192,13 @@ export class StreamRules {
   clear(): void {
     const { marks } = this;
     for (let at = 0; at < marks.length; at += Mark.Words) marks[at + Mark.Head] = marks[at + Mark.Rescan] = marks[at + Mark.Tail] = 0;
-    this.free = 0;
-    this.end = 0;
+    this.pool.clear();
   }
 
   private find(line: number, key: number): number {
     const { words } = this;
     for (let block = this.marks[line * Mark.Words + Mark.Head]; block > 0; ) {
-      const at = (block - 1) * BLOCK;
+      const at = (block - 1) * Block.Words;
       const end = at + 2 + 2 * words[at + 1];
       for (let i = at + 2; i < end; i += 2) if (words[i] === key) return i;
       block = words[at];
@@ -224,13 +216,11 @@ export class StreamRules {
   private add(line: number, key: number, number: number): boolean {
     const { words, marks } = this;
     const mark = line * Mark.Words + Mark.Head;
-    let at = (marks[mark] - 1) * BLOCK;
+    let at = (marks[mark] - 1) * Block.Words;
     if (marks[mark] === 0 || words[at + 1] === ENTRIES) {
-      at = this.isFull(line) ? -1 : this.take();
+      at = this.isFull(line) ? -1 : this.pool.take(marks[mark]);
       if (at < 0) return false;
-      words[at] = marks[mark];
-      words[at + 1] = 0;
-      marks[mark] = at / BLOCK + 1;
+      marks[mark] = at / Block.Words + 1;
     }
     const entry = at + 2 + 2 * words[at + 1]++;
     words[entry] = key;
@@ -242,34 +232,17 @@ export class StreamRules {
   private remove(line: number, entry: number): void {
     const { words, marks } = this;
     const mark = line * Mark.Words + Mark.Head;
-    const head = marks[mark];
-    const at = (head - 1) * BLOCK;
+    const at = (marks[mark] - 1) * Block.Words;
     const last = at + 2 * words[at + 1]--;
     words[entry] = words[last];
     words[entry + 1] = words[last + 1];
-    if (words[at + 1] > 0) return;
-    marks[mark] = words[at];
-    words[at] = this.free;
-    this.free = head;
+    if (words[at + 1] === 0) marks[mark] = this.pool.giveFirst(marks[mark]);
   }
 
   private isFull(line: number): boolean {
     let blocks = 0;
-    for (let block = this.marks[line * Mark.Words + Mark.Head]; block > 0; block = this.words[(block - 1) * BLOCK]) blocks++;
+    for (let block = this.marks[line * Mark.Words + Mark.Head]; block > 0; block = this.words[(block - 1) * Block.Words]) blocks++;
     return blocks >= MOST_BLOCKS;
-  }
-
-  /** Offset of a block, or -1. */
-  private take(): number {
-    const block = this.free;
-    if (block > 0) {
-      this.free = this.words[(block - 1) * BLOCK];
-      return (block - 1) * BLOCK;
-    }
-    const at = this.end;
-    if (at + BLOCK > this.words.length) return -1;
-    this.end = at + BLOCK;
-    return at;
   }
 }
 

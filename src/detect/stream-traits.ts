@@ -38,6 +38,22 @@ export function streamTraits(rule: Rule): number {
   return traits;
 }
 
+/** Bits of RankColumns.mixed. */
+export const enum MixedTrait {
+  /** A rule on transactions whose payload tests look at the stream's window. */
+  Stream = 1,
+  /** They count from the first byte: of a packet, or of the stream. */
+  Anchored = 2,
+}
+
+/** MixedTrait bits of a rule; 0: it has no payload tests beside its buffers, or asks something of the packet they are on. */
+export function mixedTraits(rule: Rule): number {
+  const { payload, header, proto } = rule;
+  if (payload.length === 0 || proto === 'tcp-pkt' || !protoFits(rule, TCP) || !isTransactionRule(rule)) return 0;
+  if (rule.buffers.some(({ buffer }) => bufferSpec(buffer).packet) || !header.every(isOfFlow) || !payload.every(isOfStream)) return 0;
+  return isAnchored(payload) ? MixedTrait.Stream | MixedTrait.Anchored : MixedTrait.Stream;
+}
+
 /** The test asks about the flow, or about all its packets: not about one. */
 function isOfFlow(o: HeaderOption): boolean {
   switch (o.kind) {

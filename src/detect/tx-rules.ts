@@ -1,9 +1,8 @@
 import { type Transactions, Tx, TxFlag } from '../app-layer/transactions.js';
 import { Counter } from '../metrics/counters.js';
+import { Block, BlockPool } from './block-pool.js';
 
-/** Words of a block: the next one + 1, how many entries, the entries. */
-const BLOCK = 16;
-const ENTRIES = BLOCK - 2;
+const ENTRIES = Block.Room;
 /** Most blocks of one transaction; the last of them are for what has matched: a rule with => needs to know it. */
 const MOST_BLOCKS = 12;
 const WAITING_BLOCKS = 8;
@@ -24,22 +23,22 @@ const MATCHED = 1;
 /**
  * Rules that a transaction still waits for, or is done with. Ranks mean something with one set of rules only: see clear().
  *
- *   Tx.Detect ─► | next + 1 | count | entry x 14 | ─► block ─► 0
+ *   Tx.Detect ─► | next + 1 | count | entry x 14 | ─► block ─► 0        (BlockPool)
  *
  * Without room the transaction gets TxFlag.Rescan: its buffers count as new at each moment, so nothing is missed, but a rule
  * may alert again.
  */
 export class TxRules {
+  private readonly pool: BlockPool;
   private readonly words: Int32Array;
-  private free = 0;
-  private end = 0;
 
   constructor(
     private readonly txs: Transactions,
     private readonly counters: Float64Array,
     blocks = 32768,
   ) {
-    this.words = new Int32Array(blocks * BLOCK);
+    this.pool = new BlockPool(blocks);
+    this.words = this.pool.words;
     txs.rules = this;
   }
 
@@ -56,7 +55,7 @@ export class TxRules {
     const { words } = this;
     const waits = (rank << 2) | (direction * DIRECTION);
     for (let block = this.txs.words[tx * Tx.Words + Tx.Detect]; block > 0; ) {
-      const at = (block - 1) * BLOCK;
+      const at = (block - 1) * Block.Words;
       const end = at + 2 + words[at + 1];
       for (let i = at + 2; i < end; i++) {
         if (words[i] === waits) return Known.Waits;
@@ -71,7 +70,7 @@ export class TxRules {
   collect(tx: number, direction: number, out: Int32Array, n: number): number {
     const { words } = this;
     for (let block = this.txs.words[tx * Tx.Words + Tx.Detect]; block > 0; ) {
-      const at = (block - 1) * BLOCK;
+      const at = (block - 1) * Block.Words;
       const end = at + 2 + words[at + 1];
       for (let i = at + 2; i < end; i++) if ((words[i] & (DIRECTION | MATCHED)) === direction * DIRECTION) out[n++] = words[i] >> 2;
       block = words[at];
@@ -87,7 +86,7 @@ export class TxRules {
     let blocks = 0;
     let room = -1;
     for (let block = txs.words[head]; block > 0; blocks++) {
-      const at = (block - 1) * BLOCK;
+      const at = (block - 1) * Block.Words;
       const count = words[at + 1];
       for (let i = at + 2; i < at + 2 + count; i++) {
         if ((words[i] | MATCHED) !== (waits | MATCHED)) continue;
@@ -98,30 +97,21 @@ export class TxRules {
       block = words[at];
     }
     if (room < 0) {
-      room = blocks < (matched === 1 ? MOST_BLOCKS : WAITING_BLOCKS) ? this.take() : -1;
+      room = blocks < (matched === 1 ? MOST_BLOCKS : WAITING_BLOCKS) ? this.pool.take(txs.words[head]) : -1;
       if (room < 0) {
         if ((txs.words[tx * Tx.Words + Tx.Flags] & TxFlag.Rescan) === 0) this.counters[Counter.AppRescans]++;
         txs.words[tx * Tx.Words + Tx.Flags] |= TxFlag.Rescan;
         return;
       }
-      words[room] = txs.words[head];
-      words[room + 1] = 0;
-      txs.words[head] = room / BLOCK + 1;
+      txs.words[head] = room / Block.Words + 1;
     }
     words[room + 2 + words[room + 1]++] = waits | matched;
   }
 
   /** The transaction ends. */
   release(tx: number): void {
-    const { words } = this;
     const head = tx * Tx.Words + Tx.Detect;
-    for (let block = this.txs.words[head]; block > 0; ) {
-      const at = (block - 1) * BLOCK;
-      const next = words[at];
-      words[at] = this.free;
-      this.free = block;
-      block = next;
-    }
+    this.pool.giveAll(this.txs.words[head]);
     this.txs.words[head] = 0;
   }
 
@@ -132,21 +122,7 @@ export class TxRules {
       txs.words[tx * Tx.Words + Tx.Detect] = 0;
       txs.words[tx * Tx.Words + Tx.Flags] |= TxFlag.Rescan;
     }
-    this.free = 0;
-    this.end = 0;
-  }
-
-  /** Offset of a block, or -1. */
-  private take(): number {
-    const block = this.free;
-    if (block > 0) {
-      this.free = this.words[(block - 1) * BLOCK];
-      return (block - 1) * BLOCK;
-    }
-    const at = this.end;
-    if (at + BLOCK > this.words.length) return -1;
-    this.end = at + BLOCK;
-    return at;
+    this.pool.clear();
   }
 }
 

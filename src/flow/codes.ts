@@ -60,6 +60,11 @@ export const enum FlowFlag {
   Successor = 1 << 18,
   /** Packets of it came by a log group: they went on before they were seen. */
   Logged = 1 << 19,
+  /** Both sides encrypt, and rules are not to look for content in that (encryption-handling: track-only). */
+  Opaque = 1 << 20,
+  /** Picked up midstream, inline, by a packet of this side: the other one has not said yet that its numbers count (src/workers/pickups.ts). */
+  UnconfirmedTs = 1 << 21,
+  UnconfirmedTc = 1 << 22,
 }
 
 /** Places in FlowTable.appProtos: AppProtos, 0 where there is none. EVE: `app_proto_ts`, `_tc`, `_orig`, `_expected`. */
@@ -88,6 +93,11 @@ export const enum TcpState {
   Closing = 9,
   Closed = 10,
   Count = 11,
+}
+
+export const enum TcpMask {
+  /** TcpFlag.Syn, Ack, Rst, Fin: how a session begins and ends. */
+  Start = 0x17,
 }
 
 /** Row of the timeout table: suricata.yaml flow-timeouts. */

@@ -9,9 +9,9 @@
  *
  * A flow is not moved when a packet arrives: the visit at its old deadline finds it still in use and hangs it up
  * anew (lazy re-arming). Any jump of time, either way, is one lap over all lists: O(flows), not O(seconds).
+ * Seconds are 32 bits and go round (in 2038 they are negative): only their differences are compared.
  *
- *   who            may call
- *   FlowTable      arm, disarm, jump, next
+ * FlowLives alone calls it.
  */
 const SECONDS = 1024;
 const MASK = SECONDS - 1;
@@ -43,15 +43,15 @@ export class TimingWheel {
   start(nowSec: number): void {
     if (this.started !== 0) return;
     this.started = 1;
-    this.now = nowSec;
-    this.done = nowSec;
+    this.now = nowSec | 0;
+    this.done = nowSec | 0;
   }
 
   /** Hangs a slot that is in no list where it is visited at `deadline`, or one lap from now at the latest. */
   arm(slot: number, deadline: number): void {
     let at = deadline;
-    if (at > this.now + MASK) at = this.now + MASK;
-    else if (at <= this.done) at = this.done + 1;
+    if (((at - this.now) | 0) > MASK) at = this.now + MASK;
+    else if (((at - this.done) | 0) <= 0) at = this.done + 1;
     this.push(slot, at & MASK);
   }
 
@@ -67,20 +67,17 @@ export class TimingWheel {
   /** Tells the time. Backwards within the tolerance, time stands still. */
   advance(nowSec: number): void {
     this.start(nowSec);
-    if (nowSec < this.now) {
-      if (this.now - nowSec <= BACKWARD_TOLERANCE) return;
-      this.done = nowSec - SECONDS;
-    } else if (nowSec - this.done > SECONDS) {
-      this.done = nowSec - SECONDS;
-    }
-    this.now = nowSec;
+    const ahead = (nowSec - this.now) | 0;
+    if (ahead < 0 && ahead >= -BACKWARD_TOLERANCE) return;
+    if (ahead < 0 || ahead > SECONDS || ((nowSec - this.done) | 0) > SECONDS) this.done = (nowSec - SECONDS) | 0;
+    this.now = nowSec | 0;
   }
 
   /** Takes the next slot that is due down from its list; -1 when none is due. The caller arms it again or frees it. */
   next(): number {
     let slot = this.heads[PENDING];
     while (slot < 0) {
-      if (this.done >= this.now) return -1;
+      if (!this.hasSeconds()) return -1;
       this.done = (this.done + 1) | 0;
       slot = this.heads[this.done & MASK];
       if (slot < 0) continue;
@@ -95,7 +92,11 @@ export class TimingWheel {
 
   /** True while slots may be due that `next` has not given yet. */
   isBehind(): boolean {
-    return this.heads[PENDING] >= 0 || this.done < this.now;
+    return this.heads[PENDING] >= 0 || this.hasSeconds();
+  }
+
+  private hasSeconds(): boolean {
+    return ((this.now - this.done) | 0) > 0;
   }
 
   private push(slot: number, list: number): void {

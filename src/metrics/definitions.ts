@@ -1,4 +1,4 @@
-import { APP_PROTO_NAMES, PARSED } from '../app-layer/buffers.js';
+import { APP_SERIES } from '../app-layer/buffers.js';
 import { REASON_NAMES } from '../ring/verdict.js';
 import { Counter } from './counters.js';
 
@@ -31,7 +31,7 @@ export interface Definition {
 }
 
 /** One series for each application protocol that is parsed. */
-const appSeries = (first: number): [string, number][] => PARSED.map((proto) => [APP_PROTO_NAMES[proto], first + proto]);
+const appSeries = (first: number): [string, number][] => APP_SERIES.map(([name, place]) => [name, first + place]);
 
 const one = (kind: Definition['kind'], name: string, series: number, help: string, type?: 'gauge'): Definition => ({
   kind,

@@ -139,7 +139,15 @@ export function appRecordBeside(proto: number, bytes: Buffer): string {
   return reader.read() === '' ? '' : reader.beside;
 }
 
-/** The same for the record of a file. */
+/** The text that RecordNames.hidden keeps out of the object; '' when there is none. */
+export function appRecordHidden(proto: number, bytes: Buffer): string {
+  const names = PROTOCOL_SPECS[proto]?.names;
+  if (names?.hidden === undefined) return '';
+  const reader = new RecordReader(names, bytes);
+  return reader.read() === '' || reader.hidden === '' ? '' : String(JSON.parse(reader.hidden));
+}
+
+/** `{...}` of the record of a file. */
 export function fileRecordJson(bytes: Buffer): string {
   return new RecordReader(FILE_NAMES, bytes).read();
 }
@@ -160,6 +168,8 @@ export function alertFilesJson(bytes: Buffer): string {
 class RecordReader {
   /** The field of RecordNames.beside, once the record was read. */
   beside = '';
+  /** Of RecordNames.hidden, as JSON. */
+  hidden = '';
   private at = 0;
 
   constructor(
@@ -195,6 +205,10 @@ class RecordReader {
         const name = this.names.fields[field];
         if (depth === 0 && field === this.names.beside) {
           this.beside = `,"${name}":${value}`;
+          continue;
+        }
+        if (depth === 0 && field === this.names.hidden) {
+          this.hidden = value;
           continue;
         }
         if (depth === 0 && this.only?.has(name) === false) continue;

@@ -51,6 +51,6 @@ export function encoderOptions(config: Config): EncoderOptions {
     tagged: alerts.some((eve) => eve.alert.taggedPackets),
     app: eves.flatMap((eve) => (eve.app ?? []).map((type) => APP_TYPE_NAMES.indexOf(type))),
     files: eves.some((eve) => eve.files === true) || config.outputs.fileStore?.writeFileinfo === true,
-    appAlerts: alerts.some((eve) => eve.alert.appLayer !== false),
+    appAlerts: alerts.some((eve) => eve.alert.appLayer !== false || eve.alert.xff !== undefined),
   };
 }

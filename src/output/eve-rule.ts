@@ -9,7 +9,8 @@ import { addressText } from './text.js';
 /** The constant part of a rule's alert object, made once per rule. */
 const ruleText = new WeakMap<Rule, string>();
 
-export function alertObject(e: EventRecord, rule: Rule, config: EveConfig, action: number): string {
+/** `client`: whom proxies name as the client, to be said beside the addresses; '': nobody. */
+export function alertObject(e: EventRecord, rule: Rule, config: EveConfig, action: number, client = ''): string {
   let text = ruleText.get(rule);
   if (text === undefined) {
     text =
@@ -18,6 +19,7 @@ export function alertObject(e: EventRecord, rule: Rule, config: EveConfig, actio
     ruleText.set(rule, text);
   }
   let more = rule.target === undefined ? '' : sourceAndTarget(e, rule.target === 'src_ip');
+  if (client !== '') more += `,"xff":"${client}"`;
   if (config.alert.metadata) more += ruleMetadata(rule);
   if (config.alert.reference && rule.references.length > 0) more += `,"references":${JSON.stringify(rule.references)}`;
   if (config.alert.raw) more += `,"rule":${json(rule.text)}`;

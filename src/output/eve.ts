@@ -16,11 +16,14 @@ import type { EventRecord } from './event-decode.js';
 import { EventVerdict, Has, Origin } from './event-layout.js';
 import { APP_EVENT_BASE, anomalyName, anomalyType, EVE_PROTO, LINK_TYPE_NAMES, TUNNEL_NAMES } from './names.js';
 import { addressText, eveTime, printable } from './text.js';
+import { forwardedFor } from './xff.js';
 
 export function eveAlert(e: EventRecord, rule: Rule, config: EveConfig, source: string): string {
-  let s = header(e, 'alert', config, source);
+  const client = forwardedFor(e, config.alert.xff);
+  let s = header(e, 'alert', config, source, config.alert.xff?.mode === 'overwrite' ? client : '');
   if (e.txId >= 0) s += `,"tx_id":${e.txId}`;
-  s += `,"alert":${alertObject(e, rule, config, e.action)}`;
+  if ((e.origin & Origin.Guessed) !== 0) s += ',"tx_guessed":true';
+  s += `,"alert":${alertObject(e, rule, config, e.action, client === '' || config.alert.xff?.mode === 'overwrite' ? '' : client)}`;
   if (config.alert.verdict && e.verdict !== EventVerdict.None) s += `,"verdict":${alertVerdict(e)}`;
   if ((e.has & Has.Outer) !== 0) s += tunnel(e);
   if (config.alert.appLayer !== false && e.app.length > 0) s += appObject(e);
@@ -48,8 +51,10 @@ export function eveApp(e: EventRecord, config: EveConfig, source: string): strin
   if (type === 'dns' && config.dns !== undefined && object !== '') object = dnsView(object, config.dns);
   const beside = appRecordBeside(e.appProto, e.app);
   if (object === '' || (object === '{}' && beside === '')) return '';
+  const client = forwardedFor(e, config.xff);
+  if (client !== '' && config.xff?.mode === 'extra-data') object = `${object.slice(0, -1)},"xff":"${client}"}`;
   const id = WITHOUT_TX_ID.has(type) ? '' : `,"tx_id":${e.txId}`;
-  return `${header(e, type, config, source)}${id},"${type}":${object}${beside}${trailer(config, source)}}`;
+  return `${header(e, type, config, source, config.xff?.mode === 'overwrite' ? client : '')}${id},"${type}":${object}${beside}${trailer(config, source)}}`;
 }
 
 /** A file; '' for bytes that are no record of one. */
@@ -58,7 +63,10 @@ export function eveFile(e: EventRecord, config: EveConfig, source: string): stri
   if (file === '') return '';
   // As in Suricata: what it would say of FTP-DATA, the file says.
   const object = e.appProto === AppProto.FtpData ? '' : appObject(e);
-  return `${header(e, 'fileinfo', config, source)}${object}${appProto(e)},"fileinfo":${file}${trailer(config, source)}}`;
+  const client = forwardedFor(e, config.xff);
+  const beside = client !== '' && config.xff?.mode === 'extra-data' ? `,"xff":"${client}"` : '';
+  const s = header(e, 'fileinfo', config, source, config.xff?.mode === 'overwrite' ? client : '');
+  return `${s}${beside}${object}${appProto(e)},"fileinfo":${file}${trailer(config, source)}}`;
 }
 
 /** `,"http":{...}`. */
@@ -109,7 +117,8 @@ export function eveDrop(e: EventRecord, rule: Rule | undefined, config: EveConfi
   return `${s}${trailer(config, source)}}`;
 }
 
-function header(e: EventRecord, type: string, config: EveConfig, source: string): string {
+/** `client`: whom to name in place of the flow's client; '': nobody. */
+function header(e: EventRecord, type: string, config: EveConfig, source: string, client = ''): string {
   let s = `{"timestamp":"${eveTime(e.tsSec, e.tsNsec)}"`;
   if ((e.has & Has.Flow) !== 0) s += `,"flow_id":${e.flowId}`;
   s += iface(source);
@@ -118,8 +127,9 @@ function header(e: EventRecord, type: string, config: EveConfig, source: string)
   s += `,"event_type":"${type}"${vlans(e)}`;
   if (e.ipVersion !== 0) {
     const ports = hasPorts(e.proto);
-    s += `,"src_ip":"${addressText(e.ipVersion, e.src)}","src_port":${ports ? e.srcPort : 0}`;
-    s += `,"dest_ip":"${addressText(e.ipVersion, e.dst)}","dest_port":${ports ? e.dstPort : 0}`;
+    const src = client !== '' && e.direction === 0 ? client : addressText(e.ipVersion, e.src);
+    const dst = client !== '' && e.direction === 1 ? client : addressText(e.ipVersion, e.dst);
+    s += `,"src_ip":"${src}","src_port":${ports ? e.srcPort : 0},"dest_ip":"${dst}","dest_port":${ports ? e.dstPort : 0}`;
     s += `,"proto":"${EVE_PROTO[e.proto]}","ip_v":${e.ipVersion}`;
   }
   if (isIcmp(e.proto) && (e.has & Has.Icmp) !== 0) s += `,"icmp_type":${e.icmpType},"icmp_code":${e.icmpCode}`;

@@ -177,6 +177,8 @@ export const enum Origin {
   Stream = 1,
   /** No packet brought it: the flow ended. */
   FlowEnd = 2,
+  /** The alert's transaction is the only one its flow has: the rule asked for none (detect.guess-applayer-tx). */
+  Guessed = 4,
 }
 
 /** At.Verdict: what became of the packet an alert is about; names in VERDICT_NAMES. */

@@ -72,6 +72,7 @@ export class EventEncoder extends RecordFields {
   private txParser: Protocol | null = null;
   private tx = -1;
   private txId = -1;
+  private guessed = false;
   private isWritten = false;
   private readonly dropLogged = new Float64Array(DROP_LOGGED).fill(-1);
 
@@ -128,7 +129,8 @@ export class EventEncoder extends RecordFields {
     this.view.setUint8(at + At.DropFlag, dropFlag);
     this.view.setUint8(at + At.Verdict, this.verdict);
     this.view.setUint8(at + At.RejectSides, this.rejectSides);
-    if (stream !== null) this.view.setUint8(at + At.Origin, this.view.getUint8(at + At.Origin) | Origin.Stream);
+    const origin = (stream !== null ? Origin.Stream : 0) | (this.guessed ? Origin.Guessed : 0);
+    if (origin !== 0) this.view.setUint8(at + At.Origin, this.view.getUint8(at + At.Origin) | origin);
     this.view.setUint32(at + At.PayloadLen, payload, true);
     this.view.setUint32(at + At.PacketLen, link + packet, true);
     if (link > 0) this.view.setUint32(at + At.LinkType, p.linkHeaderType, true);
@@ -147,8 +149,9 @@ export class EventEncoder extends RecordFields {
     this.ring.commit();
   }
 
-  /** The alerts that follow are about this transaction; `parser` null: about the packet again. */
-  about(parser: Protocol | null, tx: number, id: number, files: Files | null = null): void {
+  /** The alerts that follow are about this transaction; `parser` null: about the packet again. `guessed`: see Origin.Guessed. */
+  about(parser: Protocol | null, tx: number, id: number, files: Files | null = null, guessed = false): void {
+    this.guessed = guessed;
     this.txParser = parser;
     this.txFiles = files;
     this.tx = tx;
@@ -193,6 +196,7 @@ export class EventEncoder extends RecordFields {
     }
     this.packet(at, p, flows, type, -1);
     if (p.direction !== direction) {
+      view.setUint8(at + At.Direction, direction);
       for (let i = 0; i < 4; i++) {
         view.setInt32(at + At.Src + i * 4, p.dst[i], true);
         view.setInt32(at + At.Dst + i * 4, p.src[i], true);

@@ -123,7 +123,9 @@ export class Outputs {
 
   private besideFile(e: EventRecord, source: string): void {
     const stored = storedFile(e.packet);
-    if (stored !== null) this.fileStore?.info(eveFile(e, this.config.outputs.eve, source), stored.digest, stored.id, e.tsSec);
+    const { eve, fileStore } = this.config.outputs;
+    if (stored !== null)
+      this.fileStore?.info(eveFile(e, { ...eve, xff: fileStore?.xff ?? eve.xff }, source), stored.digest, stored.id, e.tsSec);
   }
 
   stats(snapshot: StatsSnapshot): void {

@@ -1,4 +1,4 @@
-import { APP_PROTO_NAMES, PARSED } from '../app-layer/buffers.js';
+import { APP_SERIES } from '../app-layer/buffers.js';
 import { DECODE_EVENT_NAMES, DecodeEvent } from '../decode/events.js';
 import { FLOW_STATE_NAMES, TCP_STATE_NAMES } from '../flow/names.js';
 import { Counter } from '../metrics/counters.js';
@@ -117,10 +117,10 @@ export const STAT_NAMES: readonly StatName[] = [
   { name: 'tcp.reassembly_gap', counter: Counter.AppGaps },
   { name: 'tcp.segment_memcap_drop', counter: Counter.AppNoRoom },
   { name: 'tcp.reassembly_memuse', counter: Counter.ReassemblyMemuse },
-  ...PARSED.flatMap((proto) => [
-    { name: `app_layer.flow.${APP_PROTO_NAMES[proto]}`, counter: Counter.AppFlows + proto },
-    { name: `app_layer.tx.${APP_PROTO_NAMES[proto]}`, counter: Counter.AppTxs + proto },
-    { name: `app_layer.error.${APP_PROTO_NAMES[proto]}.parser`, counter: Counter.AppErrors + proto },
+  ...APP_SERIES.flatMap(([name, place]) => [
+    { name: `app_layer.flow.${name}`, counter: Counter.AppFlows + place },
+    { name: `app_layer.tx.${name}`, counter: Counter.AppTxs + place },
+    { name: `app_layer.error.${name}.parser`, counter: Counter.AppErrors + place },
   ]),
   { name: 'ftp.memuse', counter: Counter.FtpMemuse },
   { name: 'detect.alert', counter: Counter.Alerts },

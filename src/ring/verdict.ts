@@ -64,7 +64,9 @@ export const enum Reason {
   WorkerLost = 12,
   /** Longer than the receive buffers can hold: it cannot be forwarded whole. */
   Truncated = 13,
-  Count = 14,
+  /** A parser gave up on the flow (app-layer.error-policy). */
+  AppLayerError = 14,
+  Count = 15,
 }
 export const REASON_NAMES: readonly string[] = [
   'none',
@@ -81,6 +83,7 @@ export const REASON_NAMES: readonly string[] = [
   'ring full',
   'worker lost',
   'truncated',
+  'applayer error',
 ];
 
 /** Exception policies, as Suricata names them. `ignore` = go on without the step that failed. */

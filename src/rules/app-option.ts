@@ -13,6 +13,8 @@ export interface AppOption {
   negated: boolean;
   /** Whose bytes it is about, where the rule says so (`filesize:to_client,>100`). */
   way?: 'to_server' | 'to_client';
+  /** Application protocol of the rule's header, where the value means something else with each (`app-layer-state`). */
+  proto?: string;
 }
 
 /** Which of a flow's protocols `app-layer-protocol` asks for (user guide, "app-layer-protocol"). */

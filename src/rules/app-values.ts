@@ -2,6 +2,7 @@
 import { RCODE_NAMES, TYPE_NAMES } from '../app-layer/dns/codes.js';
 import { FtpCommand } from '../app-layer/ftp/commands.js';
 import type { AppOption } from './app-option.js';
+import { stateTest } from './app-states.js';
 import { FILE_TESTS, fileSizeTest } from './file-values.js';
 import { parseNumberTest, UINT16_MAX, UINT32_MAX } from './numbers.js';
 import type { NumberTest } from './packet-option.js';
@@ -177,6 +178,8 @@ export function hasRuntime(option: AppOption): boolean {
     case 'tls_cert_expired':
     case 'tls_cert_valid':
       return true;
+    case 'app-layer-state':
+      return option.proto !== undefined && typeof stateTest(option.proto, value) === 'object';
     default:
       return TEXTS.has(keyword) || FILE_TESTS.has(keyword) || numberOption(option) !== undefined || ftpWord(option) !== undefined;
   }

@@ -29,7 +29,7 @@ function missingOf(rule: Rule, option: AppOption): string | undefined {
     case 'app-layer-event':
       return missingEvent(value);
     case 'app-layer-state':
-      return rule.appProto ?? keyword;
+      return hasRuntime(option) ? undefined : (rule.appProto ?? keyword);
     default:
       if (hasRuntime(option) && (FILE_TESTS.has(keyword) || hasParser(APP_KEYWORDS.get(keyword)!.proto))) return undefined;
       return APP_KEYWORDS.get(keyword)?.proto ?? keyword;

@@ -1,3 +1,6 @@
+import type { Packet } from '../decode/packet.js';
+import { Counter } from '../metrics/counters.js';
+
 /**
  * Stream events: what the TCP tracker and reassembly found odd about a packet. Codes 1..Count-1 in `Packet.streamEvents`; 0 is no event.
  *
@@ -165,4 +168,10 @@ const CODES = new Map(STREAM_EVENT_NAMES.map((name, code) => [name, code]));
 export function streamEventCode(name: string): number {
   const full = name.startsWith('stream.') ? name : `stream.${name}`;
   return (full === 'stream.' ? undefined : CODES.get(ALIASES.get(full) ?? full)) ?? 0;
+}
+
+/** Notes an event on the packet, and counts it. */
+export function noteEvent(p: Packet, counters: Float64Array, code: StreamEvent): void {
+  p.addStreamEvent(code);
+  counters[Counter.StreamEvents + code]++;
 }

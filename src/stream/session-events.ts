@@ -3,14 +3,7 @@ import { type Packet, TcpFlag } from '../decode/packet.js';
 import { TcpState } from '../flow/codes.js';
 import { L4 } from '../flow/layout.js';
 import { StreamEvent } from './events.js';
-
-export { StreamEvent } from './events.js';
-
-/** Bits of FlowTable.tcpBits: the side whose RST ended the session. */
-export const enum RstBit {
-  Ts = 32,
-  Tc = 64,
-}
+import { TcpBit } from './tcp-bits.js';
 
 /** By TcpState: sequence numbers outside the receiver's window, a wrong acknowledgement; each without and with FIN. 0: no name. */
 const NAMES = new Uint8Array(4 * (TcpState.Closed + 1));
@@ -63,5 +56,5 @@ export function synAgain(p: Packet, state: number, l4: Int32Array, mine: number,
 
 /** Data, none of it sent before, of the side that got the RST: it did not obey it, so somebody else may have sent it. `next`: its L4.Next. */
 export function afterReset(p: Packet, bits: number, next: number): boolean {
-  return p.payloadLen > 0 && ((p.tcpSeq + p.payloadLen - next) | 0) > 0 && (bits & (p.direction === 0 ? RstBit.Tc : RstBit.Ts)) !== 0;
+  return p.payloadLen > 0 && ((p.tcpSeq + p.payloadLen - next) | 0) > 0 && (bits & (p.direction === 0 ? TcpBit.RstTc : TcpBit.RstTs)) !== 0;
 }

@@ -1,9 +1,10 @@
 import { type Packet, TcpFlag } from '../decode/packet.js';
-import { FlowState, TcpState } from '../flow/codes.js';
+import { FlowFlag, FlowState, TcpState } from '../flow/codes.js';
 import { type FlowTable, L4 } from '../flow/flow-table.js';
-import { Counter } from '../metrics/counters.js';
 import { Mode } from '../ring/verdict.js';
-import { afterReset, invalidAck, outOfWindow, RstBit, StreamEvent, synAgain } from './session-events.js';
+import { noteEvent, StreamEvent } from './events.js';
+import { afterReset, invalidAck, outOfWindow, synAgain } from './session-events.js';
+import { TcpBit } from './tcp-bits.js';
 import { TcpResult } from './tcp-result.js';
 
 /** TCP sessions after their handshake: windows, RST, FIN. What TcpTracker hands on. */
@@ -20,52 +21,24 @@ export class TcpSession {
     this.otherSyn = new Int32Array(flows.capacity);
   }
 
-  private event(p: Packet, code: StreamEvent): void {
-    p.addStreamEvent(code);
-    this.counters[Counter.StreamEvents + code]++;
-  }
-
   /** Established and later. */
   follow(p: Packet, slot: number, state: number): number {
     const flags = p.tcpFlags;
+    if ((flags & (TcpFlag.Rst | TcpFlag.Syn)) !== 0) return (flags & TcpFlag.Rst) !== 0 ? this.reset(p, slot) : this.syn(p, slot, state);
     const flows = this.flows;
     const l4 = flows.l4;
     const mine = slot * L4.Words + p.direction;
     const peer = slot * L4.Words + (p.direction ^ 1);
-    if ((flags & TcpFlag.Rst) !== 0) {
-      if (p.payloadLen > 0) this.event(p, StreamEvent.RstWithData);
-      // RFC 5961: only the number the receiver expects ends a session; any other in its window is challenged. A listener
-      // that lost packets takes the window for it. Inline that would let a RST that the server does not obey, and a
-      // SYN after it, make us forget a session that goes on.
-      const from = l4[peer + L4.Ack];
-      const over = (p.tcpSeq - from) | 0;
-      const expected = p.tcpSeq === l4[mine + L4.Next] || over === 0;
-      if (!expected && (p.mode === Mode.Ips || over < 0 || over > this.windowOf(peer))) {
-        if ((flags & TcpFlag.Ack) !== 0 && ((p.tcpAck - l4[peer + L4.Next]) | 0) > 0) this.event(p, StreamEvent.RstInvalidAck);
-        return TcpResult.Invalid;
-      }
-      flows.tcpBits[slot] |= p.direction === 0 ? RstBit.Ts : RstBit.Tc;
-      this.setState(slot, TcpState.Closed);
-      return TcpResult.Ok;
-    }
-    if ((flags & TcpFlag.Syn) !== 0) {
-      // A repeated SYN or SYN+ACK is harmless; any other is challenged by the receiver, not obeyed.
-      const again = synAgain(p, state, l4, mine, peer);
-      if (again !== 0) this.event(p, again);
-      if (p.tcpSeq === l4[mine + L4.Isn]) return TcpResult.Ok;
-      if (p.bridged !== 0) this.otherSession(p, slot);
-      return TcpResult.Invalid;
-    }
     if (state === TcpState.Closed && afterReset(p, flows.tcpBits[slot], l4[mine + L4.Next])) {
-      this.event(p, StreamEvent.SuspectedRstInject);
+      noteEvent(p, this.counters, StreamEvent.SuspectedRstInject);
       // Said once of each RST.
-      flows.tcpBits[slot] &= ~(RstBit.Ts | RstBit.Tc);
+      flows.tcpBits[slot] &= ~(TcpBit.RstTs | TcpBit.RstTc);
     }
     // No host takes data without an acknowledgement (RFC 9293, 3.10.7.4).
     if (p.mode === Mode.Ips && (flags & TcpFlag.Ack) === 0) return TcpResult.Invalid;
     if (!this.inWindow(p, slot)) {
       const code = outOfWindow(state, flags);
-      if (code !== 0) this.event(p, code);
+      if (code !== 0) noteEvent(p, this.counters, code);
       return this.outOfWindow(p, slot);
     }
     if (p.payloadLen > 0) this.noteRepetition(p, state, mine, peer);
@@ -73,9 +46,9 @@ export class TcpSession {
       const ahead = (p.tcpAck - l4[mine + L4.Ack]) | 0;
       // Seen from here, what is acknowledged must lie within the window below what was acknowledged (RFC 5961, 5), or was sent.
       if (ahead > this.windowOf(mine) + 1 || (l4[mine + L4.Window] > 0 && -ahead > l4[mine + L4.Window])) {
-        this.event(p, StreamEvent.PktInvalidAck);
+        noteEvent(p, this.counters, StreamEvent.PktInvalidAck);
         const code = invalidAck(state, flags);
-        if (code !== 0) this.event(p, code);
+        if (code !== 0) noteEvent(p, this.counters, code);
       }
       if (ahead > this.windowOf(mine) + 1) return this.outOfWindow(p, slot);
       if (ahead >= 0) {
@@ -92,6 +65,41 @@ export class TcpSession {
     if (((next - l4[mine + L4.Next]) | 0) > 0) l4[mine + L4.Next] = next;
     if (state !== TcpState.Established || (flags & TcpFlag.Fin) !== 0) this.close(p, slot, state);
     return TcpResult.Ok;
+  }
+
+  /**
+   * RFC 5961: only the number the receiver expects ends a session; any other in its window is challenged. A listener that lost
+   * packets takes the window for it. Inline that would let a RST that the server does not obey, and a SYN after it, make us
+   * forget a session that goes on.
+   */
+  private reset(p: Packet, slot: number): number {
+    const { flows } = this;
+    const { l4 } = flows;
+    const mine = slot * L4.Words + p.direction;
+    const peer = slot * L4.Words + (p.direction ^ 1);
+    if (p.payloadLen > 0) noteEvent(p, this.counters, StreamEvent.RstWithData);
+    const over = (p.tcpSeq - l4[peer + L4.Ack]) | 0;
+    const expected = p.tcpSeq === l4[mine + L4.Next] || over === 0;
+    if (!expected && (p.mode === Mode.Ips || over < 0 || over > this.windowOf(peer))) {
+      if ((p.tcpFlags & TcpFlag.Ack) !== 0 && ((p.tcpAck - l4[peer + L4.Next]) | 0) > 0)
+        noteEvent(p, this.counters, StreamEvent.RstInvalidAck);
+      return TcpResult.Invalid;
+    }
+    flows.tcpBits[slot] |= p.direction === 0 ? TcpBit.RstTs : TcpBit.RstTc;
+    this.setState(slot, TcpState.Closed);
+    return TcpResult.Ok;
+  }
+
+  /** A repeated SYN or SYN+ACK is harmless; any other is challenged by the receiver, not obeyed. */
+  private syn(p: Packet, slot: number, state: number): number {
+    const { l4 } = this.flows;
+    const mine = slot * L4.Words + p.direction;
+    const peer = slot * L4.Words + (p.direction ^ 1);
+    const again = synAgain(p, state, l4, mine, peer);
+    if (again !== 0) noteEvent(p, this.counters, again);
+    if (p.tcpSeq === l4[mine + L4.Isn]) return TcpResult.Ok;
+    if (p.bridged !== 0) this.otherSession(p, slot);
+    return TcpResult.Invalid;
   }
 
   /**
@@ -115,10 +123,10 @@ export class TcpSession {
     // One byte that was sent already: a keep-alive.
     if (beyond > 0 || p.payloadLen === 1) return;
     const unacked = (end - l4[peer + L4.Ack]) | 0;
-    this.event(p, unacked <= 0 ? StreamEvent.PktSpuriousRetransmission : StreamEvent.PktRetransmission);
+    noteEvent(p, this.counters, unacked <= 0 ? StreamEvent.PktSpuriousRetransmission : StreamEvent.PktRetransmission);
     if (unacked >= 0) return;
-    if (state === TcpState.Established) this.event(p, StreamEvent.EstPktBeforeLastAck);
-    else if (state === TcpState.CloseWait) this.event(p, StreamEvent.CloseWaitPktBeforeLastAck);
+    if (state === TcpState.Established) noteEvent(p, this.counters, StreamEvent.EstPktBeforeLastAck);
+    else if (state === TcpState.CloseWait) noteEvent(p, this.counters, StreamEvent.CloseWaitPktBeforeLastAck);
   }
 
   private windowOf(at: number): number {
@@ -199,6 +207,13 @@ export class TcpSession {
       this.setState(slot, TcpState.Closed);
     } else if ((p.tcpFlags & TcpFlag.Fin) !== 0) this.setState(slot, TcpState.Closed);
     return TcpResult.Ok;
+  }
+
+  establish(p: Packet, slot: number): void {
+    this.flows.flags[slot] |= FlowFlag.TcpEstablished;
+    this.setState(slot, TcpState.Established);
+    // The ACK alone that completes the handshake is not yet `established` to Suricata; with data it is.
+    if (p.payloadLen > 0) p.established = 1;
   }
 
   /** The TCP state and the flow state that goes with it. */

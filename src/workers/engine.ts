@@ -123,11 +123,13 @@ export class Engine {
     this.app = new AppLayer(this.flows, counters, {
       protocols: chosenProtocols(config.appLayer),
       bypass: (config.appLayer?.bypass ?? []).map(appProtoOf),
+      opaque: (config.appLayer?.opaque ?? []).map(appProtoOf),
       expectations: setup.expectations,
-      reassembly: { ...config.stream.reassembly, inline: config.stream.inline },
+      reassembly: { ...config.stream.reassembly, inline: config.stream.inline, oneside: config.stream.asyncOneside },
     });
     const { fileStore } = config.outputs;
     const files = fileStore === undefined ? null : this.app.files.keepFor(setup.thread, fileStore.force);
+    if (fileStore?.streamDepth !== undefined) this.app.deepenForStore(fileStore.streamDepth);
     this.txRules = new TxRules(this.app.txs, counters);
     this.streams = new StreamInspection(this.app.order, this.flows, counters);
     const { app, flows, streams, events } = this;
@@ -273,6 +275,7 @@ export class Engine {
     p.appProto = 0;
     p.protoEvents = 0;
     p.protoFound = 0;
+    p.opaque = 0;
     p.flowNew = 0;
     p.established = 0;
     p.direction = 0;
@@ -305,6 +308,7 @@ export class Engine {
     let verdict = this.inspectFlow(p, flags, transport.transactions);
     // After inspection: what it brought is not brought again.
     if (transport.spoiled && verdict !== Verdict.Drop) verdict = this.outcome.drop(p, Reason.StreamError, -1);
+    if (p.proto === IpProto.Tcp && verdict !== Verdict.Drop) verdict = worse(verdict, transport.failed(p));
     if (this.streams.more) this.streams.skip();
     this.examination.settle(p);
     this.housekeeping.pump();
@@ -324,6 +328,8 @@ export class Engine {
     if (this.streams.has(p)) verdict = worse(verdict, this.examination.examineStream(p.flow, p));
     // Whatever becomes of the packet: what it brings does not come again.
     if (transactions > 0) verdict = worse(verdict, this.examination.examineTransactions(p, transactions));
+    if ((flows.flags[p.flow] & FlowFlag.Opaque) !== 0 && this.streams.isWatched(p.flow))
+      verdict = worse(verdict, this.examination.endStreams(p));
     verdict = worse(verdict, this.outcome.conclude(p));
     return verdict === Verdict.None ? Verdict.Pass : verdict;
   }
@@ -345,6 +351,7 @@ export class Engine {
     );
     const { hashes, magic } = config.appLayer?.files ?? { hashes: 0, magic: false };
     this.app.files.want({ hashes: detector.files.hashes | hashes, magic: detector.files.magic || magic });
+    this.app.wantHassh(detector.hassh);
     return detector;
   }
 }

@@ -1,7 +1,7 @@
 import type { AppLayer } from '../app-layer/app-layer.js';
 import { PROTOCOL_SPECS } from '../app-layer/protocols.js';
-import { Tx } from '../app-layer/transactions.js';
-import type { Packet } from '../decode/packet.js';
+import { Tx, TxFlag } from '../app-layer/transactions.js';
+import { IpProto, type Packet } from '../decode/packet.js';
 import type { Detector } from '../detect/detector.js';
 import type { StateStore } from '../detect/state/store.js';
 import type { TxRules } from '../detect/tx-rules.js';
@@ -94,6 +94,13 @@ export class Examination {
     return verdict;
   }
 
+  /** Rules look at the streams of a flow for the last time: at what waits of them. */
+  endStreams(p: Packet): Verdict {
+    const verdict = this.examineStream(p.flow, p, true);
+    this.streams.unwatch(p.flow);
+    return verdict;
+  }
+
   /** Rules on what this packet brings to application layer transactions. None: what matches waits in the queue. */
   examineTransactions(p: Packet, count: number): Verdict {
     const { app, flows } = this;
@@ -110,6 +117,8 @@ export class Examination {
       p.appProto = proto;
       if (n !== 0) verdict = worse(verdict, this.outcome.enqueue(p, n, app.tx, app.direction));
     }
+    this.streams.asked(p.flow * 2);
+    this.streams.asked(p.flow * 2 + 1);
     return verdict;
   }
 
@@ -131,7 +140,20 @@ export class Examination {
     const proto = words[app.tx * Tx.Words + Tx.Proto];
     p.appProto = proto;
     detector.about(app.tx, words, PROTOCOL_SPECS[proto]!.eventWord, app.files);
+    if ((words[app.tx * Tx.Words + Tx.Flags] & (TxFlag.EventsOnly << p.direction)) !== 0) detector.aboutEvents();
+    else if (p.proto === IpProto.Tcp && detector.looksAtStreams(proto, p.direction)) this.showStream(p);
     return detector.inspectTransaction(p, this.flows, app.buffers, this.txRules, app.tx, app.isComplete());
+  }
+
+  /** Rules with tests on the payload beside their buffers look at the stream: at all that its window has once for a transaction. */
+  private showStream(p: Packet): void {
+    const { app, streams } = this;
+    const unasked = streams.showWindow(p.flow * 2 + p.direction);
+    if (unasked < 0) return;
+    const flags = app.tx * Tx.Words + Tx.Flags;
+    const looked = TxFlag.Looked << p.direction;
+    this.detector.beside(streams.windows, (app.txs.words[flags] & looked) === 0, unasked);
+    app.txs.words[flags] |= looked;
   }
 
   /** The flow ends: what its transactions lack does not come any more. */

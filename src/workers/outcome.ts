@@ -171,9 +171,12 @@ export class Outcome {
       ghostPacket(packet, flows, p.flow, direction, p === packet ? null : p);
     }
     if (tx < 0) {
+      const only = this.config.guessTx && p.flow >= 0 ? app.onlyTransaction(p) : -1;
+      if (only >= 0) events.about(app.parserOf(only), only, app.txs.words[only * Tx.Words + Tx.Id], app.files, true);
       if (tx === OF_STREAM) events.ofStream(this.streams.mem, this.streams.off, this.streams.len);
       events.alert(packet, flows, rule, action, dropFlag);
       events.ofStream(null, 0, 0);
+      events.about(null, -1, -1);
       return;
     }
     events.about(app.parserOf(tx), tx, app.txs.words[tx * Tx.Words + Tx.Id], app.files);

@@ -10,7 +10,11 @@ import { Line, LineFlag } from '../stream/reassembly/layout.js';
 import { GAP, Piece } from '../stream/reassembly/pieces.js';
 import { Stored } from '../stream/reassembly/placement.js';
 import type { Reassembler, StreamWatcher } from '../stream/reassembly/reassembler.js';
+import type { Windows } from '../stream/reassembly/windows.js';
 import { ghostPacket } from './ghost.js';
+
+/** More than a window has. */
+const MANY = 1 << 30;
 
 /**
  * Rules on streams, between the reassembler and the detector. For each packet:
@@ -47,6 +51,10 @@ export class StreamInspection implements StreamWatcher {
     return this.order.windows.bytes;
   }
 
+  get windows(): Windows {
+    return this.order.windows;
+  }
+
   /** Other rules from now on. */
   use(detector: Detector): void {
     this.detector = new StreamDetector(detector, this.rules, this.order.windows, this.counters);
@@ -56,7 +64,22 @@ export class StreamInspection implements StreamWatcher {
   }
 
   wants(p: Packet): boolean {
-    return this.detector.wants(p);
+    return (this.flows.flags[p.flow] & FlowFlag.Opaque) === 0 && this.detector.wants(p);
+  }
+
+  /** Whether what is delivered of a flow, in some direction, is looked at. */
+  isWatched(slot: number): boolean {
+    const { lines } = this.order;
+    const at = slot * 2 * Line.Words + Line.Flags;
+    return ((lines[at] | lines[at + Line.Words]) & LineFlag.Window) !== 0;
+  }
+
+  /** Nothing of a flow is looked at any more; what waits is forgotten. */
+  unwatch(slot: number): void {
+    for (let direction = 0; direction < 2; direction++) {
+      this.order.watch(slot, direction, false);
+      this.restarted(slot * 2 + direction);
+    }
   }
 
   restarted(line: number): void {
@@ -90,8 +113,12 @@ export class StreamInspection implements StreamWatcher {
     else if (stored === Stored.Plain && p.payloadLen <= windows.keepOf(at, p.direction)) {
       const seq = (end - p.payloadLen) | 0;
       const next = lines[at + Line.Next];
+      // What this packet delivers has not joined the window yet.
+      const brings = this.delivered(p.direction);
       const isStart =
-        lines[at + Line.Window] === 0 && (flags & LineFlag.Late) === 0 && (next === seq || (next === end && lines[at + Line.Nodes] === 0));
+        lines[at + Line.Window] === 0 &&
+        (flags & LineFlag.Late) === 0 &&
+        ((next === seq && brings === 0) || (next === end && lines[at + Line.Nodes] === 0 && brings === p.payloadLen));
       this.detector.arrive(p, line, seq, isStart);
     }
   }
@@ -102,6 +129,18 @@ export class StreamInspection implements StreamWatcher {
     for (let at = 0; at < count * Piece.Words; at += Piece.Words)
       if (words[at + Piece.InPacket] === 1 && words[at + Piece.Direction] === direction) return true;
     return false;
+  }
+
+  /** How many bytes of a direction the packet delivered; -1: with a gap. */
+  private delivered(direction: number): number {
+    const { count, words } = this.order.pieces;
+    let bytes = 0;
+    for (let at = 0; at < count * Piece.Words; at += Piece.Words) {
+      if (words[at + Piece.Direction] !== direction) continue;
+      if (words[at + Piece.Length] === GAP) return -1;
+      bytes += words[at + Piece.Length];
+    }
+    return bytes;
   }
 
   /** There is more that the packet delivered to look at. */
@@ -162,6 +201,7 @@ export class StreamInspection implements StreamWatcher {
       }
       const begun = this.done;
       this.done += windows.add(line * Line.Words, direction, mem, region, from, length - this.done);
+      if (this.marks[line * Mark.Words + Mark.Unasked] < MANY) this.marks[line * Mark.Words + Mark.Unasked] += this.done - begun;
       const isFirst = windows.to - windows.fresh === this.done;
       const end = (words[at + Piece.End] - length + this.done) | 0;
       const isParted = begun > 0 || this.done < length;
@@ -191,6 +231,20 @@ export class StreamInspection implements StreamWatcher {
       if (n > 0) return n;
     }
     return 0;
+  }
+
+  /** Shows the window of a direction to rules on transactions ; how many bytes are new to them, -1: there is none. */
+  showWindow(line: number): number {
+    const { lines, windows } = this.order;
+    if (lines[line * Line.Words + Line.Window] === 0) return -1;
+    const unasked = this.marks[line * Mark.Words + Mark.Unasked];
+    windows.show(line * Line.Words, unasked);
+    return windows.to - windows.fresh;
+  }
+
+  /** Rules on transactions have looked at a direction. */
+  asked(line: number): void {
+    this.marks[line * Mark.Words + Mark.Unasked] = 0;
   }
 
   /** What an acknowledgement delivered is looked at with the next packet of its own direction, or at the flow's end, as in Suricata. */

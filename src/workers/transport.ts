@@ -10,8 +10,11 @@ import { Mode, Reason, Verdict } from '../ring/verdict.js';
 import { TcpResult, type TcpTracker } from '../stream/tcp-tracker.js';
 import type { Examination } from './examination.js';
 import type { Outcome } from './outcome.js';
+import { Pickups } from './pickups.js';
 import { Policy, policyCode } from './policy.js';
 import type { StreamInspection } from './stream-inspection.js';
+
+const PICKED_UP = FlowFlag.UnconfirmedTs | FlowFlag.UnconfirmedTc;
 
 /** A packet of a flow on its way to its session, its stream and its application layer. */
 export class Transport {
@@ -22,6 +25,9 @@ export class Transport {
   spoiled = false;
   readonly midstreamPolicy: Policy;
   private readonly streamMemcapPolicy: Policy;
+  private readonly pickups: Pickups;
+  private readonly inlinePickup: boolean;
+  private readonly errorPolicy: Policy;
   private detector!: Detector;
 
   constructor(
@@ -36,7 +42,10 @@ export class Transport {
     private readonly counters: Float64Array,
   ) {
     const { midstreamPolicy, memcapPolicy } = config.stream;
-    // `auto` would be drop-flow inline: every restart of a detection process would cut all connections.
+    this.errorPolicy = policyCode(config.appLayer?.errorPolicy ?? 'ignore');
+    // `auto` would be drop-flow inline: every restart of a detection process, and each long silence, would cut connections. They are picked up.
+    this.inlinePickup = midstreamPolicy === 'auto';
+    this.pickups = new Pickups(flows, app, config.stream.asyncOneside);
     this.midstreamPolicy = midstreamPolicy === 'auto' ? Policy.Ignore : policyCode(midstreamPolicy);
     // The sender repeats what is dropped for lack of room: nothing is lost, and nothing missed.
     this.streamMemcapPolicy = memcapPolicy === 'auto' ? Policy.DropPacket : policyCode(memcapPolicy);
@@ -49,6 +58,12 @@ export class Transport {
 
   /** Turns the flow round where it shows that its server was seen first. */
   findSides(p: Packet): void {
+    if (p.flowNew === 1 && p.proto === IpProto.Tcp && p.mode === Mode.Ips && (p.tcpFlags & TcpFlag.Syn) === 0 && this.picksUp(p)) {
+      // Bytes are what an attacker likes them to be.
+      const way = this.app.wayOf(p);
+      if (way < 0) this.swapSides(p);
+      if (way !== 0) return;
+    }
     if (p.payloadLen > 0 && (p.direction === 0 ? this.flows.appProto[p.flow] === 0 && this.isAnswer(p) : this.isQuestion(p)))
       this.swapSides(p);
   }
@@ -64,12 +79,14 @@ export class Transport {
     let flags = flows.flags[p.flow];
     this.flags = flags;
     if (p.proto === IpProto.Tcp && (flags & FlowFlag.Dropped) === 0 && p.csumInvalid === 0) {
-      const result = this.tcp.update(p);
+      const isAstray = (flags & PICKED_UP) !== 0 && this.pickups.look(p);
+      const result = isAstray ? TcpResult.Invalid : this.tcp.update(p);
       // A new session on the same tuple has a flow of its own now.
       flags = this.flags = flows.flags[p.flow];
+      p.opaque = (flags & FlowFlag.Opaque) === 0 ? 0 : 1;
       let isTaken = result !== TcpResult.Invalid;
       if (!isTaken && p.mode === Mode.Ips) {
-        this.spoiled = (flags & FlowFlag.Passed) === 0 && this.tcp.refuses(p);
+        this.spoiled = (flags & FlowFlag.Passed) === 0 && (isAstray || this.tcp.refuses(p));
         // It is forwarded, and whether the receiver takes it is the receiver's judgement: no rule may miss it.
         if (!this.spoiled && (flags & FlowFlag.TcpEstablished) !== 0) {
           p.established = 1;
@@ -94,6 +111,8 @@ export class Transport {
         // What is passed is parsed and logged all the same.
         if (verdict !== Verdict.None && (flags & FlowFlag.Passed) === 0) return verdict;
       }
+      if (p.mode === Mode.Ips && (result === TcpResult.MidstreamPickup || (flags & PICKED_UP) !== 0))
+        flags = this.flags = this.pickups.wait(p, result);
       // Without payload too: acknowledgements deliver.
       if (isTaken && (flags & FlowFlag.Bypassed) === 0) {
         const passed = (flags & FlowFlag.Passed) !== 0;
@@ -121,9 +140,22 @@ export class Transport {
   private isAnswer(p: Packet): boolean {
     if (p.proto === IpProto.Udp) return p.flowNew === 1 && this.app.looksAnswered(p);
     if (p.proto !== IpProto.Tcp || (p.tcpFlags & TcpFlag.Syn) !== 0 || p.csumInvalid !== 0) return false;
-    if (p.flowNew === 1) return (this.config.stream.midstream || p.selective === 1) && this.app.looksAnswered(p);
+    if (p.flowNew === 1) return this.picksUp(p) && this.app.looksAnswered(p);
     const { flows } = this;
+    if (p.mode === Mode.Ips && this.app.wayOf(p) !== 0) return false;
     return (flows.flags[p.flow] & FlowFlag.Midstream) !== 0 && flows.tcpState[p.flow] === TcpState.Established && this.app.looksAnswered(p);
+  }
+
+  /** A session that this packet shows is picked up. */
+  private picksUp(p: Packet): boolean {
+    return this.config.stream.midstream || p.selective === 1 || (this.inlinePickup && p.mode === Mode.Ips);
+  }
+
+  /** A packet at which a parser gave up, when it has been inspected. None: nothing becomes of it. */
+  failed(p: Packet): Verdict {
+    return this.app.hasFailed && (this.flags & FlowFlag.Passed) === 0
+      ? this.outcome.byPolicy(p, this.errorPolicy, Reason.AppLayerError)
+      : Verdict.None;
   }
 
   /** Datagrams began with an answer, which nobody confirmed, and now the same host asks: it is the client after all. */
@@ -136,6 +168,7 @@ export class Transport {
     this.flows.swap(p.flow);
     this.tcp.turn(p.flow);
     this.app.turn(p.flow);
+    this.pickups.turn(p.flow);
     if (p.flowNew === 0) this.events.macs?.swap(p.flow);
     p.direction ^= 1;
   }

@@ -7,6 +7,8 @@ export interface Delivery {
   length: number;
   /** Seconds since the frame before. */
   wait?: number;
+  /** The next one comes in the same packet: it fills a hole, and what was held behind it, or missing there, is due. Parsers only. */
+  more?: boolean;
 }
 
 const NOTHING = new Uint8Array(0);

@@ -66,7 +66,8 @@ export class EngineRun implements Subject {
     times.fill(0);
     for (let i = 0; i < one.deliveries.length; i++) {
       const { bytes, wait } = one.deliveries[i];
-      this.now += wait ?? 0;
+      // Goes round in 2038, as a capture file's.
+      this.now = (this.now + (wait ?? 0)) | 0;
       mem.fill(0xa5, HEADERS + bytes.length, HEADERS + bytes.length + HEADERS);
       mem.set(bytes, HEADERS);
       p.mem = mem;
@@ -91,7 +92,7 @@ export class EngineRun implements Subject {
     this.drain(200);
     while (events.peek() >= 0) events.release();
     this.checkEmpty();
-    this.now += 100_000;
+    this.now = (this.now + 100_000) | 0;
   }
 
   close(): void {

@@ -51,6 +51,16 @@ export const HOSTILE: readonly { parser: string; what: string; one: Case }[] = [
     one: stream(ts(joined(...[1, 2].map(differentHeaders)))),
   },
   { parser: 'http', what: 'a head of folded lines', one: stream(ts(joined('GET / HTTP/1.1\na:b\n', filled(' c\n', 24000), '\n'))) },
+  {
+    parser: 'http',
+    what: 'a head of long folded lines, no colon',
+    one: stream(ts(joined('GET / HTTP/1.1\nA\n', filled(` ${'c'.repeat(56)}\n`, 60_000), '\n'))),
+  },
+  {
+    parser: 'http',
+    what: 'the same, all but its end in packets before',
+    one: stream(ts(joined('GET / HTTP/1.1\nA\n', filled(` ${'c'.repeat(56)}\n`, 60_000))), ts('\n')),
+  },
   { parser: 'http', what: 'headers of one name', one: stream(ts(joined('GET / HTTP/1.1\n', filled('a:b\n', 4200), '\n'))) },
   {
     parser: 'http',

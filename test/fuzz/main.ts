@@ -4,6 +4,7 @@ import { read, write } from './finding.js';
 import { fuzz, once, type Result } from './fuzz.js';
 import { hostileTimes } from './hostile-times.js';
 import { builtIn, seeds } from './seeds.js';
+import { SIZE_NAMES, Slowness } from './slowness.js';
 import { caseMaker, makeSubject, SUBJECTS } from './subjects.js';
 
 const USAGE = `npm run fuzz -- <subject> [seconds] [options]
@@ -14,7 +15,8 @@ const USAGE = `npm run fuzz -- <subject> [seconds] [options]
   all       each of them, that long
   hostile   the packets that cost most, made by hand: their times, least of 30; [part of a name] for some of them
 options
-  --seed N         of the random numbers (default: the time); case n of a run is made by N + n alone
+  --seed N         of the random numbers (default: the time); case n of a run is made by N + n alone. The summary
+                   names that of the worst times in brackets
   --runs N         so many cases, however long they take
   --replay FILE    a finding's file once more, by itself
   --capture FILE   where the seeds come from, pcap, pcapng, also .xz (default the reference capture; where that is missing, those built in)
@@ -67,22 +69,26 @@ async function main(): Promise<number> {
     results.push(result);
     console.log(line(result));
   }
-  return results.some(({ findings }) => findings > 0) ? 1 : 0;
+  return results.some(({ findings, slow }) => findings > 0 || slow.count.some((n) => n > 0)) ? 1 : 0;
 }
 
-function line({ subject, runs, packets, bytes, seconds, worstNs, findings }: Result): string {
+function line({ subject, runs, packets, bytes, seconds, slow, findings }: Result): string {
+  const over = Array.from(slow.count, (n, size) => `${n} slow ${SIZE_NAMES[size]}`).join(', ');
   return (
     `${subject}: ${runs} cases, ${packets} packets, ${(bytes / 1e6).toFixed(0)} MB in ${seconds.toFixed(0)} s; ` +
-    `worst ${(worstNs / 1e6).toFixed(2)} ms per packet; ${findings} findings`
+    `${worst(slow)}; ${findings} findings, ${over}`
   );
 }
+
+const worst = ({ worstNs, worstSeed }: Slowness) =>
+  `worst ${Array.from(worstNs, (ns, size) => `${(ns / 1e6).toFixed(2)} ms ${SIZE_NAMES[size]} (${worstSeed[size]})`).join(', ')}`;
 
 function replay(path: string): number {
   const finding = read(path);
   const subject = makeSubject(finding.subject);
-  const worst = { worstNs: 0 };
-  const what = once(subject, finding.case, worst);
-  console.log(what === '' ? `${path}: nothing wrong, worst ${(worst.worstNs / 1e6).toFixed(2)} ms` : `FOUND ${finding.subject}: ${what}`);
+  const slow = new Slowness();
+  const what = once(subject, finding.case, slow);
+  console.log(what === '' ? `${path}: nothing wrong, ${worst(slow)}` : `FOUND ${finding.subject}: ${what}`);
   return what === '' ? 0 : 1;
 }
 

@@ -149,6 +149,12 @@ export function deliveriesOf(random: Random, talk: Talk, talks: readonly Talk[])
   return list;
 }
 
+/** Some of them come in one packet. */
+export function inFewerPackets(random: Random, list: Delivery[]): Delivery[] {
+  const rate = random.pick([0, 0, 0, 10, 50, 95]);
+  return rate === 0 ? list : list.map((delivery) => ({ ...delivery, more: random.chance(rate) }));
+}
+
 function changedPieces(random: Random, talk: Talk, talks: readonly Talk[]): Delivery[] {
   const list: Delivery[] = [];
   const other = () => random.pick(random.pick(talks).pieces).bytes;

@@ -1,6 +1,7 @@
 import { AppProto, BUFFER_NAMES, Buffers } from '../../src/app-layer/buffers.js';
 import { Files } from '../../src/app-layer/files/files.js';
 import { writeFile } from '../../src/app-layer/files/record.js';
+import { FtpCommand } from '../../src/app-layer/ftp/commands.js';
 import { Expectations } from '../../src/app-layer/ftp-data/expectations.js';
 import { AppMemory } from '../../src/app-layer/memory.js';
 import { Likeness, Parsed, PROBE_BYTES, type Protocol } from '../../src/app-layer/protocol.js';
@@ -52,6 +53,8 @@ export class ParserRun implements Subject {
   private readonly mem = new Uint8Array(MOST_HOLE + MOST_PACKET + 2 * GUARD);
   private readonly region = native.region(this.mem.buffer);
   private session = -1;
+  /** Where the packet's bytes begin, those given last, and where these end. */
+  private begin = GUARD;
   private at = GUARD;
   private end = GUARD;
   private digest = 0;
@@ -59,6 +62,8 @@ export class ParserRun implements Subject {
   constructor(private readonly spec: ProtocolSpec) {
     this.name = spec.names.type;
     const { sessions, txs, memory, counters } = this;
+    this.expectations.slot = 0;
+    this.expectations.now = 1000;
     this.parser = spec.make({ sessions, txs, memory, files: this.files, expectations: this.expectations, counters });
     const parsers = Array.from({ length: AppProto.Count }, (_, proto) => (proto === spec.proto ? this.parser : null));
     this.limits = new TxLimits(txs, parsers, MOST_PER_SESSION, MOST_PER_PACKET, counters);
@@ -84,40 +89,70 @@ export class ParserRun implements Subject {
     const { parser, sessions, txs } = this;
     this.digest = 0;
     this.session = one.datagrams ? -1 : sessions.take();
-    if (this.session >= 0) parser.open(this.session);
+    if (this.session >= 0) {
+      if (parser.proto === AppProto.FtpData) this.expect(one);
+      parser.open(this.session);
+    }
     if (parser.nextId !== undefined) parser.nextId = 0;
     let going = true;
     times.fill(0);
     for (let i = 0; i < one.deliveries.length && going; i++) {
       const delivery = one.deliveries[i];
-      this.place(delivery, around);
-      txs.begin();
+      const behind = i > 0 && this.session >= 0 && one.deliveries[i - 1].more === true && this.fits(delivery);
+      if (i > 0 && !behind) this.endPacket();
+      this.place(delivery, around, behind);
+      if (!behind) txs.begin();
       const from = process.hrtime.bigint();
-      const parsed = this.deliver(delivery);
+      const parsed = this.deliver(delivery, behind);
       times[i] = Number(process.hrtime.bigint() - from);
-      this.files.keep();
-      this.inspect();
       going = parsed === Parsed.Go || this.session < 0;
-      this.settle();
     }
+    this.endPacket();
     if (this.session >= 0) this.endFlow(going);
     this.checkEmpty();
   }
 
-  /** The bytes into the packet's memory, with guards around them. */
-  private place({ bytes }: Delivery, around: number): void {
+  /** A control connection has told of this flow: what, and how the file is called, comes of the case. */
+  private expect({ deliveries }: Case): void {
+    const bytes = deliveries[0]?.bytes ?? this.mem.subarray(0, 0);
+    const kind = deliveries.length & 3;
+    const command = (kind & 1) === 0 ? FtpCommand.Stor : FtpCommand.Retr;
+    this.expectations.expect(kind > 1, 20, command, bytes, 0, Math.min(bytes.length, 600));
+  }
+
+  private endPacket(): void {
+    this.files.keep();
+    this.inspect();
+    this.settle();
+  }
+
+  /**
+   * The bytes into the packet's memory, with guards around them; `behind`: what came before in the same packet stays, and they lie behind
+   * it, at once or not.
+   *
+   *   guard | bytes | bytes | guard | bytes | guard
+   *           begin                   at      end
+   */
+  private place({ bytes }: Delivery, around: number, behind: boolean): void {
     const { mem } = this;
-    this.at = GUARD;
-    this.end = GUARD + bytes.length;
-    mem.fill(around, 0, GUARD);
-    mem.set(bytes, GUARD);
+    if (!behind) this.begin = GUARD;
+    this.at = behind ? this.end + (this.end & 1) * GUARD : GUARD;
+    this.end = this.at + bytes.length;
+    if (!behind) mem.fill(around, 0, GUARD);
+    mem.set(bytes, this.at);
     mem.fill(around, this.end, this.end + GUARD);
   }
 
-  private deliver({ kind, direction, length }: Delivery): Parsed {
+  private fits({ bytes }: Delivery): boolean {
+    return this.end + bytes.length + 2 * GUARD <= this.mem.length;
+  }
+
+  private deliver({ kind, direction, length }: Delivery, behind: boolean): Parsed {
     const { parser, session } = this;
-    parser.begin();
-    this.files.begin();
+    if (!behind) {
+      parser.begin();
+      this.files.begin();
+    }
     if (kind === 'data') {
       if (length === 0) return Parsed.Go;
       if (parser.probe(direction, this.mem, this.at, Math.min(length, PROBE_BYTES), 0) > Likeness.More)
@@ -156,7 +191,7 @@ export class ParserRun implements Subject {
       const off = buffers.off[k];
       const len = buffers.len[k];
       const own = buffers.mem[k] === mem;
-      const low = own ? this.at : 0;
+      const low = own ? this.begin : 0;
       const high = own ? this.end : buffers.mem[k].length;
       if (off < low || len < 0 || off + len > high)
         throw new Error(`${BUFFER_NAMES[id]} [${off}, ${off + len}) lies outside ${own ? 'the packet' : 'its memory'} [${low}, ${high})`);
@@ -214,7 +249,7 @@ export class ParserRun implements Subject {
     if (going) {
       parser.finish(session, 0);
       parser.finish(session, 1);
-      this.at = this.end = GUARD;
+      this.begin = this.at = this.end = GUARD;
       this.inspect();
     }
     parser.close(session);

@@ -135,7 +135,8 @@ export const BUILT_IN: readonly { name: string; datagrams?: boolean; pieces: rea
       [0, '\x16\x03\x01\x00\x05hello'],
     ),
   },
-  { name: 'ftp-data', pieces: pieces([0, 'some file'], [0, 'goes on']) },
+  { name: 'ftp_data', pieces: pieces([0, 'some file'], [1, 'answer'], [0, 'goes on']) },
+  { name: 'ftp_data', pieces: pieces([1, '%PDF-1.4 file'], [1, 'goes on']) },
   {
     name: 'smtp',
     pieces: pieces(

@@ -3,7 +3,7 @@ import { SluiceError } from '../../src/errors.js';
 import type { Case, Random, Subject } from './delivery.js';
 import { packetCase, streamCase } from './engine-cases.js';
 import { EngineRun } from './engine-run.js';
-import { deliveriesOf } from './mutate.js';
+import { deliveriesOf, inFewerPackets } from './mutate.js';
 import { ParserRun } from './parser-run.js';
 import type { Seeds } from './seeds.js';
 
@@ -21,17 +21,19 @@ export function makeSubject(name: string): Subject {
 export function caseMaker(name: string, from: Seeds): { seeds: number; make(random: Random): Case } | null {
   if (name === 'packet')
     return from.flows.length === 0 ? null : { seeds: from.flows.length, make: (random) => packetCase(random, from.flows) };
+  const streams = () => [...from.talks.values()].flat().filter(({ datagrams, pieces }) => !datagrams && pieces.length > 0);
   if (name === 'stream') {
-    const all = [...from.talks.values()].flat().filter(({ datagrams, pieces }) => !datagrams && pieces.length > 0);
+    const all = streams();
     return { seeds: all.length, make: (random) => streamCase(random, all) };
   }
-  const talks = (from.talks.get(name) ?? []).filter(({ pieces }) => pieces.length > 0);
+  // Any bytes may be a file.
+  const talks = name === 'ftp_data' ? streams() : (from.talks.get(name) ?? []).filter(({ pieces }) => pieces.length > 0);
   if (talks.length === 0) return null;
   return {
     seeds: talks.length,
     make: (random) => {
       const talk = random.pick(talks);
-      return { datagrams: talk.datagrams, listener: false, deliveries: deliveriesOf(random, talk, talks) };
+      return { datagrams: talk.datagrams, listener: false, deliveries: inFewerPackets(random, deliveriesOf(random, talk, talks)) };
     },
   };
 }

@@ -20,6 +20,10 @@ export interface ConnectionOptions {
   /** Another connection's engine, and the client's port on it. */
   bench?: EngineBench;
   clientPort?: number;
+  /** Data in the client's SYN, which the server acknowledges (fast open). */
+  early?: string;
+  /** Its beginning is not seen; `oneside`: stream.async-oneside is on. */
+  midstream?: { oneside: boolean };
 }
 
 /** A TCP connection through an engine, established: positions count from each side's first byte. */
@@ -31,7 +35,18 @@ export class Connection {
 
   private readonly clientPort: number;
 
-  constructor({ mode = Mode.Ips, rules, port = 4321, chunkSizes, depth, memcap, bench, clientPort = 40_000 }: ConnectionOptions) {
+  constructor({
+    mode = Mode.Ips,
+    rules,
+    port = 4321,
+    chunkSizes,
+    depth,
+    memcap,
+    bench,
+    clientPort = 40_000,
+    early = '',
+    midstream,
+  }: ConnectionOptions) {
     const config = defaultConfig();
     config.outputs.eve.flow = false;
     config.outputs.eve.alert.payload = true;
@@ -42,12 +57,16 @@ export class Connection {
       depth: depth ?? reassembly.depth,
       memcap: memcap ?? 4 << 20,
     };
+    config.stream.midstream = midstream !== undefined;
+    config.stream.asyncOneside = midstream?.oneside === true;
     this.port = port;
     this.clientPort = clientPort;
     this.bench = bench ?? new EngineBench({ rules, config, mode }, false);
-    this.segment(0, 2, -1, 0);
-    this.segment(1, 18, -1, 0);
-    this.segment(0, 16, 0, 0);
+    if (midstream !== undefined) return;
+    this.segment(0, 2, -1, 0, early);
+    this.sent[0] = early.length;
+    this.segment(1, 18, -1, early.length);
+    if (early === '') this.segment(0, 16, 0, 0);
   }
 
   /** Data from the client; the verdict. */

@@ -60,6 +60,8 @@ export class MailTalk {
   /** Of transactions that ended, in order: records, names of events. */
   readonly records: Json[] = [];
   readonly events: string[][] = [];
+  /** Events of those that ended without a record: what was never said, as it turned out. */
+  readonly withdrawn: string[][] = [];
   parsed: Parsed = Parsed.Go;
 
   constructor(options?: SmtpOptions, heapBytes = 8 << 20, transactions = 1024) {
@@ -144,11 +146,16 @@ export class MailTalk {
     const { txs } = this;
     for (let i = 0; i < txs.endedCount; i++) {
       const tx = txs.ended[i];
-      const writer = new ObjectWriter(SMTP_NAMES);
-      if ((txs.words[tx * Tx.Words + Tx.Flags] & TxFlag.Logged) === 0) this.protocol.record(tx, writer);
-      this.records.push(writer.done());
       const at = tx * Tx.Words + T.Events;
-      this.events.push(SMTP_EVENTS.filter((_, bit) => (txs.words[at + (bit >> 5)] & (1 << (bit & 31))) !== 0));
+      const events = SMTP_EVENTS.filter((_, bit) => (txs.words[at + (bit >> 5)] & (1 << (bit & 31))) !== 0);
+      if ((txs.words[tx * Tx.Words + Tx.Flags] & TxFlag.Logged) !== 0) {
+        this.withdrawn.push(events);
+        continue;
+      }
+      const writer = new ObjectWriter(SMTP_NAMES);
+      this.protocol.record(tx, writer);
+      this.records.push(writer.done());
+      this.events.push(events);
     }
     txs.clearEnded();
   }

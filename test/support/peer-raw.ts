@@ -1,11 +1,9 @@
-import { FrameWord, MAX_BATCH, SEND_WORDS, SendResult } from '../../src/capture/frames.js';
 import { ethernet, ipv4, PROTO, udp } from '../../src/lab/packets.js';
-import { native } from '../../src/native.js';
+import { PacketSocket } from './packet-socket.js';
 
 /**
  * Raw frames for a peer process: sends what it is told, keeps what it receives from senders whose MAC
- * address begins with MARK, and does the books of numbered datagrams (below). No offloads: what is
- * received is what the wire would show, with VLAN tags put back.
+ * address begins with MARK, and does the books of numbered datagrams (below).
  *
  *   Ethernet 14 | IPv4 20 | UDP 8 | "SLQ1" | flow u32 | sequence u32 | padding ...
  *   0             14        34      42       46         50
@@ -17,7 +15,6 @@ export const RAW_DESTINATION = `${MARK}:00:00:00:02`;
 
 const MAGIC = 0x534c5131;
 const MAGIC_AT = 42;
-const SLOT = 2048;
 const KEEP = 10_000;
 const POLL_MS = 2;
 /** Behind by more than this, a stream goes on from now: no burst may overrun the kernel's backlog. */
@@ -53,18 +50,7 @@ export interface Numbered {
 }
 
 export class RawPeer {
-  private readonly handles: Int32Array;
-  private readonly received = new Int32Array(MAX_BATCH * FrameWord.Words);
-  private readonly ring: Uint8Array;
-  private readonly ringRegion: number;
-  private readonly overflow: Uint8Array;
-  private readonly slots = new ArrayBuffer(MAX_BATCH * SLOT);
-  private readonly slotBytes = new Uint8Array(this.slots);
-  private readonly slotView = new DataView(this.slots);
-  private readonly slotRegion = native.region(this.slots);
-  private readonly words = new Int32Array(MAX_BATCH * SEND_WORDS);
-  private readonly result = new Int32Array(SendResult.Words);
-  private readonly statistics = new Float64Array(2);
+  private readonly socket: PacketSocket;
   private kept: Uint8Array[] = [];
   private readonly last = new Map<number, number>();
   private numbered: Numbered = empty();
@@ -73,29 +59,12 @@ export class RawPeer {
   private streamed = 0;
 
   constructor(iface: string) {
-    const socket = native.packetOpen({
-      interface: iface,
-      vnet: false,
-      promiscuous: true,
-      frameSize: SLOT,
-      frameCount: 16384,
-      receiveBuffer: 16 << 20,
-      fanoutId: -1,
-      fanoutType: 0,
-      fanoutDefrag: false,
-    });
-    this.handles = Int32Array.of(socket.handle);
-    this.ring = new Uint8Array(socket.ring);
-    this.ringRegion = socket.ringRegion;
-    this.overflow = new Uint8Array(socket.overflow);
+    this.socket = new PacketSocket(iface, 16_384);
     setInterval(() => this.poll(), POLL_MS);
   }
 
   send(frames: Uint8Array[]): void {
-    for (const frame of frames) {
-      this.slotBytes.set(frame, 0);
-      this.transmit([frame.length]);
-    }
+    for (const frame of frames) this.socket.send(frame);
   }
 
   /** Paced numbered datagrams; resolves with how many were sent. */
@@ -124,15 +93,14 @@ export class RawPeer {
         const lengths: number[] = [];
         for (let i = 0; i < due; i++) {
           const flow = (this.streamed + i) % flows;
-          const at = i * SLOT;
-          this.slotBytes.set(templates[flow], at);
-          this.slotView.setUint32(at + MAGIC_AT, MAGIC);
-          this.slotView.setUint32(at + MAGIC_AT + 4, port + flow);
-          this.slotView.setUint32(at + MAGIC_AT + 8, ++sequences[flow]);
+          this.socket.put(i, templates[flow]);
+          this.socket.put32(i, MAGIC_AT, MAGIC);
+          this.socket.put32(i, MAGIC_AT + 4, port + flow);
+          this.socket.put32(i, MAGIC_AT + 8, ++sequences[flow]);
           lengths.push(length);
         }
         try {
-          this.transmit(lengths);
+          this.socket.transmit(lengths);
         } catch (error) {
           clearInterval(timer);
           reject(error);
@@ -158,8 +126,7 @@ export class RawPeer {
   }
 
   books(): Numbered {
-    native.packetStatistics(this.handles[0], this.statistics);
-    this.numbered.kernelDrops += this.statistics[1];
+    this.numbered.kernelDrops += this.socket.drops();
     return this.numbered;
   }
 
@@ -172,36 +139,14 @@ export class RawPeer {
     this.lastArrival = 0;
   }
 
-  private transmit(lengths: number[]): void {
-    if (lengths.length === 0) return;
-    lengths.forEach((length, i) => {
-      this.words.set([this.slotRegion, i * SLOT, length], i * SEND_WORDS);
-    });
-    this.result.fill(0);
-    native.packetTransmit(this.handles[0], this.words, lengths.length, this.result);
-    if (this.result[SendResult.Sent] !== lengths.length) throw new Error(`raw peer: sent ${this.result.join(' ')} of ${lengths.length}`);
-  }
-
   private poll(): void {
-    for (;;) {
-      const n = native.sourceReceive(this.handles, 1, this.received, MAX_BATCH);
-      if (n === 0) return;
-      for (let i = 0; i < n; i++) {
-        const f = i * FrameWord.Words;
-        const mem = this.received[f + FrameWord.Region] === this.ringRegion ? this.ring : this.overflow;
-        const at = this.received[f + FrameWord.Offset];
-        const length = this.received[f + FrameWord.Captured];
-        if (length > this.numbered.maxLength) this.numbered.maxLength = length;
-        if (length < 14 || mem[at + 6] !== 0x02 || mem[at + 7] !== 0x53) continue;
-        if (length >= MAGIC_AT + 12 && read32(mem, at + MAGIC_AT) === MAGIC)
-          this.account(
-            read32(mem, at + MAGIC_AT + 4),
-            read32(mem, at + MAGIC_AT + 8),
-            this.received[f + FrameWord.Seconds] * 1000 + this.received[f + FrameWord.Nanoseconds] / 1e6,
-          );
-        else if (this.kept.length < KEEP) this.kept.push(mem.slice(at, at + length));
-      }
-    }
+    this.socket.receive((mem, at, length, ms) => {
+      if (length > this.numbered.maxLength) this.numbered.maxLength = length;
+      if (length < 14 || mem[at + 6] !== 0x02 || mem[at + 7] !== 0x53) return;
+      if (length >= MAGIC_AT + 12 && read32(mem, at + MAGIC_AT) === MAGIC)
+        this.account(read32(mem, at + MAGIC_AT + 4), read32(mem, at + MAGIC_AT + 8), ms);
+      else if (this.kept.length < KEEP) this.kept.push(mem.slice(at, at + length));
+    });
   }
 
   private account(flow: number, sequence: number, ms: number): void {

@@ -1,6 +1,5 @@
-import { FrameWord, MAX_BATCH, SEND_WORDS, SendResult } from '../../src/capture/frames.js';
 import { bytes, concat, ethernet, ipv4, PROTO, TCP, tcp } from '../../src/lab/packets.js';
-import { native } from '../../src/native.js';
+import { PacketSocket } from './packet-socket.js';
 
 /** Why no plain host takes a segment, or who it is from. */
 export type Flaw =
@@ -54,7 +53,6 @@ export const SPLIT_MAC = '02:54:00:00:00:77';
 /** Below this, a packet does not reach the server (the test's netfilter rule). */
 export const SPLIT_TTL = 5;
 
-const SLOT = 2048;
 const OLD = 1_000_000;
 const ISN = 0x7fff_fff0;
 const WAIT_MS = 15;
@@ -75,15 +73,7 @@ interface Line {
 
 /** A TCP client made of raw frames, which sends segments as it was told. */
 export class SplitPeer {
-  private readonly handles: Int32Array;
-  private readonly ring: Uint8Array;
-  private readonly ringRegion: number;
-  private readonly overflow: Uint8Array;
-  private readonly received = new Int32Array(MAX_BATCH * FrameWord.Words);
-  private readonly slot = new ArrayBuffer(SLOT);
-  private readonly slotBytes = new Uint8Array(this.slot);
-  private readonly words: Int32Array;
-  private readonly result = new Int32Array(SendResult.Words);
+  private readonly socket = new PacketSocket('eth0', 8192);
   private readonly lines = new Map<number, Line>();
   private id = 0;
 
@@ -92,23 +82,6 @@ export class SplitPeer {
     private readonly server: string,
     private readonly serverPort: number,
   ) {
-    const socket = native.packetOpen({
-      interface: 'eth0',
-      vnet: false,
-      promiscuous: true,
-      frameSize: SLOT,
-      frameCount: 8192,
-      receiveBuffer: 16 << 20,
-      fanoutId: -1,
-      fanoutType: 0,
-      fanoutDefrag: false,
-    });
-    this.handles = Int32Array.of(socket.handle);
-    this.ring = new Uint8Array(socket.ring);
-    this.ringRegion = socket.ringRegion;
-    this.overflow = new Uint8Array(socket.overflow);
-    this.words = new Int32Array(SEND_WORDS);
-    this.words[0] = native.region(this.slot);
     setInterval(() => this.poll(), 1);
   }
 
@@ -184,30 +157,13 @@ export class SplitPeer {
     const ip = { src, dst, proto: PROTO.tcp, ttl: flaw === 'ttl' ? SPLIT_TTL - 2 : 64, id: this.id & 0xffff };
     const link = { src: SPLIT_MAC, dst: this.serverMac };
     if (flaw === 'fragments' && segment.length > 24) {
-      this.transmit(ethernet(link, ipv4({ ...ip, fragOffset: 16 }, segment.slice(16))));
-      this.transmit(ethernet(link, ipv4({ ...ip, mf: true }, segment.slice(0, 16))));
-    } else this.transmit(ethernet(link, ipv4(ip, segment)));
-  }
-
-  private transmit(frame: Uint8Array): void {
-    this.slotBytes.set(frame, 0);
-    this.words[2] = frame.length;
-    this.result.fill(0);
-    native.packetTransmit(this.handles[0], this.words, 1, this.result);
-    if (this.result[SendResult.Sent] !== 1) throw new Error(`split peer: sent ${this.result.join(' ')}`);
+      this.socket.send(ethernet(link, ipv4({ ...ip, fragOffset: 16 }, segment.slice(16))));
+      this.socket.send(ethernet(link, ipv4({ ...ip, mf: true }, segment.slice(0, 16))));
+    } else this.socket.send(ethernet(link, ipv4(ip, segment)));
   }
 
   private poll(): void {
-    for (;;) {
-      const n = native.sourceReceive(this.handles, 1, this.received, MAX_BATCH);
-      for (let i = 0; i < n; i++) {
-        const f = i * FrameWord.Words;
-        const mem = this.received[f + FrameWord.Region] === this.ringRegion ? this.ring : this.overflow;
-        const at = this.received[f + FrameWord.Offset];
-        this.take(mem.subarray(at, at + this.received[f + FrameWord.Captured]));
-      }
-      if (n === 0) return;
-    }
+    this.socket.receive((mem, at, length) => this.take(mem.subarray(at, at + length)));
   }
 
   private take(frame: Uint8Array): void {

@@ -73,6 +73,11 @@ function waiting(list: Segment[], random: Random): Segment[] {
   return list.map((one) => ({ ...one, wait: random(3) === 0 }));
 }
 
+/** A segment without data that ends before the server. */
+function lost(at: number, flags: number): Segment {
+  return { at, text: '', flags, flaw: 'ttl' };
+}
+
 /** Before each segment one with other bytes that no plain host takes. */
 function decoys(flaw: Flaw, gets: Shape['gets'], timestamps = false): Shape {
   return {
@@ -83,19 +88,21 @@ function decoys(flaw: Flaw, gets: Shape['gets'], timestamps = false): Shape {
   };
 }
 
+/** In between, behind a segment whose answer was waited for: what `lies` says, from the position of the next byte on. */
+function between(list: Segment[], random: Random, lies: (at: number) => Segment[]): Segment[] {
+  const i = 1 + random(list.length - 1);
+  list[i - 1].wait = true;
+  return [...list.slice(0, i), ...lies(list[i].at), ...list.slice(i)];
+}
+
 /** The end of the connection in between, which the server does not take for one. */
 function ends(name: string, flags: number, flaw: Flaw, gets: Shape['gets'], timestamps = false, shift = 0): Shape {
   return {
     name,
     timestamps,
     gets,
-    segments: (stream, random) => {
-      const list = waiting(cut(stream, random), random);
-      const i = 1 + random(list.length - 1);
-      list[i - 1].wait = true;
-      const { at } = list[i];
-      return [...list.slice(0, i), { at: at + shift, text: '', flags, flaw, wait: random(2) === 0 }, ...list.slice(i)];
-    },
+    segments: (stream, random) =>
+      between(waiting(cut(stream, random), random), random, (at) => [{ at: at + shift, text: '', flags, flaw, wait: random(2) === 0 }]),
   };
 }
 
@@ -192,49 +199,25 @@ export const SHAPES: readonly Shape[] = [
   {
     name: 'a RST and SYNs, twice, that do not arrive',
     gets: 'part',
-    segments: (s, random) => {
-      const list = cut(s, random);
-      const i = 1 + random(list.length - 1);
-      list[i - 1].wait = true;
-      const { at } = list[i];
-      const lie = (where: number, flags: number): Segment => ({ at: where, text: '', flags, flaw: 'ttl' });
-      const ends = [lie(at, TCP.rst), lie(1000, TCP.syn), lie(1001, TCP.rst), lie(at - 1, TCP.syn)];
-      return [...list.slice(0, i), ...ends, ...list.slice(i)];
-    },
+    segments: (s, random) =>
+      between(cut(s, random), random, (at) => [lost(at, TCP.rst), lost(1000, TCP.syn), lost(1001, TCP.rst), lost(at - 1, TCP.syn)]),
   },
   {
     name: 'a RST and a SYN that do not arrive, answered in the name of the server',
     gets: 'part',
-    segments: (s, random) => {
-      const list = cut(s, random);
-      const i = 1 + random(list.length - 1);
-      list[i - 1].wait = true;
-      const { at } = list[i];
-      return [
-        ...list.slice(0, i),
-        { at, text: '', flags: TCP.rst, flaw: 'ttl' },
-        { at: at - 1, text: '', flags: TCP.syn, flaw: 'ttl' },
+    segments: (s, random) =>
+      between(cut(s, random), random, (at) => [
+        lost(at, TCP.rst),
+        lost(at - 1, TCP.syn),
         { at, text: '', flags: TCP.syn | TCP.ack, flaw: 'spoof' },
         { at, text: '', flags: TCP.ack },
-        ...list.slice(i),
-      ];
-    },
+      ]),
   },
   {
     name: 'a RST in the name of the server, and a SYN',
     gets: 'part',
-    segments: (s, random) => {
-      const list = cut(s, random);
-      const i = 1 + random(list.length - 1);
-      list[i - 1].wait = true;
-      const { at } = list[i];
-      return [
-        ...list.slice(0, i),
-        { at, text: '', flags: TCP.rst | TCP.ack, flaw: 'spoof' },
-        { at: at - 1, text: '', flags: TCP.syn, flaw: 'ttl' },
-        ...list.slice(i),
-      ];
-    },
+    segments: (s, random) =>
+      between(cut(s, random), random, (at) => [{ at, text: '', flags: TCP.rst | TCP.ack, flaw: 'spoof' }, lost(at - 1, TCP.syn)]),
   },
   {
     name: 'other bytes that do not arrive, with a timestamp far ahead',
@@ -273,18 +256,7 @@ export const SHAPES: readonly Shape[] = [
   {
     name: 'a RST and a new SYN that do not arrive',
     gets: 'part',
-    segments: (s, random) => {
-      const list = cut(s, random);
-      const i = 1 + random(list.length - 1);
-      list[i - 1].wait = true;
-      const { at } = list[i];
-      return [
-        ...list.slice(0, i),
-        { at, text: '', flags: TCP.rst, flaw: 'ttl' },
-        { at: 1000, text: '', flags: TCP.syn, flaw: 'ttl' },
-        ...list.slice(i),
-      ];
-    },
+    segments: (s, random) => between(cut(s, random), random, (at) => [lost(at, TCP.rst), lost(1000, TCP.syn)]),
   },
   ends('a SYN in between', TCP.syn, '', 'all', false, 100),
   urgent(1, 'all'),

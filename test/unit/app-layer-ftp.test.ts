@@ -51,7 +51,7 @@ test('what a command line is', () => {
   assert.deepEqual(commandsOf('QUIT \r\n'), ['QUIT']);
   assert.deepEqual(commandsOf('SITE EXEC %p\r\n'), ['SITE|EXEC %p']);
   assert.deepEqual(commandsOf('auth tls\r\nAUTH TLS-C\r\nAUTH SSL\r\n'), ['AUTH TLS', 'AUTH|TLS-C', 'AUTH|SSL']);
-  assert.deepEqual(commandsOf('\x16\x03\x01 x\r\nUS\x01ER y\r\nUSER z\r\n'), [], 'does not begin as text');
+  assert.deepEqual(commandsOf('\x16\x03\x01 x\r\nUS\x01ER y\r\nUSER z\r\n'), ['USER|z'], 'whatever a client says before the greeting');
   assert.deepEqual(commandsOf('NOOP\r\nUS\x01ER y\r\nUSER z\r\n'), ['NOOP', 'USER|z'], 'a command is printable');
 });
 

@@ -22,22 +22,34 @@ const fired = (c: Connection) => c.alerts().map(({ rule }) => RULES[rule].slice(
 const current = ({ bench }: Connection) => bench.engine.flows.appProto[bench.engine.packet.flow];
 
 describe('what a client says behind its CONNECT, before the answer', () => {
-  const cases: [name: string, bytes: string, answer: string, expected: string[]][] = [
-    ['a request in the tunnel', GET, CONNECTED, [':1']],
-    ['TLS in the tunnel', HELLO, CONNECTED, [':2']],
-    ['a request that is the next one, since the server refuses', GET, REFUSED, [':1']],
-    ['a request in a tunnel within the tunnel', `${CONNECT}${GET}`, `${CONNECTED}${CONNECTED}`, [':1']],
+  // A server that makes no tunnels answers a request before its refusal of the CONNECT is seen.
+  const cases: [name: string, bytes: string, answer: string, atOnce: string[], expected: string[]][] = [
+    ['a request in the tunnel', GET, CONNECTED, [':1'], []],
+    ['TLS in the tunnel', HELLO, CONNECTED, [], [':2']],
+    ['a request that is the next one, since the server refuses', GET, REFUSED, [':1'], []],
+    ['a request in a tunnel within the tunnel', `${CONNECT}${GET}`, `${CONNECTED}${CONNECTED}`, [':1'], []],
   ];
-  for (const [name, bytes, answer, expected] of cases) {
+  for (const [name, bytes, answer, atOnce, expected] of cases) {
     it(name, () => {
       const c = new Connection({ rules: RULES });
       c.client(0, CONNECT + bytes);
-      assert.deepEqual(fired(c), [], 'nobody knows yet what it is');
+      assert.deepEqual(fired(c), atOnce);
       c.server(0, answer, CONNECT.length + bytes.length);
       assert.deepEqual(fired(c), expected);
       c.close();
     });
   }
+
+  it('requests behind one, and then the tunnel after all: what follows is recognised anew', () => {
+    const c = new Connection({ rules: RULES });
+    c.client(0, CONNECT + GET);
+    assert.deepEqual(fired(c), [':1']);
+    c.server(0, CONNECTED, CONNECT.length + GET.length);
+    c.client(CONNECT.length + GET.length, HELLO, CONNECTED.length);
+    assert.deepEqual(fired(c), [':2']);
+    assert.equal(current(c), AppProto.Tls);
+    c.close();
+  });
 
   it('cut anywhere', () => {
     const first = new Connection({ rules: RULES });
@@ -67,8 +79,8 @@ describe('what a client says behind its CONNECT, before the answer', () => {
 
   it('an answer that ends the session leaves nothing to the next one', () => {
     const first = new Connection({ rules: RULES });
-    first.client(0, CONNECT + GET);
-    first.server(0, `HTTP/1.1 403 No\r\n${'x'.repeat(30000)}`, CONNECT.length + GET.length);
+    first.client(0, CONNECT + HELLO);
+    first.server(0, `HTTP/1.1 403 No\r\n${'x'.repeat(30000)}`, CONNECT.length + HELLO.length);
     fired(first);
     const next = new Connection({ rules: RULES, bench: first.bench, clientPort: 41_000 });
     next.client(0, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -87,10 +99,11 @@ describe('what a client says behind its CONNECT, before the answer', () => {
     c.close();
   });
 
-  it('inline, a drop rule stops the answer', () => {
+  it('inline, a drop rule stops a request', () => {
     const c = new Connection({ rules: ['drop http any any -> any any (http.uri; content:"/inside"; sid:1;)'], mode: Mode.Ips });
-    c.client(0, CONNECT + GET);
-    assert.equal(c.server(0, CONNECTED, CONNECT.length + GET.length), 'drop: rules');
+    c.client(0, CONNECT);
+    assert.equal(c.client(CONNECT.length, 'G'), 'pass');
+    assert.equal(c.client(CONNECT.length + 1, GET.slice(1)), 'drop: rules');
     c.close();
   });
 

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { Likeness, Parsed } from '../../src/app-layer/protocol.js';
 import { SSH_NAMES } from '../../src/app-layer/ssh/eve.js';
 import { SSH_EVENTS } from '../../src/app-layer/ssh/events.js';
-import { SshProtocol } from '../../src/app-layer/ssh/ssh.js';
+import { type HasshMode, SshProtocol } from '../../src/app-layer/ssh/ssh.js';
 import { AppTalk, cutAt } from '../support/app-protocol.js';
 import { bytes, sized } from '../support/tls-bytes.js';
 
@@ -49,6 +49,33 @@ test('a session until both sides use their keys', () => {
   assert.deepEqual([a.state(0), a.state(1)], ['done', 'done']);
   assert.deepEqual(events(a), []);
   assert.equal(a.close(), 0);
+});
+
+test('hassh: of none, or as long as rules ask for it', () => {
+  const of = (mode: HasshMode, ...wanted: boolean[]) => {
+    const a = new AppTalk((sessions, txs, counters) => {
+      const protocol = new SshProtocol(sessions, txs, counters, mode);
+      for (const one of wanted) protocol.wantFingerprints(one);
+      return protocol;
+    }, SSH_NAMES);
+    for (const [direction, piece] of SESSION) a.feed(direction, piece);
+    assert.equal(a.parsed, Parsed.Done);
+    const { client, server } = a.record();
+    assert.equal(
+      a.shown.some((line) => line.includes('ssh.hassh')),
+      client.hassh !== undefined,
+    );
+    assert.deepEqual([client.software_version, server.software_version], ['OpenSSH_9.9', 'OpenSSH_10.2']);
+    assert.equal(a.close(), 0);
+    return [client.hassh?.hash, server.hassh?.hash];
+  };
+  const none = [undefined, undefined];
+  const both = [md5(CLIENT), md5(SERVER)];
+  assert.deepEqual(of('no', true), none);
+  assert.deepEqual(of('auto'), none);
+  assert.deepEqual(of('auto', true), both);
+  assert.deepEqual(of('auto', true, false), none);
+  assert.deepEqual(of('yes', false), both);
 });
 
 test('banners', () => {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Likeness, Parsed } from '../../src/app-layer/protocol.js';
 import { TLS_NAMES } from '../../src/app-layer/tls/eve.js';
 import { TLS_EVENTS } from '../../src/app-layer/tls/events.js';
+import { TlsState } from '../../src/app-layer/tls/layout.js';
 import { certChainLen, certExpired, certNotAfter, certNotBefore, certValid, sslState, tlsVersion } from '../../src/app-layer/tls/tests.js';
 import { TlsProtocol } from '../../src/app-layer/tls/tls.js';
 import { AppTalk } from '../support/app-protocol.js';
@@ -26,7 +27,7 @@ test('a session of TLS 1.2 from hello to encryption', () => {
   a.feed(1, FLIGHT);
   a.feed(0, t.record(22, t.message(16, 1, 2, 3)), t.CIPHER_SPEC, t.record(22, t.bytes(0x99, 1, 2, 3, 4)));
   assert.equal(a.parsed, Parsed.Go);
-  assert.deepEqual([a.state(0), a.state(1)], ['done', 3]);
+  assert.deepEqual([a.state(0), a.state(1)], ['done', TlsState.HelloDone]);
   a.feed(1, t.CIPHER_SPEC);
   assert.equal(a.parsed, Parsed.Done);
   const fingerprint = createHash('sha1').update(CERT).digest('hex').match(/../g)!.join(':');

@@ -16,14 +16,14 @@ function load(yaml: string) {
     writeFileSync(file, `%YAML 1.1\n---\n${yaml}`);
     const { config, warnings } = loadConfig(file);
     // What it says of SMTP: config-smtp.test.ts.
-    const { smtp: _, ...rest } = config.appLayer ?? {};
+    const { smtp: _, errorPolicy: _policy, ...rest } = config.appLayer ?? {};
     return { ...rest, warnings };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-const HTTP = { requestBody: 102_400, responseBody: 102_400, layers: 2 };
+const HTTP = { requestBody: 102_400, responseBody: 102_400, layers: 2, line: 18_432, maxTx: 512 };
 const FTP = { memcap: 64 << 20, maxLine: 4096, maxTx: 1024 };
 const eve = (dns: string, more = '') => `outputs:
   - eve-log:
@@ -34,7 +34,15 @@ const eve = (dns: string, more = '') => `outputs:
 `;
 
 test('app-layer: the defaults are those of Suricata', () => {
-  assert.deepEqual(load(''), { protocols: {}, http: HTTP, ftp: FTP, dnsEve: undefined, warnings: [] });
+  assert.deepEqual(load(''), {
+    protocols: {},
+    http: HTTP,
+    ftp: FTP,
+    dnsEve: undefined,
+    hassh: 'auto',
+    opaque: ['tls', 'ssh'],
+    warnings: [],
+  });
   assert.deepEqual(load(eve('')).dnsEve, DNS_EVE_DEFAULTS);
 });
 
@@ -55,6 +63,7 @@ app-layer:
         dp: 443, 8443
     ssh:
       enabled: no
+      hassh: no
     dns:
       tcp:
         enabled: yes
@@ -72,6 +81,8 @@ app-layer:
           request-body-limit: 4kb
           response-body-limit: 0
           response-body-decompress-layer-limit: 3
+          meta-field-limit: 8kb
+          max-tx: 32
 `;
   assert.deepEqual(load(yaml), {
     protocols: {
@@ -79,9 +90,11 @@ app-layer:
       dns: { tcp: true, udp: false, ports: [53, 5300], onlyThere: true },
       ssh: { tcp: false, udp: false, ports: [] },
     },
-    http: { requestBody: 4096, responseBody: 1024 ** 3, layers: 3 },
+    http: { requestBody: 4096, responseBody: 1024 ** 3, layers: 3, line: 8192, maxTx: 32 },
     ftp: { memcap: 1024, maxLine: 5120, maxTx: 10 },
     dnsEve: undefined,
+    hassh: 'no',
+    opaque: ['tls', 'ssh'],
     warnings: [],
   });
   const dns = (more: string) => load(`app-layer:\n  protocols:\n    dns:\n      udp:\n        enabled: yes\n${more}`).protocols!.dns;
@@ -149,13 +162,16 @@ test('app-layer: what fileinfo records are to say', () => {
   assert.throws(() => wanted('{ force-hash: [ crc32 ] }'), /crc32.*md5, sha1, sha256/s);
 });
 
-test('encryption-handling: bypass alone ends inspection, of tls and ssh', () => {
-  const of = (tls: string, ssh: string) =>
-    load(`app-layer:\n  protocols:\n    tls:\n      encryption-handling: ${tls}\n    ssh:\n      encryption-handling: ${ssh}\n`).bypass ??
-    [];
-  assert.deepEqual(of('bypass', 'full'), ['tls']);
-  assert.deepEqual(of('default', 'bypass'), ['ssh']);
-  assert.deepEqual(of('track-only', 'track-only'), []);
+test('encryption-handling, of tls and ssh', () => {
+  const of = (tls: string, ssh: string) => {
+    const { bypass, opaque } = load(
+      `app-layer:\n  protocols:\n    tls:\n      encryption-handling: ${tls}\n    ssh:\n      encryption-handling: ${ssh}\n`,
+    );
+    return [bypass ?? [], opaque];
+  };
+  assert.deepEqual(of('bypass', 'full'), [['tls'], []]);
+  assert.deepEqual(of('default', 'bypass'), [['ssh'], ['tls']]);
+  assert.deepEqual(of('track-only', 'track-only'), [[], ['tls', 'ssh']]);
   assert.throws(() => of('sometimes', 'full'), /encryption-handling/);
 });
 
@@ -166,4 +182,21 @@ test('ja3-fingerprints, ja4-fingerprints: only `no` switches off', () => {
   assert.deepEqual(of('no', 'auto'), { ja3: false, ja4: true });
   assert.deepEqual(of('yes', 'off'), { ja3: true, ja4: false });
   assert.throws(() => of('perhaps', 'no'), /ja3-fingerprints/);
+});
+
+test('app-layer.error-policy: its own, else the master switch', () => {
+  const policyOf = (yaml: string) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-config-'));
+    try {
+      const file = join(folder, 'suricata.yaml');
+      writeFileSync(file, `%YAML 1.1\n---\n${yaml}`);
+      return loadConfig(file).config.appLayer?.errorPolicy;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+  assert.equal(policyOf(''), 'auto');
+  assert.equal(policyOf('exception-policy: pass-flow\n'), 'pass-flow');
+  assert.equal(policyOf('exception-policy: pass-flow\napp-layer:\n  error-policy: ignore\n'), 'ignore');
+  assert.throws(() => policyOf('app-layer:\n  error-policy: maybe\n'), /error-policy/);
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DnsTx } from '../../src/app-layer/dns/dns.js';
-import { Word } from '../../src/app-layer/tls/layout.js';
-import { Tx } from '../../src/app-layer/transactions.js';
+import { TlsState, Word } from '../../src/app-layer/tls/layout.js';
+import { STATE_DONE, Tx } from '../../src/app-layer/transactions.js';
 import { Code } from '../../src/detect/codegen.js';
 import { Inspection } from '../../src/detect/search.js';
 import { appTest } from '../../src/detect/tests/app.js';
@@ -54,6 +54,9 @@ const PRINT: Known = { direction: 1, found: { 'tls.cert_fingerprint': '4a:a3:66'
 const hello = (version: number): Known => ({ words: { [Word.Version]: version } });
 const dns = (flags: number): Known => ({ words: { [DnsTx.Flags]: flags } });
 
+/** Tx.State stands before the parser's words. */
+const state = (direction: 0 | 1, value: number): Known => ({ direction, words: { [Tx.State - Tx.Parser + direction]: value } });
+
 const CASES: [proto: string, options: string, known: Known, passes: boolean][] = [
   ['dns', 'dns.opcode:2;', dns(2 << 11), true],
   ['dns', 'dns.opcode:!2;', dns(2 << 11), false],
@@ -66,6 +69,17 @@ const CASES: [proto: string, options: string, known: Known, passes: boolean][] =
   ['dns', 'dns.rrtype:AAAA;', { types: [1, 5] }, false],
   ['dns', 'dns.rrtype:!1;', { types: [1, 5] }, true],
   ['dns', 'dns.rrtype:!1;', { types: [] }, false],
+  ['tls', 'app-layer-state:<client_hello_done;', state(0, 0), true],
+  ['tls', 'app-layer-state:<client_hello_done;', state(0, TlsState.Hello), false],
+  ['tls', 'app-layer-state:client_hello_done;', state(0, TlsState.Hello), true],
+  // A hello that comes together with what follows was reached, too.
+  ['tls', 'app-layer-state:client_hello_done;', state(0, STATE_DONE), true],
+  ['tls', 'app-layer-state:>client_hello_done;', state(0, TlsState.Hello), false],
+  ['tls', 'app-layer-state:>client_hello_done;', state(0, TlsState.Certificate), true],
+  ['tls', 'app-layer-state:server_hello_done;', state(1, TlsState.KeyExchange), false],
+  ['tls', 'app-layer-state:server_hello_done;', state(1, TlsState.HelloDone), true],
+  ['tls', 'app-layer-state:server_hello;', { ...state(1, TlsState.Hello), direction: 0 }, false],
+  ['http', 'app-layer-state:>request_body;', state(0, STATE_DONE), true],
   ['tls', 'tls.cert_chain_len:3;', { words: { [Word.Chain]: 3 } }, true],
   ['tls', 'tls.cert_chain_len:!2;', { words: {} }, false],
   ['tls', 'tls_cert_notbefore:2000-01-01;', CERTIFICATE, true],

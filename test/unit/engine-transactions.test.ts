@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { APP_SERIES } from '../../src/app-layer/buffers.js';
+import type { Config } from '../../src/config/config.js';
 import { defaultConfig } from '../../src/config/load.js';
 import * as build from '../../src/lab/packets.js';
 import { Counter } from '../../src/metrics/counters.js';
@@ -8,6 +10,7 @@ import { decodeEvent, EventRecord } from '../../src/output/event-decode.js';
 import { EventType } from '../../src/output/event-layout.js';
 import { Mode } from '../../src/ring/verdict.js';
 import { rules } from '../support/detect.js';
+import { message as dnsMessage, framed, latin1, question } from '../support/dns.js';
 import { EngineBench } from '../support/engine.js';
 
 const RAW = 101;
@@ -23,8 +26,9 @@ class Connection {
     readonly texts: string[],
     mode = Mode.Ips,
     files = false,
+    more: Partial<Config> = {},
   ) {
-    const config = defaultConfig();
+    const config = { ...defaultConfig(), ...more };
     config.outputs.eve.app = ['http', 'dns'];
     config.outputs.eve.flow = false;
     config.outputs.eve.files = files;
@@ -197,4 +201,89 @@ describe('transactions through an engine', () => {
     assert.equal(c.client('2'), 'drop: rules');
     c.bench.close();
   });
+});
+
+describe('detect.guess-applayer-tx', () => {
+  const RULE = 'alert tcp any any -> any any (content:"evil"; sid:1;)';
+  const alertOf = (guessTx: boolean, ...texts: string[]) => {
+    const c = new Connection([RULE], Mode.Ips, false, { guessTx });
+    for (const text of texts) c.client(text);
+    const [alert] = c.eve().filter(({ event_type }) => event_type === 'alert') as { tx_id?: number; tx_guessed?: boolean; http?: object }[];
+    c.bench.close();
+    return alert;
+  };
+  const request = (path: string) => `GET /${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+
+  it('an alert of a rule on payload shows the only transaction of the flow', () => {
+    const alert = alertOf(true, request('evil'));
+    assert.equal(alert.tx_id, 0);
+    assert.equal(alert.tx_guessed, true);
+    assert.equal((alert.http as { url?: string }).url, '/evil');
+  });
+
+  it('none where there are several, or none, or nobody asked', () => {
+    assert.equal(alertOf(true, request('one'), request('evil')).tx_id, undefined);
+    assert.equal(alertOf(true, 'no protocol, evil').tx_id, undefined);
+    const alert = alertOf(false, request('evil'));
+    assert.equal(alert.tx_id, undefined);
+    assert.equal(alert.http, undefined);
+    assert.equal(alert.tx_guessed, undefined);
+  });
+});
+
+describe('events of a response that rules to the server are about', () => {
+  const rule = (event: string, flow: string, sid: number) =>
+    `alert http any any -> any any (flow:${flow}; app-layer-event:http.${event}; sid:${sid};)`;
+  const texts = [
+    rule('too_many_encoding_layers', 'established,to_server', 1),
+    rule('abnormal_ce_header', 'established,to_server', 2),
+    'alert http any any -> any any (flow:to_server; http.uri; content:"/one"; sid:3;)',
+    'alert http any any -> any any (flow:to_server; http.method; bsize:3; sid:4;)',
+  ];
+  const sids = (mode: Mode, encoding: string) => {
+    const c = new Connection(texts, mode);
+    c.client('GET /one HTTP/1.1\r\nHost: a\r\n\r\n');
+    c.server(`HTTP/1.1 200 OK\r\nContent-Encoding: ${encoding}\r\nContent-Length: 2\r\n\r\nab`);
+    c.client('GET /two HTTP/1.1\r\nHost: a\r\n\r\n');
+    const found = c.eve().flatMap((e) => (e.event_type === 'alert' ? [(e.alert as { signature_id: number }).signature_id] : []));
+    c.bench.close();
+    return found.sort();
+  };
+
+  for (const mode of [Mode.Ips, Mode.Ids]) {
+    it(`are asked with it, and no other rule again (${mode === Mode.Ips ? 'inline' : 'listening'})`, () => {
+      const second = mode === Mode.Ips ? [4, 4] : [4];
+      assert.deepEqual(sids(mode, 'gzip, gzip, gzip'), [1, 3, ...second]);
+      assert.deepEqual(sids(mode, 'nonsense'), [2, 3, ...second]);
+      assert.deepEqual(sids(mode, 'gzip'), [3, ...second]);
+    });
+  }
+});
+
+it('DNS over TCP and over UDP are counted apart, as in Suricata', () => {
+  const places = new Map(APP_SERIES);
+  const counts = (counters: Float64Array) =>
+    ['dns_tcp', 'dns_udp'].map((name) =>
+      [Counter.AppFlows, Counter.AppTxs, Counter.AppErrors].map((first) => counters[first + places.get(name)!]),
+    );
+  const query = dnsMessage({ id: 1, questions: [question('a.example')] });
+  const datagram = (payload: Uint8Array) =>
+    build.ipv4({ src: CLIENT, dst: SERVER, proto: 17 }, build.udp({ src: CLIENT, dst: SERVER, srcPort: 40000, dstPort: 53 }, payload));
+  const bench = new EngineBench({ mode: Mode.Ips }, false);
+  bench.send(datagram(query), RAW);
+  bench.send(datagram(query), RAW);
+  bench.engine.flows.endAll();
+  assert.deepEqual(counts(bench.counters), [
+    [0, 0, 0],
+    [1, 2, 0],
+  ]);
+  bench.close();
+  const c = new Connection(['alert dns any any -> any any (dns.query; content:"a"; sid:1;)'], Mode.Ips);
+  c.client(latin1(framed(query)));
+  c.bench.engine.flows.endAll();
+  assert.deepEqual(counts(c.bench.counters), [
+    [1, 1, 0],
+    [0, 0, 0],
+  ]);
+  c.bench.close();
 });

@@ -101,7 +101,46 @@ test('what is slow at every try is a finding; what is slow once is none', () => 
       if (this.tries++ > 0) times.fill(10);
     }
   }
-  assert.equal(run(() => new OnceSlow()).findings, 0);
+  const { slow } = run(() => new OnceSlow());
+  assert.deepEqual([found.length, slow.count[0], slow.worstNs[0]], [0, 0, 10]);
+});
+
+test('what is slow does not end a run: it is counted by size, and the worst few are told', () => {
+  class Slower extends Picky {
+    override run(one: Case, times: Float64Array): void {
+      one.deliveries.forEach(({ bytes }, i) => {
+        times[i] = 1000 * bytes[0];
+      });
+    }
+  }
+  const found: string[] = [];
+  let n = 0;
+  const result = fuzz(
+    () => new Slower(),
+    () => ({ ...talk(1), deliveries: [data(0, Uint8Array.of(++n)), data(1, new Uint8Array(1515).fill(n & 1 ? 1 : n + 1))] }),
+    { ...options, runs: 12, mostFindings: 1, found: ({ what }) => found.push(what.replace('slow: 0.01 ms for ', '')) },
+  );
+  assert.deepEqual([result.runs, result.findings, ...result.slow.count], [12, 0, 11, 6]);
+  assert.deepEqual([...result.slow.worstNs], [12_000, 13_000]);
+  assert.deepEqual(found, [...Array(3).fill('delivery 0 of 1 bytes'), ...Array(3).fill('delivery 1 of 1515 bytes')]);
+});
+
+test('what does not end is a finding, and the run goes on', () => {
+  class Hanging extends Picky {
+    override run(one: Case, times: Float64Array): void {
+      super.run(one, times);
+      while (one.deliveries[1].bytes[0] === 9);
+    }
+  }
+  const found: string[] = [];
+  let n = 7;
+  const result = fuzz(
+    () => new Hanging(),
+    () => talk(++n),
+    { ...options, runs: 3, mostCase: 100, found: ({ seed, what }) => found.push(`${seed} ${what}`) },
+  );
+  assert.equal(result.runs, 3);
+  assert.ok(found.includes('4 it does not end within 0.1 s'), found.join());
 });
 
 test('a file that is none is refused', () => {

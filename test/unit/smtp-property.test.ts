@@ -55,11 +55,12 @@ const MESSAGE = latin(
 const COMMANDS = latin('HELO c\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nRCPT TO:<c>\r\nDATA\r\n');
 
 /** All that is to be known of a session in which the client's bytes came in these pieces. */
-function outcome(pieces: readonly Uint8Array[], chunked = false): unknown {
+function outcome(pieces: readonly Uint8Array[], chunked = false, replies = '250 ok\r\n'.repeat(20)): unknown {
   const t = chunked ? new MailTalk(OPTIONS) : mailing(OPTIONS);
   t.client(...pieces);
-  t.server('250 ok\r\n'.repeat(20)).finish();
-  const { seen } = t.files;
+  t.server(replies).finish();
+  // In which order files of several readings begin depends on where packets end.
+  const seen = t.files.seen.sort((a, b) => (`${a.name} ${a.text}` < `${b.name} ${b.text}` ? -1 : 1));
   const result = {
     records: t.records,
     events: t.events,
@@ -91,10 +92,12 @@ test('commands and chunks cut anywhere are the same', () => {
   const whole = outcome([stream], true);
   for (let at = 1; at < stream.length; at += 5) assert.deepEqual(outcome(cutAt(stream, [at]), true), whole, `cut at ${at}`);
   const mail = Buffer.concat([COMMANDS, MESSAGE, COMMANDS.subarray(8), MESSAGE]);
-  const two = outcome([mail], true);
+  const replies = `${'250 ok\r\n'.repeat(4)}354 go\r\n${'250 ok\r\n'.repeat(4)}354 go\r\n250 ok\r\n`;
+  const two = outcome([mail], true, replies) as { records: unknown[] };
+  assert.equal(two.records.length, 2);
   fc.assert(
     fc.property(fc.array(fc.nat(mail.length - 1), { maxLength: 12 }), (places) => {
-      assert.deepEqual(outcome(cutAt(mail, places), true), two);
+      assert.deepEqual(outcome(cutAt(mail, places), true, replies), two);
     }),
     { numRuns: 150 },
   );

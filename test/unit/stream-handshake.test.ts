@@ -257,3 +257,48 @@ test('a handshake that never ends times out as new', () => {
   while (t.flows.tick(START + 61));
   assert.equal(t.ends.list.length, 1);
 });
+
+test('a RST of a client that still waits for its SYN+ACK refuses some segment, not the session', () => {
+  for (const mode of [Mode.Ips, Mode.Ids]) {
+    const t = new Conversation();
+    t.mode = mode;
+    t.c(S, 1000);
+    // Linux answers so what does not echo its timestamp.
+    t.s(F | A, 0, 1001);
+    assert.equal(t.c(R, 1001), TcpResult.Ok);
+    assert.equal(t.state, TcpState.SynSent);
+    t.s(S | A, 5000, 1001);
+    t.c(A, 1001, 5001);
+    t.c(P | A, 1001, 5001, 10);
+    assert.deepEqual([t.state, t.established], [TcpState.Established, 1]);
+    assert.equal(t.s(P | A, 5001, 1011, 10), TcpResult.Ok);
+    assert.equal(t.established, 1);
+  }
+});
+
+test('a RST of the server before the handshake is complete may not have reached the client: its SYN+ACK counts', () => {
+  for (const mode of [Mode.Ips, Mode.Ids]) {
+    for (const earlier of [false, true]) {
+      const t = new Conversation();
+      t.mode = mode;
+      t.c(S, 1000);
+      if (earlier) t.s(S | A, 7000, 1001);
+      t.s(R | A, earlier ? 7001 : 0, 1001);
+      assert.equal(t.state, TcpState.Closed);
+      assert.equal(t.s(S | A, 5000, 1001), TcpResult.Ok);
+      assert.equal(t.flowState, FlowState.New);
+      t.c(A, 1001, 5001);
+      assert.equal(t.state, TcpState.Established);
+      assert.equal(t.s(P | A, 5001, 1001, 10), TcpResult.Ok);
+      assert.equal(t.established, 1);
+    }
+  }
+});
+
+test('what the client reset stays closed', () => {
+  const t = new Conversation();
+  t.open();
+  t.c(R | A, 1001, 5001);
+  t.s(S | A, 5000, 1001);
+  assert.equal(t.state, TcpState.Closed);
+});

@@ -33,6 +33,14 @@ for (const mode of [Mode.Ips, Mode.Ids]) {
       assert.deepEqual(alertsOf({ mode, rules: [rule('content:"evilword";')] }, 'a evil', 'word b'), [0, 1]);
     });
 
+    it('a content that begins in the data of a SYN (fast open)', () => {
+      const c = new Connection({ mode, rules: [rule('content:"evilword";')], early: 'a evil' });
+      c.client(6, 'word b');
+      c.ack(12);
+      c.segment(0, 16, 12, 0);
+      assert.equal(c.close(), 1);
+    });
+
     it('a content in single bytes, and behind it nothing is found twice', () => {
       const pieces = [...'x evilword y'];
       const seen = alertsOf({ mode, rules: [rule('content:"evilword";')] }, ...pieces);
@@ -326,4 +334,21 @@ describe('too little memory', () => {
     c.client(14, 'word');
     assert.equal(c.close(), 1);
   });
+});
+
+it('async-oneside: a session picked up midstream that nobody answers is looked at as it comes', () => {
+  const rules = [rule('http.uri; content:"evil";', 'alert http any any -> any any'), rule('content:"evilword";').replace('sid:1', 'sid:2')];
+  const seen = (oneside: boolean) => {
+    const c = new Connection({ mode: Mode.Ids, rules, port: 80, midstream: { oneside } });
+    c.client(0, 'GET /evil HTTP/1.1\r\nHost: evil');
+    c.client(30, 'word\r\n\r\n');
+    const alone = c.bench.alerts();
+    c.ack(38);
+    c.segment(0, 16, 38, 0);
+    const answered = c.bench.alerts();
+    c.close();
+    return [alone, answered];
+  };
+  assert.deepEqual(seen(true), [2, 2]);
+  assert.deepEqual(seen(false), [0, 2]);
 });

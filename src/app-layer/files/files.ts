@@ -40,6 +40,8 @@ export class Files extends FileTable {
   private readonly touched = new Int32Array(MOST_TOUCHED);
   private touchedCount = 0;
   private wantsMagic = false;
+  /** Told the direction of each file of the flow at hand that is to be stored. */
+  onStored: ((direction: number) => void) | null = null;
   /** null: nothing is stored. */
   private storing: StoreChoice | null = null;
   private store: FileStore | null = null;

@@ -45,8 +45,10 @@ export class StoreChoice {
     const session = this.files.txs.words[tx * Tx.Words + Tx.Session];
     const stored = this.storedTx[tx] | (session < 0 ? 0 : this.storedSession[session]);
     if (this.all || (stored & (1 << direction)) !== 0) {
-      if (entry >= 0) store.decide(entry);
-      else this.counters[Counter.FilesNotStored]++;
+      if (entry >= 0) {
+        store.decide(entry);
+        this.files.onStored?.(direction);
+      } else this.counters[Counter.FilesNotStored]++;
     }
   }
 
@@ -66,6 +68,7 @@ export class StoreChoice {
       const entry = words[file * FileWord.Words + FileWord.Entry] - 1;
       if (entry < 0) continue;
       this.store.decide(entry);
+      files.onStored?.(way);
       const sids = this.sids.get(file);
       if (sids === undefined) this.sids.set(file, [storing.sid]);
       else if (sids.length < MOST_SIDS && !sids.includes(storing.sid)) sids.push(storing.sid);

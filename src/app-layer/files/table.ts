@@ -94,7 +94,7 @@ export class FileTable {
     }
     if (file < 0) return -1;
     const at = file * FileWord.Words;
-    words.fill(0, at, at + FileWord.Words);
+    for (let i = at; i < at + FileWord.Words; i++) words[i] = 0;
     words[at + FileWord.Tx] = tx;
     words[at + FileWord.Next] = -1;
     words[at + FileWord.Bits] = bits;

@@ -1,11 +1,7 @@
 /**
  * Connections that are expected: control connections of FTP announce where the next file will go. One table for the detecting
- * threads of a process, since the connection may be any thread's; set-associative, WAYS entries a set, the pair of addresses picks the
- * set, so that two hosts can only push out what they expect themselves (or what happens to share their set).
- *
- *   word 0 sets | 1 seed | 2 latest end of any entry | ...15                head
- *   word 16 ..                                                            locks, one a set: 0 free, 1 held
- *   word 16 + sets (rounded up to 16) ..                                  entries, set by set:
+ * threads of a process (LockedSets), since the connection may be any thread's; the pair of addresses picks the set, so that two hosts
+ * can only push out what they expect themselves (or what happens to share their set). Of the head, word 2: latest end of any entry.
  *
  *   0     1      2         3        4 .. 7              8 .. 11            12, 13          14, 15        16 .. 143
  *   end   port   command   length   address that opens  that is opened to  parent's flow   taken by      name
@@ -14,16 +10,14 @@
  * An entry ends when packet time passes `end` (seconds; 0: empty). One that a flow has taken stays, for that flow alone, until then or
  * until its place is wanted.
  */
-import { randomFillSync } from 'node:crypto';
 import { type FlowTable, Key } from '../../flow/flow-table.js';
 import { Counter } from '../../metrics/counters.js';
+import { createSets, LockedSets, mix, type SetShape } from '../../ring/locked-sets.js';
 import { FtpCommand } from '../ftp/commands.js';
 
+/** Words of the head that LockedSets leaves to its tables. */
 const enum Head {
-  Sets = 0,
-  Seed = 1,
   Until = 2,
-  Words = 16,
 }
 const enum Entry {
   End = 0,
@@ -38,14 +32,13 @@ const enum Entry {
   Words = 144,
 }
 const WAYS = 16;
+const SHAPE: SetShape = { ways: WAYS, entryWords: Entry.Words };
 /** Longer names are kept this far. */
 export const EXPECTED_NAME = 4 * (Entry.Words - Entry.Name);
 /** Bytes of an entry, for reckoning. */
 export const EXPECTED_BYTES = 4 * Entry.Words;
 /** Seconds between a transfer's command and its first byte. */
 export const EXPECTED_SECONDS = 30;
-/** Tries before a thread that waits for a lock lets others run. */
-const SPINS = 200;
 
 /** Entries for `ftp.memcap` (bytes; absent: as many as there are at most). */
 export function expectedEntries(memcap?: number): number {
@@ -66,29 +59,18 @@ export interface Expected {
   parent: number;
 }
 
-export class Expectations {
+export class Expectations extends LockedSets {
   readonly taken: Expected = { command: 0, name: new Uint8Array(EXPECTED_NAME), nameLen: 0, parent: 0 };
   /** Of what isExpected found: the direction that the file goes. */
   side = 0;
   /** The flow at hand, and packet time, seconds. AppLayer keeps them. */
   slot = -1;
   now = 0;
-  private readonly words: Int32Array;
   private readonly bytes: Uint8Array;
-  private readonly sets: number;
-  private readonly entries: number;
-  private readonly shared: boolean;
 
-  /** Memory for about so many entries, in whole sets and powers of two. Zero pages cost nothing until they are used. */
+  /** Memory for about so many entries: see createSets. */
   static create(entries: number, shared: boolean): ArrayBuffer | SharedArrayBuffer {
-    let sets = 1;
-    while (sets * 2 * WAYS <= entries) sets *= 2;
-    const bytes = 4 * (start(sets) + sets * WAYS * Entry.Words);
-    const buffer = shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
-    const words = new Int32Array(buffer);
-    words[Head.Sets] = sets;
-    words[Head.Seed] = randomFillSync(new Int32Array(1))[0];
-    return buffer;
+    return createSets(SHAPE, entries, shared);
   }
 
   constructor(
@@ -96,11 +78,8 @@ export class Expectations {
     private readonly flows: ExpectedFlows,
     private readonly counters: Float64Array,
   ) {
-    this.words = new Int32Array(buffer);
+    super(buffer, SHAPE);
     this.bytes = new Uint8Array(buffer);
-    this.shared = buffer instanceof SharedArrayBuffer;
-    this.sets = this.words[Head.Sets];
-    this.entries = start(this.sets);
   }
 
   /**
@@ -112,9 +91,8 @@ export class Expectations {
     if (slot < 0) return;
     const from = slot * Key.Words + (active ? Key.Server : Key.Client);
     const to = slot * Key.Words + (active ? Key.Client : Key.Server);
-    const set = this.setOf(from, to);
-    this.lock(set);
-    const first = this.entries + set * WAYS * Entry.Words;
+    const set = this.setOfPair(from, to);
+    const first = this.lock(set);
     let best = first;
     let bestWorth = LAST;
     for (let e = first; e < first + WAYS * Entry.Words; e += Entry.Words) {
@@ -170,13 +148,12 @@ export class Expectations {
     const from = slot * Key.Words + Key.Client;
     const to = slot * Key.Words + Key.Server;
     const port = flows.dstPort(slot);
-    const set = this.setOf(from, to);
+    const set = this.setOfPair(from, to);
     const id = flows.flowId(slot);
     const high = (id / 2 ** 32) | 0;
     const low = id | 0;
     let found = false;
-    this.lock(set);
-    const first = this.entries + set * WAYS * Entry.Words;
+    const first = this.lock(set);
     for (let e = first; e < first + WAYS * Entry.Words && !found; e += Entry.Words) {
       if (!this.is(e, from, to, port)) continue;
       if (this.isTaken(e) && (words[e + Entry.Taken] !== high || words[e + Entry.Taken + 1] !== low)) continue;
@@ -214,25 +191,12 @@ export class Expectations {
     return true;
   }
 
-  private setOf(from: number, to: number): number {
+  private setOfPair(from: number, to: number): number {
     const { key } = this.flows;
-    let h = this.words[Head.Seed];
-    for (let i = 0; i < 4; i++) h = Math.imul(h ^ key[from + i], 0x85ebca6b) ^ (h >>> 13);
-    for (let i = 0; i < 4; i++) h = Math.imul(h ^ key[to + i], 0x85ebca6b) ^ (h >>> 13);
-    return (h ^ (h >>> 16)) & (this.sets - 1);
-  }
-
-  private lock(set: number): void {
-    if (!this.shared) return;
-    const at = Head.Words + set;
-    for (let n = 1; Atomics.compareExchange(this.words, at, 0, 1) !== 0; n++) {
-      // Its holder may have been put aside by the scheduler: let it run.
-      if (n % SPINS === 0) Atomics.wait(this.words, at, 1, 1);
-    }
-  }
-
-  private unlock(set: number): void {
-    if (this.shared) Atomics.store(this.words, Head.Words + set, 0);
+    let hash = this.seed;
+    for (let i = 0; i < 4; i++) hash = mix(hash, key[from + i]);
+    for (let i = 0; i < 4; i++) hash = mix(hash, key[to + i]);
+    return this.setOf(hash);
   }
 }
 
@@ -244,8 +208,3 @@ function sideOf(command: FtpCommand, active: boolean): number {
 /** Of Entry.Command. */
 const ACTIVE = 0x100;
 const LAST = 0x7fffffff;
-
-/** Word where the entries begin: a whole number of cache lines. */
-function start(sets: number): number {
-  return Head.Words + ((sets + 15) & ~15);
-}

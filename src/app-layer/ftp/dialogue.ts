@@ -10,7 +10,7 @@ const MOST_KEPT = 1 << 20;
 /** Which transactions a session has, which of them waits for its reply, and how much they keep. */
 export class FtpDialogue {
   /** The words of transactions. */
-  private readonly own: Uint8Array;
+  readonly own: Uint8Array;
 
   constructor(
     private readonly sessions: Sessions,
@@ -89,13 +89,18 @@ export class FtpDialogue {
     return kept === KEPT_HERE ? 4 * (at + FtpTx.Own) : kept - 1;
   }
 
-  /** Keeps so many bytes of a line: lineBytes and lineAt say where they are to be put. False: no room. */
-  keepLine(session: number, tx: number, bytes: number): boolean {
-    if (!this.mayKeep(session, bytes)) return false;
-    const kept = tx * Tx.Words + FtpTx.Kept;
-    if (bytes <= OWN_BYTES) this.txs.words[kept] = KEPT_HERE;
-    else this.txs.words[kept] = this.txs.reserve(tx, bytes) + 1;
-    return this.txs.words[kept] !== 0;
+  /** Keeps so many bytes of a line, to be put there: up to OWN_BYTES in `own`, more in the heap; -1: no room. */
+  keepLine(session: number, tx: number, bytes: number): number {
+    if (!this.mayKeep(session, bytes)) return -1;
+    const at = tx * Tx.Words;
+    const { words } = this.txs;
+    if (bytes <= OWN_BYTES) {
+      words[at + FtpTx.Kept] = KEPT_HERE;
+      return 4 * (at + FtpTx.Own);
+    }
+    const to = this.txs.reserve(tx, bytes);
+    words[at + FtpTx.Kept] = to + 1;
+    return to;
   }
 
   /** The session ends. */

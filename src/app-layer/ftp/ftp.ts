@@ -11,7 +11,7 @@ import { FtpAnswers } from './answers.js';
 import { FtpCommand, ftpCommand, startsWith } from './commands.js';
 import { FtpDialogue } from './dialogue.js';
 import { ftpRecord } from './eve.js';
-import { FtpBit, FtpEvent, FtpSession, FtpTls, FtpTx, Place } from './layout.js';
+import { FtpBit, FtpEvent, FtpSession, FtpTls, FtpTx, OWN_BYTES, Place } from './layout.js';
 import { FtpReplies } from './replies.js';
 import { withoutTelnet } from './telnet.js';
 
@@ -211,8 +211,8 @@ export class FtpProtocol implements Protocol, LineSink {
       if (byte >= 0x61 && byte <= 0x7a) lower = 1;
     }
     if (word === at) return;
-    let command = ftpCommand(mem, at, word);
-    if (word - at === 4 && startsWith(mem, at, word, 'AUTH')) {
+    let command = word - at < 3 || word - at > 4 ? FtpCommand.Unknown : ftpCommand(mem, at, word);
+    if (word - at === 4 && (mem[at] | 0x20) === 0x61 && startsWith(mem, at, word, 'AUTH')) {
       this.auth(session, mem, word, end);
       // "AUTH TLS" is one command.
       if (word + 4 <= end && (word + 4 === end || mem[word + 4] === SP) && startsWith(mem, word, end, ' TLS')) {
@@ -260,7 +260,7 @@ export class FtpProtocol implements Protocol, LineSink {
       if (command >= FtpCommand.Port && command <= FtpCommand.Epsv) words[line + Tx.State] = 1;
       if (command === FtpCommand.Retr || command === FtpCommand.Stor) this.transfer(tx, session, command, mem, word + 1, dataLen);
       this.dialogue.wait(session, tx);
-      this.keep(tx, session, mem, at, word - at, word + 1, dataLen);
+      this.keep(tx, session, mem, at, word, dataLen, lower !== 0);
     }
     txs.moment(tx, 0);
   }
@@ -278,13 +278,16 @@ export class FtpProtocol implements Protocol, LineSink {
     this.expectations.expect(words[at + FtpSession.Active] === 1, port, command, mem, name, nameLen > 0 ? nameLen : 0);
   }
 
-  /** What the record will need when the packet is gone. */
-  private keep(tx: number, session: number, mem: Uint8Array, command: number, commandLen: number, data: number, dataLen: number): void {
-    if (!this.dialogue.keepLine(session, tx, commandLen + (dataLen > 0 ? dataLen : 0))) return;
-    const bytes = this.dialogue.lineBytes(tx)!;
-    const to = this.dialogue.lineAt(tx);
-    for (let i = 0; i < commandLen; i++) bytes[to + i] = upper(mem[command + i]);
-    for (let i = 0; i < dataLen; i++) bytes[to + commandLen + i] = mem[data + i];
+  /** What the record will need when the packet is gone: the command mem[from, word), and `dataLen` bytes behind the next one. */
+  private keep(tx: number, session: number, mem: Uint8Array, from: number, word: number, dataLen: number, hasLower: boolean): void {
+    const { dialogue } = this;
+    const length = word - from + (dataLen > 0 ? dataLen : 0);
+    let to = dialogue.keepLine(session, tx, length);
+    if (to < 0) return;
+    const bytes = length <= OWN_BYTES ? dialogue.own : this.txs.heap.bytes;
+    if (hasLower) for (let i = from; i < word; i++) bytes[to++] = upper(mem[i]);
+    else for (let i = from; i < word; i++) bytes[to++] = mem[i];
+    for (let i = word + 1; i <= word + dataLen; i++) bytes[to++] = mem[i];
   }
 
   private auth(session: number, mem: Uint8Array, word: number, end: number): void {

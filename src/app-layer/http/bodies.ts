@@ -14,8 +14,14 @@ export interface HttpLimits {
   /** Bytes of a body that are inspected (libhtp's request-body-limit, response-body-limit). Default 100 KiB. */
   requestBody?: number;
   responseBody?: number;
+  /** Transactions of a flow that are kept from packet to packet (max-tx). Default 512. */
+  maxTx?: number;
   /** Content codings one inside the other (response-body-decompress-layer-limit). Default 2. */
   layers?: number;
+  /** Bytes of a line of a head beyond which it has an event (meta-field-limit). Default 18 KiB. */
+  line?: number;
+  /** Header in which proxies name the client, for the logs. Absent: none is looked for. */
+  xff?: string;
 }
 
 /** Bodies without their framing: codings off, up to the limit, then to rules (body.ts) and files. */
@@ -62,10 +68,10 @@ export class Bodies implements DecodedSink {
     this.flows.seen[(f / F.Words) | 0] = 0;
     for (let h = header; h >= 0; h = reader.next[h]) {
       if (this.codings.announce(f, reader.bytesOf(h), reader.valueOff[h], reader.valueLen[h], this.layers)) continue;
-      this.pairs.event(tx, HttpEvent.TooManyLayers);
+      this.pairs.eventOfBoth(tx, HttpEvent.TooManyLayers);
       return;
     }
-    if (header >= 0 && this.flows.words[f + F.Codings] === 0) this.pairs.event(tx, HttpEvent.AbnormalEncoding);
+    if (header >= 0 && this.flows.words[f + F.Codings] === 0) this.pairs.eventOfBoth(tx, HttpEvent.AbnormalEncoding);
   }
 
   /** Its next bytes as they came, but for chunks' lines. */

@@ -1,6 +1,6 @@
 /** White space as HTTP servers see it: space, tab, line feed, vertical tab, form feed, carriage return. */
 export function isSpace(c: number): boolean {
-  return c === 32 || (c >= 9 && c <= 13);
+  return c <= 32 && (c === 32 || (c >= 9 && c <= 13));
 }
 
 export function isDigit(c: number): boolean {

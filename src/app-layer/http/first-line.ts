@@ -7,16 +7,11 @@ export function isGap(mem: Uint8Array, at: number, end: number): boolean {
   return mem[at] === 0 && at + 1 < end && mem[at + 1] !== 46 && mem[at + 1] !== 48;
 }
 
-/** Behind the URI of a request line: its first word, or with white space in it all that stands before a last word `HTTP/1.1`. */
-export function uriEnd(mem: Uint8Array, start: number, end: number): number {
+/** Where the last word begins of mem[start, end). */
+export function lastWord(mem: Uint8Array, start: number, end: number): number {
   let last = end;
   while (last > start && !isSpace(mem[last - 1])) last--;
-  let stop = start;
-  if (last > start && versionOf(mem, last, end) >= 0) {
-    stop = last;
-    while (stop > start && isSpace(mem[stop - 1])) stop--;
-  } else while (stop < end && !isSpace(mem[stop])) stop++;
-  return stop;
+  return last;
 }
 
 /** 9, 10, 11 for HTTP/0.9, 1.0, 1.1; more for a later one; -1: not a version. */

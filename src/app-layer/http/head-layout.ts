@@ -3,10 +3,10 @@ export const LONGEST_HEAD = 24576;
 /**
  * What is kept of a request's or response's head, in one piece of the heap:
  *
- *   word  0       1        2      3      4 ..
- *       | stamp | status | port | flags | parts: offset in the heap, length (-1: absent) | line CRLF | headers | CRLF | names |
- *                                                                                        └ Start ──────────────┘
- * Stamp: the packet that completed it.
+ *   word  0       1        2      3               4 ..
+ *       | stamp | status | port | flags, parts n | n parts: offset in the heap, length (-1: absent) | line CRLF | headers | CRLF | names |
+ *                                                                                                   └ Start ──────────────┘
+ * Stamp: the packet that completed it. Parts from number n on are absent: a short head is kept short.
  */
 export const enum Head {
   Stamp = 0,
@@ -14,31 +14,31 @@ export const enum Head {
   Port = 2,
   Flags = 3,
   Parts = 4,
-  Words = 4 + 2 * 33,
-  /** Of a head with HeadFlag.Few: parts from Part.Few on are absent. */
-  FewWords = 4 + 2 * 17,
 }
 
 export const enum HeadFlag {
   /** HTTP/0.9. */
   Old = 1,
-  /** It has no header that is a part: only parts before Part.Few stand there. */
-  Few = 2,
+  /** From this bit on: how many parts stand there. */
+  CountShift = 8,
 }
 
 export const enum Part {
   Line = 0,
+  Protocol,
+  /** Of a request. */
   Method,
   UriRaw,
   Uri,
   Path,
-  Protocol,
-  Status,
-  Message,
-  Start,
+  /** Of a response, in the same places. */
+  Status = Method,
+  Message = UriRaw,
+  Start = Path + 1,
+  Raw,
+  /** From here on: what only a head with headers has, or one whose target names a host. */
   All,
   Header,
-  Raw,
   Names,
   /** Without the port: as it stands, and in lower case. */
   HostName,
@@ -46,6 +46,12 @@ export const enum Part {
   FileName,
   /** From here on: values of headers, but the host may be the target's, too. */
   Host,
+  /** Those first of which a flood can be made. */
+  ContentLen,
+  Transfer,
+  ContentType,
+  Encoding,
+  ContentRange,
   Cookie,
   UserAgent,
   Accept,
@@ -53,15 +59,11 @@ export const enum Part {
   AcceptLang,
   Referer,
   Connection,
-  ContentLen,
-  ContentType,
   Location,
   Server,
   Disposition,
-  ContentRange,
-  Encoding,
-  Transfer,
   Upgrade,
   Count,
-  Few = Cookie,
+  Bare = All,
+  Few = ContentLen,
 }

@@ -47,6 +47,14 @@ export class HeadScan {
     this.ended(end, end);
   }
 
+  /** Bytes of the longest line. */
+  longest(): number {
+    const count = this.lines < MOST_LINES ? this.lines : MOST_LINES;
+    let longest = 0;
+    for (let i = 0; i < count; i++) if (this.ends[i] - this.starts[i] > longest) longest = this.ends[i] - this.starts[i];
+    return longest;
+  }
+
   /** A request: offset behind the head, or Scan.More. */
   request(mem: Uint8Array, end: number, final: boolean): number {
     let pos = this.pos;
@@ -54,7 +62,7 @@ export class HeadScan {
     while (pos < end) {
       if (mem[pos++] !== 10) continue;
       const n = pos - lineAt;
-      if (this.lines === 0 && isBlank(mem, lineAt, pos)) {
+      if (this.lines === 0 && mem[lineAt] <= 32 && isBlank(mem, lineAt, pos)) {
         lineAt = pos;
         continue;
       }
@@ -179,10 +187,12 @@ function isBlank(mem: Uint8Array, at: number, end: number): boolean {
 /** A request line of at most two words: nothing follows it (HTTP/0.9). */
 function isOld(mem: Uint8Array, at: number, end: number): boolean {
   let p = at;
-  for (let words = 0; words < 2; words++) {
-    while (p < end && isSpace(mem[p])) p++;
-    while (p < end && !isSpace(mem[p])) p++;
-  }
   while (p < end && isSpace(mem[p])) p++;
-  return p === end;
+  while (p < end && !isSpace(mem[p])) p++;
+  while (p < end && isSpace(mem[p])) p++;
+  // The second word is the last one, too: from the end the way is short when it is not.
+  let last = end;
+  while (last > p && isSpace(mem[last - 1])) last--;
+  while (last > p && !isSpace(mem[last - 1])) last--;
+  return last === p;
 }

@@ -1,6 +1,6 @@
 import { isSpace, lower } from './bytes.js';
 import { HttpEvent } from './events.js';
-import { isGap, uriEnd, versionOf } from './first-line.js';
+import { isGap, lastWord, versionOf } from './first-line.js';
 import { LONGEST_HEAD, Part } from './head-layout.js';
 import { type HeadScan, MOST_LINES } from './head-scan.js';
 import { isAuthorization, isKnownScheme, partOf, step } from './header-names.js';
@@ -43,14 +43,17 @@ export class HeadReader {
   private readonly slots = new Int16Array(SLOTS);
   private readonly slotStamp = new Int32Array(SLOTS);
   private stamp = 0;
-  /** By Part: where in the bytes at hand, and how long (-1: absent). */
-  readonly parts = new Int32Array(2 * Part.Count);
+  /** By Part, those of the first line: where in the bytes at hand, and how long (-1: absent). */
+  readonly parts = new Int32Array(2 * Part.Start);
+  /** Bytes of the headers and of their names when each stands there once, with its line ends (and `: `, `, `). */
+  plainLen = 0;
+  namesLen = 0;
   mem: Uint8Array = this.work;
   direction = 0;
   /** Every header stands there as it would be written. */
   normal = true;
-  /** It has none of the headers from Part.Few on. */
-  isFew = false;
+  /** Parts that it may have: those from this number on are absent. */
+  used: number = Part.Count;
 
   constructor(readonly scan: HeadScan) {}
 
@@ -69,16 +72,26 @@ export class HeadReader {
     this.normal = true;
     this.stamp++;
     // What the head before had none of is -1 still.
-    this.parts.fill(-1, 0, 2 * (this.isFew ? Part.Few : Part.Count));
-    if (!this.isFew || this.header[Part.Host] >= 0) this.header.fill(-1);
-    this.isFew = true;
+    const { parts, header, used } = this;
+    for (let i = 1; i < 2 * Part.Start; i += 2) parts[i] = -1;
+    this.plainLen = 0;
+    this.namesLen = 0;
+    for (let part = Part.Host; part < used; part++) header[part] = -1;
+    this.used = Part.Bare;
     if (scan.lines === 0) return;
     const end = trimEnd(mem, scan.starts[0], scan.ends[0]);
     if (direction === 0) this.requestLine(mem, scan.starts[0], end);
     else this.statusLine(mem, scan.starts[0], end);
     const n = scan.lines < MOST_LINES ? scan.lines : MOST_LINES;
     for (let i = 1; i < n; i++) i = this.headerLine(i, n);
+    if (this.used === Part.Bare && (this.count > 0 || this.mayNameHost())) this.used = Part.Few;
     if (scan.lines > MOST_LINES) this.event(direction === 0 ? HttpEvent.RequestTooManyHeaders : HttpEvent.ResponseTooManyHeaders);
+  }
+
+  /** The target of a request is not simply a path. */
+  private mayNameHost(): boolean {
+    if (this.direction !== 0) return false;
+    return this.methodLen === 7 || (this.parts[2 * Part.UriRaw + 1] > 3 && this.mem[this.parts[2 * Part.UriRaw]] !== 47);
   }
 
   private requestLine(mem: Uint8Array, start: number, end: number): void {
@@ -94,7 +107,16 @@ export class HeadReader {
     if (stop < end && mem[stop] !== 32) this.event(HttpEvent.MethodDelim);
     p = stop;
     while (p < end && isSpace(mem[p])) p++;
-    stop = uriEnd(mem, p, end);
+    // The URI is a word, or with white space in it all that stands before a last word `HTTP/1.1`.
+    const last = lastWord(mem, p, end);
+    let version = last > p ? versionOf(mem, last, end) : -1;
+    if (version >= 0) {
+      stop = last;
+      while (stop > p && isSpace(mem[stop - 1])) stop--;
+    } else {
+      stop = p;
+      while (stop < end && !isSpace(mem[stop])) stop++;
+    }
     if (stop > p) this.put(Part.UriRaw, p, stop);
     if (stop < end && mem[stop] !== 32) this.event(HttpEvent.UriDelim);
     p = stop;
@@ -103,8 +125,9 @@ export class HeadReader {
     this.version = 9;
     if (!this.old) {
       this.put(Part.Protocol, p, end);
-      this.version = versionOf(mem, p, end);
-      if (this.version < 0) this.event(HttpEvent.RequestLineInvalid);
+      if (version < 0) version = versionOf(mem, p, end);
+      this.version = version;
+      if (version < 0) this.event(HttpEvent.RequestLineInvalid);
     }
   }
 
@@ -154,18 +177,21 @@ export class HeadReader {
     let source: Uint8Array = mem;
     let lastLine = i;
     // Continued by lines that begin with a blank.
-    if (i + 1 < n && this.continues(i + 1, colonIn(mem, start, bare) >= 0)) {
+    let hasColon = i + 1 < n && isFold(mem[scan.starts[i + 1]]) && colonIn(mem, start, bare) >= 0;
+    if (i + 1 < n && this.continues(i + 1, hasColon)) {
       this.normal = false;
       const from = this.workAt;
       this.join(start, bare);
-      while (lastLine + 1 < n && this.continues(lastLine + 1, colonIn(this.work, from, this.workAt) >= 0)) {
+      while (lastLine + 1 < n && this.continues(lastLine + 1, hasColon)) {
         lastLine++;
         let p = scan.starts[lastLine];
         const stop = trimEnd(mem, p, scan.ends[lastLine]);
         while (p < stop && (isSpace(mem[p]) || mem[p] === 0)) p++;
         if (p === stop) continue;
         if (this.workAt < this.work.length) this.work[this.workAt++] = 32;
+        const joined = this.workAt;
         this.join(p, stop);
+        hasColon ||= colonIn(this.work, joined, this.workAt) >= 0;
       }
       source = this.work;
       start = from;
@@ -218,6 +244,8 @@ export class HeadReader {
     this.nameLen[h] = nameLen;
     this.valueOff[h] = valueOff;
     this.valueLen[h] = valueLen;
+    this.plainLen += nameLen + valueLen + 4;
+    this.namesLen += nameLen + 2;
     this.source[h] = kind;
     this.next[h] = -1;
     this.last[h] = h;
@@ -243,12 +271,14 @@ export class HeadReader {
     if (part < 0) return;
     this.header[part] = h;
     this.known[h] = part;
-    if (part >= Part.Few) this.isFew = false;
+    if (part >= this.used) this.used = part + 1;
   }
 
   private repeat(other: number, h: number): void {
     this.normal = false;
     this.first[h] = 0;
+    this.plainLen -= this.nameLen[h] + 2;
+    this.namesLen -= this.nameLen[h] + 2;
     if (this.last[other] === other)
       this.event(this.direction === 0 ? HttpEvent.RequestHeaderRepetition : HttpEvent.ResponseHeaderRepetition);
     this.next[this.last[other]] = h;
@@ -275,7 +305,7 @@ export class HeadReader {
     return this.source[h] === 0 ? this.mem : this.work;
   }
 
-  put(part: Part, from: number, end: number): void {
+  private put(part: Part, from: number, end: number): void {
     this.parts[2 * part] = from;
     this.parts[2 * part + 1] = end - from;
   }

@@ -31,6 +31,8 @@ export class Heads {
     private readonly scan: HeadScan,
     private readonly reader: HeadReader,
     private readonly sink: HeadSink,
+    /** Bytes of a line beyond which it has an event (libhtp's meta-field-limit); it is read all the same. */
+    private readonly mostLine = 18_432,
   ) {}
 
   /** Goes on with a head in mem[from, end). */
@@ -192,7 +194,8 @@ export class Heads {
     this.rewind(f);
     this.consumed = found - at;
     this.reader.read(direction, mem);
-    if (tooLong) this.reader.event(direction === 0 ? HttpEvent.RequestFieldTooLong : HttpEvent.ResponseFieldTooLong);
+    if (tooLong || (this.consumed > this.mostLine && scan.longest() > this.mostLine))
+      this.reader.event(direction === 0 ? HttpEvent.RequestFieldTooLong : HttpEvent.ResponseFieldTooLong);
     const parsed = direction === 0 ? this.sink.request(f) : this.sink.response(f);
     return tooLong ? Parsed.Failed : parsed;
   }

@@ -23,6 +23,11 @@ import { HttpView } from './view.js';
 
 export type { HttpLimits } from './bodies.js';
 
+/** Less than most methods with their blank. */
+const FEW_BYTES = 8;
+/** Transactions of a flow that are kept from packet to packet: as Suricata's. */
+const MOST_TXS = 512;
+
 /**
  * HTTP/0.9 to 1.1 (RFC 9110, 9112), both directions; see README.md. Here: the stream of one direction, from head to body to the next head.
  *
@@ -31,6 +36,7 @@ export type { HttpLimits } from './bodies.js';
  */
 export class HttpProtocol implements Protocol, ChunkSink {
   readonly proto = AppProto.Http;
+  readonly mostTransactions: number;
   private readonly flows: FlowWords;
   private readonly heads: Heads;
   private readonly messages: Messages;
@@ -51,19 +57,20 @@ export class HttpProtocol implements Protocol, ChunkSink {
     limits: HttpLimits = {},
     readonly files: Files = new Files(txs, counters),
   ) {
+    this.mostTransactions = limits.maxTx ?? MOST_TXS;
     const flows = new FlowWords(sessions.capacity);
     const bodyLength = new Float64Array(2 * txs.capacity);
     this.flows = flows;
     this.held = new HeldBytes(txs, counters, Tx.Parser + Own.Held);
     this.pairs = new Pairs(flows, txs, counters);
     const body = new BodyBytes(txs, flows);
-    this.view = new HttpView(txs, flows, body, files, bodyLength);
+    this.view = new HttpView(txs, flows, body, files, bodyLength, limits.xff);
     const bodyFiles = new BodyFiles(flows, txs, this.pairs, this.view, files);
     this.bodies = new Bodies(flows, txs, this.pairs, body, bodyFiles, bodyLength, counters, limits);
     const scan = new HeadScan();
     const reader = new HeadReader(scan);
     this.messages = new Messages(flows, txs, counters, scan, reader, this.pairs, body, this.bodies, this.view, this.held);
-    this.heads = new Heads(flows, txs, counters, scan, reader, this.messages);
+    this.heads = new Heads(flows, txs, counters, scan, reader, this.messages, limits.line);
   }
 
   probe(direction: number, mem: Uint8Array, off: number, len: number, _serverPort: number): Likeness {
@@ -194,8 +201,14 @@ export class HttpProtocol implements Protocol, ChunkSink {
           break;
         }
         case FlowState.Tunnel:
-          if (flow[f + F.Tx] !== 0) this.held.keep(flow[f + F.Tx] - 1, mem, at, end - at);
-          return Parsed.Go;
+          if (flow[f + F.Tx] === 0) return Parsed.Go;
+          if (this.held.has(flow[f + F.Tx] - 1) || !looksLikeRequest(mem, at, end)) {
+            this.held.keep(flow[f + F.Tx] - 1, mem, at, end - at);
+            return Parsed.Go;
+          }
+          // A server that makes no tunnels answers this before we see its refusal.
+          this.messages.done(f, flow[f + F.Tx] - 1);
+          break;
         default:
           return Parsed.Go;
       }
@@ -284,6 +297,12 @@ export class HttpProtocol implements Protocol, ChunkSink {
     if (this.direction === 1) return isHttp(mem, at, end) ? at : -1;
     return probeRequest(mem, at, end - at) === Likeness.Yes ? at : -1;
   }
+}
+
+/** The first bytes behind a CONNECT that was not answered: of another request, or too few to tell. */
+function looksLikeRequest(mem: Uint8Array, at: number, end: number): boolean {
+  const likeness = probeRequest(mem, at, end - at);
+  return likeness === Likeness.Yes || (likeness === Likeness.More && end - at < FEW_BYTES);
 }
 
 /** What comes with the end of a body begins no request: empty lines alone do not either. */

@@ -6,7 +6,7 @@ import type { Bodies } from './bodies.js';
 import type { BodyBytes } from './body.js';
 import { HttpEvent } from './events.js';
 import { ChunkPhase, F, FlowFlag, FlowState, type FlowWords, Own } from './flow.js';
-import { Framing, FramingKind } from './framing.js';
+import { Framing, FramingKind, Method } from './framing.js';
 import type { HeadReader } from './head.js';
 import { HeadKeeper } from './head-keep.js';
 import type { HeadScan } from './head-scan.js';
@@ -92,6 +92,11 @@ export class Messages implements HeadSink {
       flow[tunnel + F.State] = FlowState.Head;
       flow[tunnel + F.Tx] = 0;
       this.pairs.setDone(tx, 0);
+    }
+    if (kind === FramingKind.None && this.view.method(tx) === Method.Connect && reader.status >= 200 && reader.status < 300) {
+      // Requests that came behind the CONNECT were read as such: a tunnel all the same.
+      this.handOver(f, tx);
+      return Parsed.Changed;
     }
     if (kind === FramingKind.Upgrade) {
       if (!this.mayChange) {

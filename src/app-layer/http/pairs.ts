@@ -85,6 +85,13 @@ export class Pairs {
     this.txs.words[tx * Tx.Words + Tx.State + direction] = STATE_DONE;
   }
 
+  /** Suricata's own rules on these say to_server, and mean responses. */
+  eventOfBoth(tx: number, event: HttpEvent): void {
+    if (tx < 0) return;
+    this.event(tx, event);
+    this.txs.eventMoment(tx, 0);
+  }
+
   event(tx: number, event: HttpEvent): void {
     if (tx >= 0) this.txs.words[tx * Tx.Words + Tx.Parser + Own.Events + (event >> 5)] |= 1 << (event & 31);
   }

@@ -65,12 +65,14 @@ function isMethodByte(c: number): boolean {
 }
 
 function isVersion(mem: Uint8Array, at: number, end: number): boolean {
-  if (end - at < VERSION.length || mem[at] !== VERSION[0]) return false;
-  for (let k = 1; k < VERSION.length; k++) if (mem[at + k] !== VERSION[k]) return false;
+  if (end - at < VERSION.length || (mem[at] & CASE[0]) !== VERSION[0]) return false;
+  for (let k = 1; k < VERSION.length; k++) if ((mem[at + k] & CASE[k]) !== VERSION[k]) return false;
   return true;
 }
 
 const VERSION = Uint8Array.from('HTTP/1.', (c) => c.charCodeAt(0));
+/** Letters in either case. */
+const CASE = VERSION.map((c) => (c >= 65 && c <= 90 ? 0xdf : 0xff));
 const LONGEST_METHOD = 32;
 const SLASH = 0x2f;
 

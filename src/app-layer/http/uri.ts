@@ -93,6 +93,24 @@ export class UriReader {
   }
 }
 
+/** Of a target that is plain as it stands, and names no host: where its path ends. -1: UriReader has to read it. */
+export function plainPathEnd(mem: Uint8Array, off: number, len: number): number {
+  const end = off + len;
+  if (len === 0) return -1;
+  // Where something stands before the path there is a colon.
+  const hasOrigin = mem[off] !== 47;
+  let path = -1;
+  for (let i = off; i < end; i++) {
+    const c = mem[i];
+    if (c > 92) continue;
+    if (c === 37 || (hasOrigin && c === 58)) return -1;
+    if (path >= 0) continue;
+    if (c === 92 || (c === 47 && i + 1 < end && (mem[i + 1] === 47 || mem[i + 1] === 46))) return -1;
+    if (c === 63 || c === 35) path = i;
+  }
+  return path < 0 ? end : path;
+}
+
 /** Bytes of a host before its port; an address in brackets counts as one. */
 export function hostLength(mem: Uint8Array, off: number, end: number): number {
   let p = off;

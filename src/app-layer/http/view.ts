@@ -5,6 +5,7 @@ import { type Transactions, Tx } from '../transactions.js';
 import type { BodyBytes } from './body.js';
 import { isDigit } from './bytes.js';
 import { F, type FlowWords, Own, TxFlags } from './flow.js';
+import { Forwarded } from './forwarded.js';
 import { Method } from './framing.js';
 import { Head, HeadFlag, Part } from './head-layout.js';
 
@@ -26,6 +27,7 @@ const enum Field {
   StatusString,
   Redirect,
   Length,
+  Xff,
 }
 const enum Word {
   NotSeen = 0,
@@ -35,24 +37,25 @@ const enum Word {
 export const HTTP_NAMES: RecordNames = {
   type: 'http',
   fields: `hostname http_port url http_user_agent http_content_type content_range raw start end size http_refer http_method protocol
-    status status_string redirect length`
+    status status_string redirect length xff`
     .trim()
     .split(/\s+/),
   words: ['/libhtp::request_uri_not_seen'],
+  hidden: Field.Xff,
 };
 
-/** Buffers that are simply a part of the head, by direction: pairs BufferId, Part; those from Part.Few on at the end. */
-const REQUEST_PARTS = Int32Array.of(
+/** Buffers that are simply a part of the head, by direction: pairs BufferId, Part, in order of their parts. */
+const REQUEST_PARTS = inOrder(
   ...[BufferId.HttpUri, Part.Uri, BufferId.HttpUriRaw, Part.UriRaw, BufferId.HttpMethod, Part.Method, BufferId.HttpRequestLine, Part.Line],
   ...[BufferId.HttpHost, Part.HostPlain, BufferId.HttpHostRaw, Part.Host, BufferId.HttpUserAgent, Part.UserAgent],
   ...[BufferId.HttpAccept, Part.Accept, BufferId.HttpAcceptEnc, Part.AcceptEnc, BufferId.HttpAcceptLang, Part.AcceptLang],
   ...[BufferId.HttpReferer, Part.Referer],
 );
-const RESPONSE_PARTS = Int32Array.of(
+const RESPONSE_PARTS = inOrder(
   ...[BufferId.HttpStatCode, Part.Status, BufferId.HttpStatMsg, Part.Message, BufferId.HttpResponseLine, Part.Line],
   ...[BufferId.HttpLocation, Part.Location, BufferId.HttpServer, Part.Server],
 );
-const COMMON_PARTS = Int32Array.of(
+const COMMON_PARTS = inOrder(
   ...[BufferId.HttpHeader, Part.Header, BufferId.HttpHeaderRaw, Part.Raw, BufferId.HttpHeaderNames, Part.Names],
   ...[BufferId.HttpProtocol, Part.Protocol, BufferId.HttpStart, Part.Start, BufferId.HttpCookie, Part.Cookie],
   ...[BufferId.HttpConnection, Part.Connection, BufferId.HttpContentLen, Part.ContentLen, BufferId.HttpContentType, Part.ContentType],
@@ -69,6 +72,8 @@ export class HttpView {
   rangeTo = 0;
   /** Of all it is a part of; 0: nobody said. */
   rangeSize = 0;
+  /** null: nobody asks who forwarded a request. */
+  private readonly forwarded: Forwarded | null;
   /** The Content-Range looked at last makes no sense. */
   isRangeInvalid = false;
 
@@ -78,7 +83,9 @@ export class HttpView {
     private readonly body: BodyBytes,
     private readonly files: Files,
     private readonly bodyLength: Float64Array,
+    xff?: string,
   ) {
+    this.forwarded = xff === undefined ? null : new Forwarded(xff);
     this.words = new Int32Array(txs.heap.bytes.buffer);
   }
 
@@ -99,9 +106,8 @@ export class HttpView {
   private parts(buffers: Buffers, table: Int32Array, head: number, fresh: number): void {
     const { bytes, region } = this.txs.heap;
     const { words } = this;
-    const isFew = (words[head + Head.Flags] & HeadFlag.Few) !== 0;
-    for (let i = 0; i < table.length; i += 2) {
-      if (isFew && table[i + 1] >= Part.Few) return;
+    const count = words[head + Head.Flags] >> HeadFlag.CountShift;
+    for (let i = 0; i < table.length && table[i + 1] < count; i += 2) {
       const at = head + Head.Parts + 2 * table[i + 1];
       if (words[at + 1] >= 0) buffers.set(table[i], bytes, region, words[at], words[at + 1], fresh);
     }
@@ -110,6 +116,7 @@ export class HttpView {
   /** Each header by itself. */
   private headers(buffers: Buffers, id: BufferId, head: number): void {
     const { bytes, region } = this.txs.heap;
+    if (!this.has(head, Part.All)) return;
     let at = this.words[head + Head.Parts + 2 * Part.All];
     const end = at + this.words[head + Head.Parts + 2 * Part.All + 1];
     while (at < end) {
@@ -262,11 +269,16 @@ export class HttpView {
       if (status > 300 && status < 400) this.text(writer, Field.Redirect, response, Part.Location);
     }
     writer.number(Field.Length, this.bodyLength[2 * tx + 1]);
+    if (this.forwarded !== null && request > 0 && this.has(request, Part.All)) {
+      const { forwarded } = this;
+      const at = this.words[request + Head.Parts + 2 * Part.All];
+      const len = this.words[request + Head.Parts + 2 * Part.All + 1];
+      if (forwarded.read(this.txs.heap.bytes, at, at + len)) writer.text(Field.Xff, forwarded.bytes, 0, forwarded.length);
+    }
   }
 
   private has(head: number, part: Part): boolean {
-    const isFew = (this.words[head + Head.Flags] & HeadFlag.Few) !== 0;
-    return (!isFew || part < Part.Few) && this.words[head + Head.Parts + 2 * part + 1] >= 0;
+    return part < this.words[head + Head.Flags] >> HeadFlag.CountShift && this.words[head + Head.Parts + 2 * part + 1] >= 0;
   }
 
   private text(writer: RecordWriter, field: Field, head: number, part: Part): void {
@@ -306,4 +318,9 @@ export class HttpView {
     }
     writer.end();
   }
+}
+
+function inOrder(...pairs: number[]): Int32Array {
+  const byPart = Array.from({ length: pairs.length / 2 }, (_, i) => pairs.slice(2 * i, 2 * i + 2)).sort((a, b) => a[1] - b[1]);
+  return Int32Array.from(byPart.flat());
 }

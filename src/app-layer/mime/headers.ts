@@ -1,6 +1,7 @@
 import { Counter } from '../../metrics/counters.js';
 import { type Transactions, Tx } from '../transactions.js';
 import {
+  ALSO,
   Encoding,
   HEADERS,
   Header,
@@ -18,10 +19,23 @@ import {
   MOST_RECEIVED,
   PartBit,
 } from './layout.js';
-import { findParameter, firstWord, isSpace, lower, parameter, parameterBytes } from './parameters.js';
+import {
+  findParameter,
+  findPieces,
+  findPlain,
+  firstWord,
+  isSpace,
+  lower,
+  parameter,
+  parameterBytes,
+  uncomment,
+  uncommented,
+} from './parameters.js';
 import { NODE_HEAD } from './urls.js';
 
 const COLON = 0x3a;
+/** Boundaries of one header that are looked at, as they stand there. */
+const MOST_BOUNDARIES = 3;
 const text = (s: string) => Uint8Array.from(s, (c) => c.charCodeAt(0));
 const BOUNDARY = text('boundary');
 const NAME = text('name');
@@ -138,38 +152,78 @@ export class HeaderReader {
 
   private contentType(tx: number, c: number, from: number, end: number): void {
     const { words, bytes } = this;
-    const word = firstWord(bytes, from, end);
-    words[c + M.Kind] = Kind.Other;
-    if (word === from || this.is(from, word, PLAIN)) words[c + M.Kind] = Kind.Text;
-    else if (this.is(from, word, HTML)) words[c + M.Kind] = Kind.Html;
-    else if (this.is(from, word, MESSAGE)) words[c + M.Kind] = Kind.Message;
-    else if (word - from >= MULTIPART.length && this.is(from, from + MULTIPART.length, MULTIPART)) this.multipart(tx, c, from, end);
-    if ((words[c + M.Part] & PartBit.Named) === 0 && findParameter(bytes, from, end, NAME)) this.name(tx, c);
+    const bare = uncomment(bytes, from, end);
+    words[c + M.Kind] = this.kind(bytes, from, end);
+    if (bare > 0 && words[c + M.Kind] !== Kind.Multipart) words[c + M.Kind] = this.kind(uncommented, 0, bare);
+    if (words[c + M.Kind] === Kind.Multipart) this.multipart(tx, c, from, end, bare);
+    if ((words[c + M.Part] & PartBit.Named) !== 0) return;
+    if (findParameter(bytes, from, end, NAME) || (bare > 0 && findParameter(uncommented, 0, bare, NAME))) this.name(tx, c);
   }
 
-  private multipart(tx: number, c: number, from: number, end: number): void {
-    const { words, txs } = this;
-    if (!findParameter(this.bytes, from, end, BOUNDARY) || parameter.length === 0) {
-      this.event(tx, MimeEvent.MalformedMsg);
-      return;
-    }
-    if (parameter.length > LONGEST_BOUNDARY) {
-      this.event(tx, MimeEvent.BoundaryTooLong);
-      return;
-    }
+  private kind(mem: Uint8Array, off: number, end: number): Kind {
+    let from = off;
+    while (from < end && isSpace(mem[from])) from++;
+    const word = firstWord(mem, from, end);
+    if (word === from || is(mem, from, word, PLAIN)) return Kind.Text;
+    if (is(mem, from, word, HTML)) return Kind.Html;
+    if (is(mem, from, word, MESSAGE)) return Kind.Message;
+    return word - from >= MULTIPART.length && is(mem, from, from + MULTIPART.length, MULTIPART) ? Kind.Multipart : Kind.Other;
+  }
+
+  /**
+   * Readers do not agree which boundary counts where there are several, or one that is odd: each opens a level of its own, and whatever
+   * of them stands in the body divides it. Where there is none the first line that looks like one is it.
+   */
+  private multipart(tx: number, c: number, from: number, end: number, bare: number): void {
+    const { bytes, words } = this;
     const depth = words[c + M.Depth];
+    for (let which = 0; which < MOST_BOUNDARIES && findPlain(bytes, from, end, BOUNDARY, which); which++) this.boundaries(tx, c, depth);
+    if (findPieces(bytes, from, end, BOUNDARY)) this.boundaries(tx, c, depth);
+    if (bare > 0 && findParameter(uncommented, 0, bare, BOUNDARY)) this.boundaries(tx, c, depth);
+    if (words[c + M.Depth] > depth) return;
+    this.event(tx, MimeEvent.MalformedMsg);
+    this.open(tx, c, depth, 0);
+  }
+
+  /** The parameter found last, and its first word by itself. */
+  private boundaries(tx: number, c: number, depth: number): void {
+    let n = parameter.length;
+    if (n > LONGEST_BOUNDARY) {
+      this.event(tx, MimeEvent.BoundaryTooLong);
+      n = LONGEST_BOUNDARY;
+    }
+    while (n > 0 && isSpace(parameterBytes[n - 1])) n--;
+    if (n === 0) return;
+    this.open(tx, c, depth, n);
+    let word = 0;
+    while (word < n && !isSpace(parameterBytes[word])) word++;
+    if (word > 0 && word < n) this.open(tx, c, depth, word);
+  }
+
+  /** A level whose boundary are the first `n` bytes of the parameter found last, if none above `depth` has it. */
+  private open(tx: number, c: number, depth: number, n: number): void {
+    const { words, txs, bytes } = this;
+    for (let level = depth; level < words[c + M.Depth]; level++) {
+      const at = words[c + M.Boundaries + 2 * level];
+      let same = (words[c + M.Boundaries + 2 * level + 1] & ~ALSO) === n ? 0 : -1;
+      while (same >= 0 && same < n && bytes[at + same] === parameterBytes[same]) same++;
+      if (same === n) return;
+    }
+    // Too deep: the innermost is divided all the same.
+    if (words[c + M.Depth] >= MOST_DEPTH) this.event(tx, MimeEvent.MalformedMsg);
+    const level = Math.min(words[c + M.Depth], MOST_DEPTH - 1);
     // Each level has one place, for all multiparts that are opened there.
-    let at = depth < MOST_DEPTH ? words[c + M.Boundaries + 2 * depth] : -1;
+    let at = words[c + M.Boundaries + 2 * level];
     if (at === 0) at = txs.reserve(tx, LONGEST_BOUNDARY);
     if (at < 0) {
       this.event(tx, MimeEvent.MalformedMsg);
       return;
     }
-    for (let i = 0; i < parameter.length; i++) this.bytes[at + i] = parameterBytes[i];
-    words[c + M.Kind] = Kind.Multipart;
-    words[c + M.Boundaries + 2 * depth] = at;
-    words[c + M.Boundaries + 2 * depth + 1] = parameter.length;
-    words[c + M.Depth] = depth + 1;
+    for (let i = 0; i < n; i++) bytes[at + i] = parameterBytes[i];
+    words[c + M.Boundaries + 2 * level] = at;
+    words[c + M.Boundaries + 2 * level + 1] = (words[c + M.Part] & PartBit.Divided) !== 0 ? n | ALSO : n;
+    words[c + M.Depth] = level + 1;
+    words[c + M.Part] |= PartBit.Divided;
   }
 
   /** Readers of mail are lenient: quotes, comments, words behind it, and of several the one that means something. */
@@ -179,14 +233,18 @@ export class HeaderReader {
     for (; at < end && !isWordByte(bytes[at]); at++) if (bytes[at] === 0x28) while (at < end && bytes[at] !== 0x29) at++;
     let word = at;
     while (word < end && isWordByte(bytes[word])) word++;
-    if (this.is(at, word, BASE64)) words[c + M.Encoding] = Encoding.Base64;
-    else if (this.is(at, word, QUOTED)) words[c + M.Encoding] = Encoding.QuotedPrintable;
+    if (is(bytes, at, word, BASE64)) words[c + M.Encoding] = Encoding.Base64;
+    else if (is(bytes, at, word, QUOTED)) words[c + M.Encoding] = Encoding.QuotedPrintable;
   }
 
   private disposition(tx: number, c: number, from: number, end: number): void {
     const { words, bytes } = this;
-    if (this.is(from, firstWord(bytes, from, end), ATTACHMENT)) words[c + M.Part] |= PartBit.Attachment;
-    if (!findParameter(bytes, from, end, FILENAME) || parameter.length === 0) return;
+    const bare = uncomment(bytes, from, end);
+    const isAttached = is(bytes, from, firstWord(bytes, from, end), ATTACHMENT);
+    if (isAttached || (bare > 0 && is(uncommented, 0, firstWord(uncommented, 0, bare), ATTACHMENT)))
+      words[c + M.Part] |= PartBit.Attachment;
+    const isThere = findParameter(bytes, from, end, FILENAME) || (bare > 0 && findParameter(uncommented, 0, bare, FILENAME));
+    if (!isThere || parameter.length === 0) return;
     words[c + M.Part] |= PartBit.Named;
     this.name(tx, c);
   }
@@ -212,19 +270,20 @@ export class HeaderReader {
   attach(tx: number, c: number): void {
     const { words } = this;
     if (words[c + M.NameLen] === 0) return;
-    if (words[c + M.AttachmentCount] >= MOST_ATTACHMENTS) {
+    if (words[c + M.AttachmentCount] >= MOST_ATTACHMENTS || this.txs.words[tx * Tx.Words + Tx.Kept] >= MOST_LISTED_BYTES) {
       this.counters[Counter.AppInstancesLost]++;
       return;
     }
     words[c + M.AttachmentCount]++;
     this.append(tx, c + M.Attachments, this.bytes, words[c + M.Name], words[c + M.NameLen]);
   }
+}
 
-  private is(from: number, end: number, word: Uint8Array): boolean {
-    if (end - from !== word.length) return false;
-    for (let i = 0; i < word.length; i++) if (lower(this.bytes[from + i]) !== word[i]) return false;
-    return true;
-  }
+/** mem[from, end) is this word, in either case. */
+function is(mem: Uint8Array, from: number, end: number, word: Uint8Array): boolean {
+  if (end - from !== word.length) return false;
+  for (let i = 0; i < word.length; i++) if (lower(mem[from + i]) !== word[i]) return false;
+  return true;
 }
 
 /** Letters, digits, `-`. */

@@ -44,16 +44,19 @@ export const enum M {
   Received,
   ReceivedTail,
   ReceivedCount,
-  /** MOST_DEPTH pairs: offset, bytes. */
+  /** MOST_DEPTH pairs: offset, bytes (| ALSO: it divides the same multipart as the one before). */
   Boundaries,
   /** HEADERS.length pairs: offset + 1 (0: not there), bytes. */
-  Headers = 48,
+  Headers = 68,
   /** State (4), bytes so far, block (16), digest offset + 1. */
-  Md5 = 88,
-  Words = 112,
+  Md5 = 108,
+  Words = 132,
 }
 
-export const MOST_DEPTH = 10;
+/** M.Boundaries: beside the bytes. */
+export const ALSO = 1 << 16;
+/** Boundaries that are open at once. */
+export const MOST_DEPTH = 20;
 /** Longest boundary, file name, name of a header; lines (RFC 5322 2.1.1, RFC 2045 6.7 and 6.8). */
 export const LONGEST_BOUNDARY = 254;
 export const LONGEST_FILENAME = 255;
@@ -99,6 +102,8 @@ export const enum PartBit {
   Attachment = 2,
   /** Its name was given by Content-Disposition. */
   Named = 4,
+  /** Its header has opened a boundary. */
+  Divided = 8,
 }
 
 export const enum LineBit {

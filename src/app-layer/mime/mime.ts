@@ -3,9 +3,10 @@ import type { Files } from '../files/files.js';
 import { FileState } from '../files/files.js';
 import type { AppMemory } from '../memory.js';
 import { type Transactions, Tx } from '../transactions.js';
-import { base64, base64End, decoded, quotedPrintable, quotedPrintableEnd } from './decoders.js';
+import { MimeBodies } from './bodies.js';
 import { HeaderReader } from './headers.js';
 import {
+  ALSO,
   Encoding,
   KEPT_HEADERS,
   Kind,
@@ -23,7 +24,6 @@ import {
   Seen,
 } from './layout.js';
 import { md5Begin, md5End, md5Update } from './md5.js';
-import { UrlFinder } from './urls.js';
 
 const DASH = 0x2d;
 const DOT = 0x2e;
@@ -46,14 +46,14 @@ export class MimeParser {
   readonly words: Int32Array;
   private readonly bytes: Uint8Array;
   private readonly headers: HeaderReader;
-  private readonly urls: UrlFinder;
+  private readonly bodies: MimeBodies;
   private readonly holdBytes: number;
   private packet = 0;
 
   /** `eventWord`: the first of the two words of a transaction with its events, the MIME ones from bit `firstEvent` on. */
   constructor(
     private readonly txs: Transactions,
-    private readonly memory: AppMemory,
+    memory: AppMemory,
     private readonly files: Files,
     private readonly counters: Float64Array,
     private readonly eventWord: number,
@@ -62,14 +62,14 @@ export class MimeParser {
   ) {
     this.words = new Int32Array(txs.heap.bytes.buffer);
     this.bytes = txs.heap.bytes;
-    this.urls = new UrlFinder(txs, counters, options.urlSchemes, options.urlScheme);
+    this.bodies = new MimeBodies(txs, memory, files, counters, this.words, options, (tx, event) => this.event(tx, event));
     this.holdBytes = Math.max(options.headerDepth + 128, LONGEST_BOUNDARY_LINE + 8);
     this.headers = new HeaderReader(txs, this.words, counters, options, (tx, event) => this.event(tx, event));
   }
 
   packetBegins(packet: number): void {
     this.packet = packet;
-    this.urls.packet = packet;
+    this.bodies.packetBegins(packet);
   }
 
   /** Index of the words of a new message of the transaction; 0: no room. */
@@ -91,13 +91,15 @@ export class MimeParser {
   /** Another message takes the place of one that came to nothing. */
   again(tx: number, c: number): void {
     const { words } = this;
-    this.endPart(tx, c, FileState.Truncated);
+    this.bodies.end(tx, c, FileState.Truncated);
     this.newPart(c);
     words[c + M.State] = MimeState.Ready;
     words[c + M.Depth] = 0;
     words[c + M.HoldLen] = 0;
     words[c + M.LineBits] = 0;
     words[c + M.Part] = PartBit.Main;
+    words[c + M.Urls] = words[c + M.UrlCount] = 0;
+    words.fill(0, c + M.Attachments, c + M.Boundaries);
     words.fill(0, c + M.Headers, c + M.Headers + 2 * KEPT_HEADERS);
     if (this.options.bodyMd5) md5Begin(words, c + M.Md5);
   }
@@ -123,7 +125,7 @@ export class MimeParser {
 
   /**
    * Lines of a body that are taken at once: whole ones in mem[off, end) up to the first that begins with a dot, which is its
-   * transport's, or may be a boundary. Returns where they end, `off` when lines have to be looked at one by one.
+   * transport's (behind NUL, or CR alone, too), or may be a boundary. Returns where they end, `off` when lines have to be looked at one by one.
    */
   lines(tx: number, c: number, mem: Uint8Array, off: number, end: number): number {
     const { words, options } = this;
@@ -135,10 +137,15 @@ export class MimeParser {
     let at = off;
     let last = off;
     while (at < end) {
-      if (mem[at] === DOT || (isNested && mem[at] === DASH)) break;
+      if (mem[at] === DOT || mem[at] === 0 || (isNested && mem[at] === DASH)) break;
       let lf = at;
-      while (lf < end && mem[lf] !== LF) lf++;
-      if (lf === end) break;
+      for (; lf < end; lf++) {
+        const byte = mem[lf];
+        if (byte > CR) continue;
+        if (byte === LF) break;
+        if (byte === CR && lf + 1 < end && (mem[lf + 1] === DOT || mem[lf + 1] === 0)) break;
+      }
+      if (lf === end || mem[lf] !== LF) break;
       const length = lf > at && mem[lf - 1] === CR ? lf - 1 - at : lf - at;
       // Of quoted-printable only empty ones: there is nothing to decode.
       if (isDecoded && length > 0) break;
@@ -152,9 +159,7 @@ export class MimeParser {
     words[c + M.LineLen] = at - eol - last;
     if (longest > LONGEST_LINE) this.event(tx, MimeEvent.LongLine);
     if (encoding !== Encoding.None && longest > LONGEST_ENCODED_LINE) this.event(tx, MimeEvent.LongEncLine);
-    if (words[c + M.File] === 0 && (words[c + M.Kind] > Kind.Html || !options.urls)) return at;
-    if (encoding === Encoding.Base64 && options.base64) this.base64(tx, c, mem, off, at - off);
-    else this.plain(tx, c, mem, off, at - eol - off, eol);
+    this.bodies.lines(tx, c, mem, off, at - off, eol);
     return at;
   }
 
@@ -171,12 +176,7 @@ export class MimeParser {
     if (words[c + M.State] === MimeState.Header) this.event(tx, MimeEvent.MalformedMsg);
     words[c + M.LineBits] &= ~LineBit.Held;
     if (words[c + M.State] === MimeState.Body) words[c + M.HoldLen] = 0;
-    words[c + M.Bits] = 0;
-    words[c + M.BitCount] = 0;
-    words[c + M.Qp] = 0;
-    words[c + M.Eol] = 0;
-    this.urls.finish(tx, c);
-    if (words[c + M.File] > 0) this.files.gap(words[c + M.File] - 1);
+    this.bodies.gap(tx, c);
   }
 
   /** The message is complete. */
@@ -187,7 +187,7 @@ export class MimeParser {
       this.line(tx, c);
       if (words[c + M.State] === MimeState.Header && (words[c + M.Part] & PartBit.Main) !== 0) this.mark(tx, c, Seen.Headers);
     } else if ((words[c + M.LineBits] & LineBit.Held) !== 0) this.release(tx, c, 0);
-    this.endPart(tx, c, FileState.Closed);
+    this.bodies.end(tx, c, FileState.Closed);
     words[c + M.State] = MimeState.Done;
     if (this.options.bodyMd5) {
       const digest = this.txs.reserve(tx, 16);
@@ -268,13 +268,15 @@ export class MimeParser {
   private headerEnd(tx: number, c: number): void {
     const { words } = this;
     if ((words[c + M.Part] & PartBit.Main) !== 0) this.mark(tx, c, Seen.Headers);
-    if (words[c + M.Kind] === Kind.Message) {
+    // One that is encoded is no header that could be read: it is looked at as a file.
+    if (words[c + M.Kind] === Kind.Message && words[c + M.Encoding] === Encoding.None) {
       // What follows is a message of its own, which begins with its header.
       this.newPart(c);
       return;
     }
     words[c + M.State] = MimeState.Body;
-    if (words[c + M.NameLen] === 0 && (words[c + M.Part] & PartBit.Attachment) === 0) return;
+    const isFile = words[c + M.NameLen] > 0 || (words[c + M.Part] & PartBit.Attachment) !== 0 || words[c + M.Kind] === Kind.Message;
+    if (!isFile) return;
     if (words[c + M.Kind] === Kind.Multipart) return;
     words[c + M.File] = this.files.open(tx, 0, this.bytes, words[c + M.Name], words[c + M.NameLen]) + 1;
     this.files.limit(words[c + M.File] - 1, this.options.inspect);
@@ -293,31 +295,13 @@ export class MimeParser {
     words[c + M.Eol] = 0;
   }
 
-  private endPart(tx: number, c: number, state: FileState): void {
-    const { words } = this;
-    if (words[c + M.Encoding] === Encoding.Base64 && words[c + M.BitCount] > 0) {
-      const to = this.memory.scratch(2);
-      if (to >= 0) this.deliver(tx, c, to, base64End(words, c, this.memory.bytes, to));
-    }
-    words[c + M.Bits] = 0;
-    words[c + M.BitCount] = 0;
-    words[c + M.Qp] = 0;
-    words[c + M.Eol] = 0;
-    this.urls.finish(tx, c);
-    if (words[c + M.File] > 0) {
-      this.files.close(words[c + M.File] - 1, state);
-      this.txs.moment(tx, 0);
-    }
-    words[c + M.File] = 0;
-  }
-
   /** A line of a body: held as long as it may be a boundary. */
   private bodyPiece(tx: number, c: number, mem: Uint8Array, off: number, len: number, flags: number): void {
     const { words } = this;
     if ((flags & Piece.Begin) !== 0) {
       words[c + M.LineBits] = 0;
-      if (words[c + M.Depth] > 0 && len > 0 && mem[off] === DASH && len <= LONGEST_BOUNDARY_LINE) {
-        if ((flags & Piece.End) !== 0) {
+      if (words[c + M.Depth] > 0 && len > 0 && mem[off] === DASH) {
+        if ((flags & Piece.End) !== 0 || len > LONGEST_BOUNDARY_LINE) {
           if (this.boundary(tx, c, mem, off, len)) return;
         } else {
           words[c + M.LineBits] = LineBit.Held;
@@ -335,9 +319,16 @@ export class MimeParser {
         this.release(tx, c, flags);
         return;
       }
+      const n = LONGEST_BOUNDARY_LINE - words[c + M.HoldLen];
+      this.hold(c, mem, off, n);
+      words[c + M.LineBits] = 0;
+      // What else stands in the line of a boundary is nobody's.
+      if (this.boundary(tx, c, this.bytes, words[c + M.Hold], words[c + M.HoldLen])) return;
       this.release(tx, c, 0);
+      this.bodies.take(tx, c, mem, off + n, len - n, flags);
+      return;
     }
-    this.body(tx, c, mem, off, len, flags);
+    this.bodies.take(tx, c, mem, off, len, flags);
   }
 
   /** The hold is no boundary. */
@@ -346,7 +337,7 @@ export class MimeParser {
     words[c + M.LineBits] = 0;
     const n = words[c + M.HoldLen];
     words[c + M.HoldLen] = 0;
-    this.body(tx, c, this.bytes, words[c + M.Hold], n, flags);
+    this.bodies.take(tx, c, this.bytes, words[c + M.Hold], n, flags);
   }
 
   /** True: the line is a boundary of an open multipart, and the part it ends has ended. */
@@ -355,20 +346,26 @@ export class MimeParser {
     if (len < 3 || mem[off + 1] !== DASH) return false;
     for (let level = words[c + M.Depth] - 1; level >= 0; level--) {
       const at = words[c + M.Boundaries + 2 * level];
-      const n = words[c + M.Boundaries + 2 * level + 1];
-      if (len < 2 + n) continue;
+      let n = words[c + M.Boundaries + 2 * level + 1] & ~ALSO;
+      if (n === 0) n = this.guess(c, level, mem, off, len);
+      if (n === 0 || len < 2 + n) continue;
       let same = 0;
       while (same < n && mem[off + 2 + same] === bytes[at + same]) same++;
       if (same < n) continue;
       const end = off + len;
       let rest = off + 2 + n;
       const isLast = rest + 1 < end && mem[rest] === DASH && mem[rest + 1] === DASH;
-      while (!isLast && rest < end && (mem[rest] === SP || mem[rest] === HT || mem[rest] === CR)) rest++;
-      if (!isLast && rest < end) continue;
-      this.endPart(tx, c, FileState.Closed);
+      // One that is too long is compared as far as it is kept.
+      const isWhole = n < LONGEST_BOUNDARY;
+      while (isWhole && !isLast && rest < end && (mem[rest] === SP || mem[rest] === HT || mem[rest] === CR)) rest++;
+      if (isWhole && !isLast && rest < end) continue;
+      this.bodies.end(tx, c, FileState.Closed);
       this.newPart(c);
       words[c + M.HoldLen] = 0;
-      words[c + M.Depth] = isLast ? level : level + 1;
+      // Some readers go on behind the last one, or divide by another of the same multipart.
+      const depth = words[c + M.Depth];
+      words[c + M.Depth] = level + 1;
+      while (words[c + M.Depth] < depth && (words[c + M.Boundaries + 2 * words[c + M.Depth] + 1] & ALSO) !== 0) words[c + M.Depth]++;
       if (isLast) {
         words[c + M.State] = MimeState.Body;
         words[c + M.Kind] = Kind.Epilogue;
@@ -378,79 +375,14 @@ export class MimeParser {
     return false;
   }
 
-  private body(tx: number, c: number, mem: Uint8Array, off: number, len: number, flags: number): void {
-    const { words, memory, options } = this;
-    const encoding: Encoding = words[c + M.Encoding];
-    if (encoding !== Encoding.None) {
-      const length = words[c + M.LineLen];
-      if (length > LONGEST_ENCODED_LINE && length - len <= LONGEST_ENCODED_LINE) this.event(tx, MimeEvent.LongEncLine);
-    }
-    const kind: Kind = words[c + M.Kind];
-    if (words[c + M.File] === 0 && (kind > Kind.Html || !options.urls)) return;
-    if (encoding === Encoding.Base64 && options.base64) {
-      if (len > 0) this.base64(tx, c, mem, off, len);
-      return;
-    }
-    const isEnd = (flags & Piece.End) !== 0;
-    const eol = (flags & Piece.Crlf) !== 0 ? 2 : 1;
-    if (encoding !== Encoding.QuotedPrintable || !options.quotedPrintable) {
-      this.plain(tx, c, mem, off, len, isEnd ? eol : 0);
-      return;
-    }
-    const to = memory.scratch(len + 5);
-    if (to < 0) {
-      this.lost(tx, c);
-      return;
-    }
-    let at = to;
-    if (words[c + M.Eol] === 2) memory.bytes[at++] = CR;
-    if (words[c + M.Eol] > 0) memory.bytes[at++] = LF;
-    words[c + M.Eol] = 0;
-    at = quotedPrintable(words, c, mem, off, len, memory.bytes, at);
-    if (decoded.bad) this.event(tx, MimeEvent.InvalidQp);
-    this.deliver(tx, c, to, at);
-    if (isEnd && quotedPrintableEnd(words, c)) words[c + M.Eol] = eol;
-  }
-
-  private base64(tx: number, c: number, mem: Uint8Array, off: number, len: number): void {
-    const { words, memory } = this;
-    const to = memory.scratch(((len * 3) >> 2) + 6);
-    if (to < 0) this.lost(tx, c);
-    else this.deliver(tx, c, to, base64(words, c, mem, off, len, memory.bytes, to));
-    if (decoded.bad) this.event(tx, MimeEvent.InvalidBase64);
-  }
-
-  /** Bytes as they are. `eol`: length of the line end behind them, which waits for the next ones: what comes before a boundary is not the body's. */
-  private plain(tx: number, c: number, mem: Uint8Array, off: number, len: number, eol: number): void {
-    const { words, memory } = this;
-    const to = memory.scratch(len + 2);
-    if (to < 0) {
-      this.lost(tx, c);
-      return;
-    }
-    const { bytes } = memory;
-    let at = to;
-    if (words[c + M.Eol] === 2) bytes[at++] = CR;
-    if (words[c + M.Eol] > 0) bytes[at++] = LF;
-    for (let i = 0; i < len; i++) bytes[at + i] = mem[off + i];
-    words[c + M.Eol] = eol;
-    this.deliver(tx, c, to, at + len);
-  }
-
-  /** Decoded bytes of the body, the last of the scratch: from `from` to `to`. */
-  private deliver(tx: number, c: number, from: number, to: number): void {
-    const { words, memory } = this;
-    memory.trim(to);
-    if (to === from) return;
-    if (words[c + M.File] > 0) {
-      this.files.data(words[c + M.File] - 1, memory.bytes, memory.region, from, to - from);
-      this.txs.moment(tx, 0);
-    }
-    if (words[c + M.Kind] <= Kind.Html && this.options.urls) this.urls.scan(tx, c, memory.bytes, from, to - from);
-  }
-
-  private lost(_tx: number, c: number): void {
-    this.counters[Counter.AppNoRoom]++;
-    if (this.words[c + M.File] > 0) this.files.gap(this.words[c + M.File] - 1);
+  /** The multipart has not said its boundary: what this line says is it, of which more will come. */
+  private guess(c: number, level: number, mem: Uint8Array, off: number, len: number): number {
+    const { words, bytes } = this;
+    let n = Math.min(len - 2, LONGEST_BOUNDARY - 1);
+    while (n > 0 && (mem[off + 1 + n] === SP || mem[off + 1 + n] === HT || mem[off + 1 + n] === CR)) n--;
+    const at = words[c + M.Boundaries + 2 * level];
+    for (let i = 0; i < n; i++) bytes[at + i] = mem[off + 2 + i];
+    words[c + M.Boundaries + 2 * level + 1] |= n;
+    return n;
   }
 }

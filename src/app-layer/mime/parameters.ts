@@ -10,6 +10,8 @@ const BACKSLASH = 0x5c;
 const STAR = 0x2a;
 const PERCENT = 0x25;
 const TICK = 0x27;
+const OPEN = 0x28;
+const CLOSE = 0x29;
 
 /** Parameters of one header that are looked at. */
 const MOST_PARAMETERS = 64;
@@ -28,36 +30,100 @@ export function firstWord(mem: Uint8Array, off: number, end: number): number {
 
 /** Looks for a parameter, `name` in lower case. False: there is none. The plain form is taken before the one in pieces. */
 export function findParameter(mem: Uint8Array, off: number, end: number, name: Uint8Array): boolean {
+  return findPlain(mem, off, end, name, 0) || findPieces(mem, off, end, name);
+}
+
+/** Looks for a parameter that stands there as it is; `which`: 0 for the first of that name, and so on. */
+export function findPlain(mem: Uint8Array, off: number, end: number, name: Uint8Array, which: number): boolean {
   parameter.length = 0;
-  let found = false;
+  let left = which;
+  let at = firstEnd(mem, off, end);
+  for (let n = 0; at < end && n < MOST_PARAMETERS; n++) {
+    at = readParameter(mem, at + 1, end);
+    if (one.nameEnd - one.name !== name.length || !isNamed(mem, one.name, one.nameEnd, name) || left-- > 0) continue;
+    append(mem, one.value, at, false);
+    return true;
+  }
+  return false;
+}
+
+/** Puts the pieces of a parameter together, in the order of their numbers. */
+export function findPieces(mem: Uint8Array, off: number, end: number, name: Uint8Array): boolean {
+  parameter.length = 0;
+  let number = 0;
+  for (let isThere = true; isThere && number < MOST_PARAMETERS; ) {
+    isThere = false;
+    let at = firstEnd(mem, off, end);
+    for (let n = 0; at < end && n < MOST_PARAMETERS; n++) {
+      at = readParameter(mem, at + 1, end);
+      if (!isNamed(mem, one.name, one.nameEnd, name) || pieceNumber(mem, one.name + name.length, one.nameEnd) !== number) continue;
+      const isEncoded = mem[one.nameEnd - 1] === STAR;
+      // The first piece says the character set and the language.
+      append(mem, isEncoded && number === 0 ? behindTicks(mem, one.value, at) : one.value, at, isEncoded);
+      number++;
+      isThere = true;
+    }
+  }
+  return number > 0;
+}
+
+/** What readParameter found. */
+const one = { name: 0, nameEnd: 0, value: 0 };
+
+/** The parameter behind a `;`. Returns where its value ends; without a value its name is empty. */
+function readParameter(mem: Uint8Array, off: number, end: number): number {
+  let at = off;
+  while (at < end && isSpace(mem[at])) at++;
+  one.name = one.nameEnd = at;
+  while (at < end && mem[at] !== EQUALS && mem[at] !== SEMICOLON) at++;
+  if (at >= end || mem[at] === SEMICOLON) return at;
+  one.nameEnd = at;
+  while (one.nameEnd > one.name && isSpace(mem[one.nameEnd - 1])) one.nameEnd--;
+  at++;
+  while (at < end && isSpace(mem[at])) at++;
+  one.value = at;
+  return valueEnd(mem, at, end);
+}
+
+/** The number of `*`, `*0`, `*12*` behind a name; -1: none of these. */
+function pieceNumber(mem: Uint8Array, off: number, end: number): number {
+  if (off >= end || mem[off] !== STAR) return -1;
+  let number = 0;
+  let at = off + 1;
+  for (; at < end && mem[at] >= 0x30 && mem[at] <= 0x39 && number < MOST_PARAMETERS; at++) number = number * 10 + mem[at] - 0x30;
+  return at === end || (at + 1 === end && mem[at] === STAR) ? number : -1;
+}
+
+function firstEnd(mem: Uint8Array, off: number, end: number): number {
   let at = off;
   while (at < end && mem[at] !== SEMICOLON) at++;
-  for (let n = 0; at < end && n < MOST_PARAMETERS; n++) {
-    at++;
-    while (at < end && isSpace(mem[at])) at++;
-    const begin = at;
-    while (at < end && mem[at] !== EQUALS && mem[at] !== SEMICOLON) at++;
-    if (at >= end || mem[at] === SEMICOLON) continue;
-    let nameEnd = at;
-    while (nameEnd > begin && isSpace(mem[nameEnd - 1])) nameEnd--;
-    at++;
-    while (at < end && isSpace(mem[at])) at++;
-    const from = at;
-    at = valueEnd(mem, at, end);
-    if (!isNamed(mem, begin, nameEnd, name)) continue;
-    const tail = nameEnd - begin - name.length;
-    if (tail === 0) {
-      parameter.length = 0;
-      append(mem, from, at, false);
-      return true;
+  return at;
+}
+
+/** Bytes of a value without its comments (RFC 5322, 3.2.2). */
+export const uncommented = new Uint8Array(4096);
+
+/** Fills `uncommented` with mem[off, end), as far as it goes. Returns how many bytes, 0: there are no comments. */
+export function uncomment(mem: Uint8Array, off: number, end: number): number {
+  let at = off;
+  while (at < end && mem[at] !== OPEN) at++;
+  if (at === end) return 0;
+  let depth = 0;
+  let isQuoted = false;
+  let out = 0;
+  for (at = off; at < end && out < uncommented.length; at++) {
+    const byte = mem[at];
+    if (byte === BACKSLASH && (isQuoted || depth > 0)) {
+      if (depth === 0) uncommented[out++] = byte;
+      if (++at < end && depth === 0 && out < uncommented.length) uncommented[out++] = mem[at];
+      continue;
     }
-    if (mem[begin + name.length] !== STAR) continue;
-    const isEncoded = mem[nameEnd - 1] === STAR;
-    // The first piece says the character set and the language.
-    append(mem, isEncoded && !found ? behindTicks(mem, from, at) : from, at, isEncoded);
-    found = true;
+    if (byte === QUOTE && depth === 0) isQuoted = !isQuoted;
+    if (!isQuoted && byte === OPEN) depth++;
+    if (depth === 0 && (out > 0 || !isSpace(byte))) uncommented[out++] = byte;
+    if (!isQuoted && byte === CLOSE && depth > 0) depth--;
   }
-  return found;
+  return out;
 }
 
 function valueEnd(mem: Uint8Array, off: number, end: number): number {

@@ -20,12 +20,17 @@ const CODES = Uint8Array.of(
   Command.StartTls,
 );
 const SHORTEST = 4;
-/** By byte in upper case: the first of NAMES that begins with it, NAMES.length: none. */
+/** By byte: the first of NAMES that begins with it, NAMES.length: none. */
 const FIRST = new Uint8Array(256).fill(NAMES.length);
-for (let i = NAMES.length - 1; i >= 0; i--) FIRST[NAMES[i][0]] = i;
+for (let i = NAMES.length - 1; i >= 0; i--) FIRST[NAMES[i][0]] = FIRST[NAMES[i][0] | 0x20] = i;
 
 /** What readCommand found: where the command's name ends. */
 export const command = { end: 0 };
+
+/** False: a line that begins so is none of the commands. */
+export function mayBeCommand(byte: number): boolean {
+  return FIRST[byte] !== NAMES.length || byte === SP || byte === HT;
+}
 
 /** The command of a line without its end. White space before it is left out, as some servers do. */
 export function readCommand(mem: Uint8Array, off: number, end: number): Command {
@@ -33,7 +38,7 @@ export function readCommand(mem: Uint8Array, off: number, end: number): Command 
   while (at < end && (mem[at] === SP || mem[at] === HT)) at++;
   if (end - at < SHORTEST) return Command.Other;
   const first = upper(mem[at]);
-  for (let i = FIRST[first]; i < NAMES.length && NAMES[i][0] === first; i++) {
+  for (let i = FIRST[mem[at]]; i < NAMES.length && NAMES[i][0] === first; i++) {
     const name = NAMES[i];
     if (end - at < name.length) continue;
     let same = 1;

@@ -19,7 +19,7 @@ export const enum S {
   QueueHead,
   QueueCount,
   Mode,
-  /** BDAT: bytes to come. DATA: Dot. */
+  /** BDAT: bytes to come. DATA: Dot. Commands: 1, the rest of a line's end may come. */
   Left,
   /** What HELO said: piece of the heap + 1, bytes. */
   Helo,
@@ -27,15 +27,15 @@ export const enum S {
   /** + direction: bytes of the line so far. */
   LineLen,
   LineLenTc,
-  /** Code of the reply whose last line is still to come; 0: none. */
-  Reply,
+  /** Of another reading (readings.ts): the session it is of, + 1; 0: this is a flow's own. */
+  Main,
+  /** The next reading of the same session + 1. */
+  Next,
 }
 
 export const enum SessionBit {
   /** The server has spoken. */
   Greeted = 1,
-  /** Its answer to EHLO offers PIPELINING. */
-  Pipelining = 2,
   Welcome = 4,
   /** A reply made no sense: counted once. */
   Error = 8,
@@ -57,6 +57,16 @@ export const enum SessionBit {
   Holding = 4096,
   /** A mail went on to its end before the server refused its DATA: what it had read was commands, and a later 354 is about one of them. */
   Astray = 8192,
+  /** The next byte has two readings: what the server makes of it is not known yet. */
+  Parting = 16384,
+  /** Readings have parted within the mail. */
+  Parted = 32768,
+  /** Of another reading: S.Tx is the one it parted from has, too; a command that changes it begins its own. */
+  Borrowed = 65536,
+  /** Of another reading: the mail it parted from has ended there. */
+  Ended = 262144,
+  /** The server offers CHUNKING. */
+  Chunking = 131072,
 }
 
 export const enum Mode {
@@ -74,6 +84,11 @@ export const enum Dot {
   DotCr,
   /** CR that may be the end of the line. */
   Cr,
+  /** Behind what only some servers take for the end of a line, or for nothing: CR alone, NUL. */
+  OddStart,
+  /** The same, and a dot; CR behind it. */
+  OddDot,
+  OddDotCr,
 }
 
 /** The parser's words of a transaction, from Tx.Parser: two of events, then these. */
@@ -91,16 +106,22 @@ export const enum T {
   HeloLen,
   MailFrom,
   MailFromLen,
-  /** List of recipients: | next + 1 | length | bytes |, first and last + 1, how many. */
+  /** List of recipients: | next + 1 | length | bytes |, first and last + 1. */
   Rcpt,
   RcptTail,
-  RcptCount,
+  /** Of both lists. */
+  ListCount,
   /** The message's words (mime/layout.ts): index; 0: none. */
   Mime,
   /** The file of the whole message (raw-extraction) + 1. */
   Raw,
   /** What came behind STARTTLS (HeldBytes). */
   Held,
+  /** The session that opened it, + 1, while there were several readings; 0: it is certain. */
+  Reading = T.Held + 3,
+  /** List of senders, as of recipients: a later one is the mail's if the server has refused those before. */
+  Senders,
+  SenderTail,
 }
 
 export const enum TxBit {
@@ -108,6 +129,8 @@ export const enum TxBit {
   Data = 1,
   /** All of the mail was seen. */
   Ended = 2,
+  /** What came was no mail: the server has refused it. */
+  Refused = 4,
 }
 
 export const enum TxSeen {
@@ -116,8 +139,12 @@ export const enum TxSeen {
   Rcpt = 4,
 }
 
-/** Recipients of a mail that are kept, and bytes that its transaction keeps before there are no more: the message needs the rest. */
-export const MOST_RCPT = 2048;
-export const MOST_RCPT_BYTES = 256 << 10;
+/** Readings of a session at once. */
+export const MOST_READINGS = 3;
+/** Recipients that another reading's transaction takes over. */
+export const MOST_INHERITED = 16;
+/** Senders and recipients of a mail that are kept, and bytes that its transaction keeps before there are no more: the message needs the rest. */
+export const MOST_LISTED = 2048;
+export const MOST_LISTED_BYTES = 256 << 10;
 /** RFC 5321, 4.5.3.1.5: a line of a reply. */
 export const LONGEST_REPLY = 512;

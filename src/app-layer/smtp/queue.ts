@@ -21,6 +21,10 @@ export const enum Command {
   StartTls,
   Quit,
   Auth,
+  /** DATA that one reading takes for accepted, another for refused; BDAT that it takes for unknown. */
+  DataTaken,
+  DataRefused,
+  BdatRefused,
 }
 
 /** Runs of a session, a power of two; a run: command and count << 4, transaction + 1, its id. */
@@ -97,6 +101,41 @@ export class CommandQueue {
     const n = words[s + S.QueueCount];
     if (n === 0) return -1;
     return this.heapWords[((words[s + S.Queue] - 1) >> 2) + ((words[s + S.QueueHead] + n - 1) & (RUNS - 1)) * RUN_WORDS] & 15;
+  }
+
+  /** The last one is read in another way. False: it is another command. */
+  rename(session: number, from: Command, to: Command): boolean {
+    if (this.back(session) !== from) return false;
+    const { words } = this.sessions;
+    const { heapWords } = this;
+    const s = session * Session.Words;
+    const at = ((words[s + S.Queue] - 1) >> 2) + ((words[s + S.QueueHead] + words[s + S.QueueCount] - 1) & (RUNS - 1)) * RUN_WORDS;
+    if (heapWords[at] >> 4 === 1) heapWords[at] = (heapWords[at] & ~15) | to;
+    else {
+      heapWords[at] -= 16;
+      this.push(session, to, heapWords[at + 1] - 1, heapWords[at + 2]);
+    }
+    return true;
+  }
+
+  /** Gives a session, which has none, the queue of another. */
+  copy(from: number, to: number): void {
+    const { words } = this.sessions;
+    const s = from * Session.Words;
+    const t = to * Session.Words;
+    words[t + S.Queue] = 0;
+    words[t + S.QueueCount] = 0;
+    if (words[s + S.Queue] === 0) return;
+    const piece = this.txs.heap.take(BYTES);
+    if (piece < 0) {
+      this.counters[Counter.AppNoRoom]++;
+      return;
+    }
+    const { bytes } = this.txs.heap;
+    bytes.copyWithin(piece, words[s + S.Queue] - 1, words[s + S.Queue] - 1 + BYTES);
+    words[t + S.Queue] = piece + 1;
+    words[t + S.QueueHead] = words[s + S.QueueHead];
+    words[t + S.QueueCount] = words[s + S.QueueCount];
   }
 
   /** The same, which has its reply now. */

@@ -3,7 +3,7 @@ import { MD5_WORDS, md5Begin, md5End, md5Update } from '../mime/md5.js';
 import { NODE_HEAD } from '../mime/urls.js';
 import type { RecordNames, RecordWriter } from '../record.js';
 import { type Transactions, Tx } from '../transactions.js';
-import { T } from './layout.js';
+import { T, TxBit } from './layout.js';
 import type { SmtpEveOptions } from './options.js';
 
 /** Fields of EVE's `smtp`, and of `email` beside it (user guide, "Eve JSON Format", SMTP). */
@@ -93,7 +93,7 @@ export class SmtpRecords {
     if (words[at + T.MailFrom] !== 0) writer.text(Field.MailFrom, bytes, words[at + T.MailFrom] - 1, words[at + T.MailFromLen]);
     this.list(writer, Field.RcptTo, words[at + T.Rcpt]);
     const c = words[at + T.Mime];
-    if (c !== 0) this.email(c, writer);
+    if (c !== 0 && (words[at + T.Bits] & TxBit.Refused) === 0) this.email(c, writer);
   }
 
   private email(c: number, writer: RecordWriter): void {

@@ -19,6 +19,9 @@ const DIGITS = Uint8Array.from('0123456789abcdef', (c) => c.charCodeAt(0));
 
 /** Binary packets until NEWKEYS: hassh out of KEXINIT (RFC 4253, 7.1). */
 export class Packets {
+  /** Else a KEXINIT is passed over. */
+  wantsHassh = true;
+
   constructor(private readonly store: SshStore) {}
 
   /** False: these are no packets. */
@@ -75,7 +78,7 @@ export class Packets {
 
   private isRead(side: number): boolean {
     const { heap } = this.store;
-    return heap[side + Side.Message] === KEXINIT && heap[side + Side.HasshAt] === 0;
+    return this.wantsHassh && heap[side + Side.Message] === KEXINIT && heap[side + Side.HasshAt] === 0;
   }
 
   private keep(tx: number, side: number, mem: Uint8Array, off: number, len: number): void {

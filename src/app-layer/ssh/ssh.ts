@@ -12,18 +12,32 @@ import { SshStore } from './store.js';
 
 const PREFIX = Uint8Array.from('SSH-', (c) => c.charCodeAt(0));
 
+/** `app-layer.protocols.ssh.hassh`: of each session, of none, or as long as some rule asks for it. */
+export type HasshMode = 'yes' | 'no' | 'auto';
+
 /** SSH (RFC 4253) until both sides said NEWKEYS: then Parsed.Done. One transaction per session. */
 export class SshProtocol extends SingleTransaction implements Protocol {
   private readonly store: SshStore;
   private readonly banner: Banner;
   private readonly packets: Packets;
 
-  constructor(sessions: Sessions, txs: Transactions, counters: Float64Array) {
+  constructor(
+    sessions: Sessions,
+    txs: Transactions,
+    counters: Float64Array,
+    private readonly hassh: HasshMode = 'yes',
+  ) {
     const store = new SshStore(txs, counters);
     super(AppProto.Ssh, sessions, txs, counters, store);
     this.store = store;
     this.banner = new Banner(this.store);
     this.packets = new Packets(this.store);
+    this.packets.wantsHassh = hassh === 'yes';
+  }
+
+  /** Sessions whose key exchange is still to come have a fingerprint, or have none. */
+  wantFingerprints(wanted: boolean): void {
+    if (this.hassh === 'auto') this.packets.wantsHassh = wanted;
   }
 
   probe(_direction: number, mem: Uint8Array, off: number, len: number, _serverPort: number): Likeness {
@@ -38,6 +52,8 @@ export class SshProtocol extends SingleTransaction implements Protocol {
       if (this.isSpent(session)) return Parsed.Done;
       tx = this.start(session);
       if (tx < 0) return Parsed.Failed;
+      // app-layer-state:<hello asks before there is any buffer.
+      this.txs.moment(tx, direction);
     }
     const { heap } = this.store;
     const side = this.store.side(tx, direction);

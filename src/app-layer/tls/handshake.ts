@@ -208,7 +208,10 @@ export class Handshake {
       words[flags] |= TlsFlag.ClientKeyExchange;
       this.state(tx, direction, TlsState.KeyExchange);
     } else if (type === Type.CertificateRequest && direction === 1) words[flags] |= TlsFlag.Asked;
-    else if (type === Type.ServerHelloDone && direction === 1) this.serverDone(tx, words[flags]);
+    else if (type === Type.ServerHelloDone && direction === 1) {
+      this.state(tx, direction, TlsState.HelloDone);
+      this.serverDone(tx, words[flags]);
+    }
     if (!this.isRead(side)) return;
     const at = heap[side + Side.HsAt];
     const end = at + heap[side + Side.HsSeen];

@@ -49,6 +49,8 @@ export const enum TlsState {
   Hello = 1,
   Certificate = 2,
   KeyExchange = 3,
+  /** The server's ServerHelloDone. */
+  HelloDone = 4,
 }
 
 /** Words of a direction in the context. */

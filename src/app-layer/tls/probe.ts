@@ -5,14 +5,15 @@ const HANDSHAKE = 22;
 const CLIENT_HELLO = 1;
 const SERVER_HELLO = 2;
 const MOST_CONTENT = 16384 + 2048;
+const MOST_EMPTY = 8;
 /** Version and random, the least of a hello. */
 const LEAST_HELLO = 34;
 
 /**
  * A record that begins with a hello, of whatever version it says (RFC 8446, 5.1: nobody is to look at that), an alert, or a
- * hello of SSL 2 whose lengths fit together.
+ * hello of SSL 2 whose lengths fit together. `empty`: records without content before.
  */
-export function probeTls(direction: number, mem: Uint8Array, off: number, len: number): Likeness {
+export function probeTls(direction: number, mem: Uint8Array, off: number, len: number, empty = 0): Likeness {
   if (len === 0) return Likeness.More;
   const first = mem[off];
   if ((first & 0x80) !== 0) return probeSslv2(direction, mem, off, len);
@@ -25,7 +26,9 @@ export function probeTls(direction: number, mem: Uint8Array, off: number, len: n
     if (len < 6) return Likeness.More;
     return mem[off + 5] === 1 || mem[off + 5] === 2 ? Likeness.Yes : Likeness.No;
   }
-  if (length === 0 || length > MOST_CONTENT) return Likeness.No;
+  if (length > MOST_CONTENT) return Likeness.No;
+  // OpenSSL skips up to 32 empty records: so many begin nothing else.
+  if (length === 0) return empty === MOST_EMPTY ? Likeness.Yes : probeTls(direction, mem, off + 5, len - 5, empty + 1);
   if (len < 6) return Likeness.More;
   const type = mem[off + 5];
   // A server may first ask for a hello (RFC 5246, 7.4.1.1).

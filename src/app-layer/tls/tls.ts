@@ -53,6 +53,8 @@ export class TlsProtocol extends SingleTransaction implements Protocol {
       if (this.isSpent(session)) return Parsed.Done;
       tx = this.start(session);
       if (tx < 0) return Parsed.Failed;
+      // app-layer-state:<hello asks before there is any buffer.
+      this.txs.moment(tx, direction);
     }
     const parsed = this.records.data(tx, direction, mem, off, len);
     this.settle(session, tx);

@@ -61,7 +61,7 @@ function addressLen(p: Packet): number {
 }
 
 function payloadLen(p: Packet): number {
-  return p.payloadLen > 0 ? p.payloadLen : -1;
+  return p.payloadLen > 0 && p.opaque === 0 ? p.payloadLen : -1;
 }
 
 const PACKET_BUFFERS: Readonly<Record<string, PacketBuffer>> = {

@@ -1,11 +1,7 @@
 /**
- * What rules remember about addresses: windows of thresholds, xbits and hostbits. One table for all of them, set-associative,
- * WAYS entries a set, an entry a cache line. In shared memory every detecting thread of the process has the same counts;
- * each set then has a lock, held for the few dozen instructions between claim() or find() and release().
- *
- *   word 0 sets | 1 seed | 2, 3: bits, tags were ever set | ...15   head
- *   word 16 ..                                              locks, one a set: 0 free, 1 held
- *   word 16 + sets (rounded up to 16) ..                    entries, set by set:
+ * What rules remember about addresses: windows of thresholds, xbits and hostbits. One table for all of them (LockedSets; an entry is
+ * a cache line). In shared memory every detecting thread of the process has the same counts; a set is held between claim() or find()
+ * and release(). Of the head, words 2 and 3: bits, tags were ever set.
  *
  *   0      1    2    3    4 ........ 11   12      13         14     15
  *   kind   A    B    C    addresses      since   its nsec   end    count
@@ -14,8 +10,8 @@
  * An entry lives until packet time passes `end` (seconds) and the nanosecond of `since`. When a set is full, the entry that
  * ends first is given up and counted.
  */
-import { randomFillSync } from 'node:crypto';
 import type { Packet } from '../../decode/packet.js';
+import { createSets, LockedSets, mix, type SetShape } from '../../ring/locked-sets.js';
 
 export const enum Kind {
   Limit = 1,
@@ -44,43 +40,25 @@ export const enum Entry {
 /** Words that tell entries apart. */
 const KEY = Entry.Since;
 const WAYS = 8;
-const HEAD = 16;
+const SHAPE: SetShape = { ways: WAYS, entryWords: Entry.Words };
+/** Words of the head that LockedSets leaves to its tables. */
 const enum Head {
-  Sets = 0,
-  Seed,
-  Bits,
+  Bits = 2,
   Tags,
 }
 /** Bytes of an entry, for reckoning. */
 export const ENTRY_BYTES = 4 * Entry.Words;
-/** Tries before a thread that waits for a lock lets others run. */
-const SPINS = 200;
 const LAST_SECOND = 0x7fffffff;
 
-export class AddressTable {
-  readonly words: Int32Array;
+export class AddressTable extends LockedSets {
   /** The key that is looked for: Entry.Kind to the end of the addresses. */
   readonly probe = new Int32Array(KEY);
-  private readonly sets: number;
-  private readonly seed: number;
-  private readonly entries: number;
-  private readonly shared: boolean;
+  /** The set that is locked; -1: none. */
   private held = -1;
 
-  /**
-   * Memory for about this many entries, in whole sets of 8 and powers of two, never more than asked for unless that is below one set.
-   * Zero pages cost nothing until they are used.
-   */
+  /** Memory for about this many entries: see createSets. */
   static create(entries: number, shared: boolean): ArrayBuffer | SharedArrayBuffer {
-    let sets = 1;
-    while (sets * 2 * WAYS <= entries) sets *= 2;
-    const bytes = 4 * (start(sets) + sets * WAYS * Entry.Words);
-    const buffer = shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
-    const words = new Int32Array(buffer);
-    words[Head.Sets] = sets;
-    // Whoever does not know the seed cannot choose addresses that meet in one set.
-    words[Head.Seed] = randomFillSync(new Int32Array(1))[0];
-    return buffer;
+    return createSets(SHAPE, entries, shared);
   }
 
   constructor(
@@ -89,11 +67,7 @@ export class AddressTable {
     /** Counter of live entries given up. */
     private readonly evicted: number,
   ) {
-    this.words = new Int32Array(buffer);
-    this.shared = buffer instanceof SharedArrayBuffer;
-    this.sets = this.words[Head.Sets];
-    this.seed = this.words[Head.Seed];
-    this.entries = start(this.sets);
+    super(buffer, SHAPE);
   }
 
   /** 0: no rule has set a bit yet. */
@@ -147,7 +121,7 @@ export class AddressTable {
 
   /** Position in `words` of the probe's live entry, -1 if there is none. Call release() in any case. */
   find(p: Packet): number {
-    const first = this.lock();
+    const first = this.hold();
     for (let e = first; e < first + WAYS * Entry.Words; e += Entry.Words) {
       if (this.is(e)) return this.over(e, p) ? -1 : e;
     }
@@ -160,7 +134,7 @@ export class AddressTable {
    */
   claim(p: Packet): number {
     const { words } = this;
-    const first = this.lock();
+    const first = this.hold();
     let free = -1;
     let oldest = first;
     for (let e = first; e < first + WAYS * Entry.Words; e += Entry.Words) {
@@ -202,7 +176,7 @@ export class AddressTable {
 
   release(): void {
     if (this.held < 0) return;
-    Atomics.store(this.words, this.held, 0);
+    this.unlock(this.held);
     this.held = -1;
   }
 
@@ -218,24 +192,11 @@ export class AddressTable {
   }
 
   /** Takes the lock of the probe's set; position of its first entry. */
-  private lock(): number {
+  private hold(): number {
     const { probe } = this;
-    let h = this.seed;
-    for (let i = 0; i < KEY; i++) h = Math.imul(h ^ probe[i], 0x85ebca6b) ^ (h >>> 13);
-    const set = (h ^ (h >>> 16)) & (this.sets - 1);
-    if (this.shared) {
-      const at = HEAD + set;
-      for (let n = 1; Atomics.compareExchange(this.words, at, 0, 1) !== 0; n++) {
-        // Its holder may have been put aside by the scheduler: let it run.
-        if (n % SPINS === 0) Atomics.wait(this.words, at, 1, 1);
-      }
-      this.held = at;
-    }
-    return this.entries + set * WAYS * Entry.Words;
+    let hash = this.seed;
+    for (let i = 0; i < KEY; i++) hash = mix(hash, probe[i]);
+    this.held = this.setOf(hash);
+    return this.lock(this.held);
   }
-}
-
-/** Word where the entries begin: a whole number of cache lines. */
-function start(sets: number): number {
-  return HEAD + ((sets + 15) & ~15);
 }

@@ -15,6 +15,7 @@
  * whoever sends a set to another process; what comes back from a process that hostile bytes may have taken over is only walked (each), never looked up.
  */
 import { randomFillSync } from 'node:crypto';
+import { spinLock, spinUnlock } from '../../ring/spin-lock.js';
 
 export const enum DatasetType {
   String = 0,
@@ -55,7 +56,6 @@ const LIVE = 1 << 24;
 /** Of the memory, at most one in so many words is a bucket. */
 const BUCKET_SHARE = 8;
 const MAX_BUCKETS = 2 ** 24;
-const SPINS = 200;
 /** Least bytes a set needs. */
 export const LEAST_MEMCAP = 4096;
 
@@ -270,15 +270,10 @@ export class DatasetTable {
   }
 
   private lock(which: number): void {
-    if (!this.shared) return;
-    const at = LOCKS_AT + which;
-    for (let n = 1; Atomics.compareExchange(this.words, at, 0, 1) !== 0; n++) {
-      // Its holder may have been put aside by the scheduler: let it run.
-      if (n % SPINS === 0) Atomics.wait(this.words, at, 1, 1);
-    }
+    if (this.shared) spinLock(this.words, LOCKS_AT + which);
   }
 
   private release(which: number): void {
-    if (this.shared) Atomics.store(this.words, LOCKS_AT + which, 0);
+    if (this.shared) spinUnlock(this.words, LOCKS_AT + which);
   }
 }

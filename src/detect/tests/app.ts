@@ -9,6 +9,7 @@ import { Tx } from '../../app-layer/transactions.js';
 import type { Packet } from '../../decode/packet.js';
 import { FlowProto } from '../../flow/codes.js';
 import { type AppOption, protocolsOf } from '../../rules/app-option.js';
+import { type StateTest, stateTest } from '../../rules/app-states.js';
 import {
   type DateTest,
   dateTest,
@@ -43,6 +44,11 @@ export function appTest(code: Code, rule: Rule, option: AppOption): string {
       const { bit } = appEventOf(rule)!;
       if (bit < 0) throw new Error(`${value} is no event of that protocol`);
       return `(x.events${bit < 32 ? '0' : '1'} & ${num(1 << (bit & 31))}) ${negated ? '===' : '!=='} 0`;
+    }
+    case 'app-layer-state': {
+      const { direction, from, below } = stateTest(option.proto!, value) as StateTest;
+      const state = `x.txWords[x.tx * ${num(Tx.Words)} + ${num(Tx.State + direction)}]`;
+      return `p.direction === ${num(direction)} && ${state} >= ${num(from)} && ${state} < ${num(below)}`;
     }
     case 'filename':
     case 'fileext':

@@ -1,5 +1,7 @@
+import { hasParser } from '../../app-layer/catalogue.js';
 import { APP_KEYWORDS, type ValueForm } from '../app-keywords.js';
 import { type AppOption, PROTOCOL_MODES, protocolsOf } from '../app-option.js';
+import { stateTest } from '../app-states.js';
 import { APP_PROTOS } from '../protocols.js';
 import type { HeaderOption } from '../rule.js';
 import { RuleError } from '../rule-error.js';
@@ -19,6 +21,7 @@ export const APP_OPTIONS: OptionTable = {
   ),
   'app-layer-protocol': { value: 'required', apply: appLayerProtocol },
   'app-layer-event': { value: 'required', apply: appLayerEvent },
+  'app-layer-state': { value: 'required', apply: appLayerState },
   'ndpi-protocol': { value: 'required', apply: ndpi },
   'ndpi-risk': { value: 'required', apply: ndpi },
 };
@@ -107,6 +110,23 @@ function appLayerEvent(state: RuleState, value: string): void {
   state.rule.header.push(appOption('app-layer-event', value.toLowerCase()));
 }
 
+/** `[<|>]state`: of a protocol without a parser any name will do. */
+function appLayerState(state: RuleState, value: string): void {
+  const { appProto } = state.rule;
+  if (appProto === undefined)
+    throw new RuleError('app-layer-state', 'needs a protocol in the header whose states it can name: alert tls ...');
+  const option = appOption('app-layer-state', value.toLowerCase());
+  if (!/^[<>]?\s*[a-z0-9_]+$/.test(option.value) || option.negated)
+    throw new RuleError('app-layer-state', `takes a state, < or > before it, got "${shorten(value)}"`);
+  if (hasParser(appProto)) {
+    const test = stateTest(appProto, option.value);
+    if (typeof test === 'string') throw new RuleError('app-layer-state', `${test}, got "${shorten(value)}"`);
+    option.proto = appProto;
+    option.way = test.direction === 0 ? 'to_server' : 'to_client';
+  }
+  state.rule.header.push(option);
+}
+
 function ndpi(_state: RuleState, _value: string, _negated: boolean, name: string): never {
   throw new RuleError(name, 'needs the nDPI library, which Sluice does not use: take app-layer-protocol instead');
 }
@@ -117,5 +137,6 @@ export function isAppOption(option: HeaderOption): option is AppOption {
 
 /** Canonical text. */
 export function printAppOption({ keyword, value, negated, way }: AppOption): string {
-  return value === '' ? keyword : `${keyword}:${way === undefined ? '' : `${way},`}${negated ? '!' : ''}${value}`;
+  const side = way === undefined || !DIRECTED.has(keyword) ? '' : `${way},`;
+  return value === '' ? keyword : `${keyword}:${side}${negated ? '!' : ''}${value}`;
 }

@@ -27,12 +27,17 @@ export class Delivery {
     private readonly pages: Pages,
     private readonly held: Held,
     private readonly pieces: Pieces,
+    /** stream.async-oneside: a listener may see one side alone. */
+    private readonly oneside: boolean,
   ) {}
 
   /** How far beyond `next` the receiver has acknowledged (negative: less far). */
-  ackedAhead(slot: number, direction: number, next: number): number {
+  ackedAhead(slot: number, direction: number, next: number, inline = true): number {
     const flags = this.flows.flags[slot];
     if ((flags & FlowFlag.AsyncOneside) !== 0) return NOBODY_SAYS;
+    // Picked up, and nobody has answered yet: perhaps nobody ever will.
+    if (this.oneside && !inline && (flags & (FlowFlag.Midstream | (FlowFlag.SeenTs << (direction ^ 1)))) === FlowFlag.Midstream)
+      return NOBODY_SAYS;
     if ((flags & FlowFlag.TcpEstablished) === 0) return NOT_YET;
     return (this.flows.l4[slot * L4.Words + L4.Ack + (direction ^ 1)] - next) | 0;
   }
@@ -90,7 +95,7 @@ export class Delivery {
     const { lines } = this;
     while (lines[at + Line.Nodes] !== 0) {
       const next = lines[at + Line.Next];
-      const acked = this.ackedAhead(slot, direction, next);
+      const acked = this.ackedAhead(slot, direction, next, inline);
       const most = inline || acked > FAR_AHEAD ? FAR_AHEAD : acked;
       if (most > 0 && this.drain(slot, direction, at, most)) {
         lines[at + Line.HoleSec] = p.tsSec;

@@ -46,7 +46,8 @@ export class Placement {
   /** Of the last packet that place() took. */
   stored: Stored = Stored.None;
   private readonly hosts: HostPolicies;
-  private readonly depth: number;
+  /** Bytes of a direction. */
+  readonly depth: number;
   private readonly mostPages: number;
   private readonly reserve: number;
   private readonly urgentOob: boolean;
@@ -153,7 +154,7 @@ export class Placement {
       if (session >= 0 && !this.sink.hasRoom(session, direction, p.mem, p.payloadOff + old, len - old)) return this.refuse();
     }
     // What a listener need not wait for goes straight on: no copy.
-    if (!inline && ahead === 0 && lines[at + Line.Nodes] === 0 && this.delivery.ackedAhead(slot, direction, next) >= len) {
+    if (!inline && ahead === 0 && lines[at + Line.Nodes] === 0 && this.delivery.ackedAhead(slot, direction, next, inline) >= len) {
       this.stored = Stored.Plain;
       this.delivery.deliver(slot, direction, at, p.mem, p.region, p.payloadOff, len);
       return true;

@@ -19,6 +19,8 @@ export interface ReassemblyOptions extends PlacementOptions {
   chunkSizes: readonly [number, number];
   /** auto: what the packet's mode says. */
   inline: 'auto' | boolean;
+  /** stream.async-oneside. */
+  oneside?: boolean;
 }
 
 /** Rules on streams. */
@@ -72,7 +74,7 @@ export class Reassembler {
     this.windows = new Windows(memcap >> WINDOW_SHIFT, options.chunkSizes, this.lines);
     this.pages = new Pages(memcap - Math.floor(memcap / (1 << WINDOW_SHIFT)), this.lines);
     this.held = new Held(this.pages.capacity * 4, this.lines, this.pages);
-    this.delivery = new Delivery(flows, counters, sink, this.lines, this.pages, this.held, this.pieces);
+    this.delivery = new Delivery(flows, counters, sink, this.lines, this.pages, this.held, this.pieces, options.oneside === true);
     this.placement = new Placement(flows, counters, sink, this.lines, this.pages, this.held, this.delivery, options);
     this.inline = options.inline === 'auto' ? -1 : options.inline ? 1 : 0;
   }
@@ -209,6 +211,20 @@ export class Reassembler {
     return true;
   }
 
+  /** The direction goes on with number `seq`; what is held behind it stays. */
+  rewind(slot: number, direction: number, seq: number): void {
+    const { lines } = this;
+    const at = (slot * 2 + direction) * Line.Words;
+    lines[at + Line.Flags] &= ~LineFlag.Adrift;
+    if ((lines[at + Line.Flags] & LineFlag.Started) === 0) return;
+    lines[at + Line.Flags] &= ~(LineFlag.Depth | LineFlag.Finished | LineFlag.Fin | LineFlag.Urgent | LineFlag.Lost);
+    lines[at + Line.Next] = seq;
+    lines[at + Line.Left] = this.placement.depth;
+    if (lines[at + Line.Nodes] !== 0) this.held.trim(at, seq);
+    this.windows.restart(at, true);
+    this.watcher?.restarted(at / Line.Words);
+  }
+
   private restart(at: number): void {
     this.held.releaseAll(at);
     this.lines[at + Line.Flags] &= KEPT_FLAGS;
@@ -282,7 +298,7 @@ export class Reassembler {
   /** Another depth for a flow, in bytes from here on; 0: none. What is beyond the depth stays so. */
   setDepth(slot: number, direction: number, bytes: number): void {
     const at = (slot * 2 + direction) * Line.Words;
-    if ((this.lines[at + Line.Flags] & LineFlag.Started) !== 0)
+    if ((this.lines[at + Line.Flags] & (LineFlag.Started | LineFlag.Depth)) === LineFlag.Started)
       this.lines[at + Line.Left] = bytes > 0 && bytes < UNLIMITED ? bytes : UNLIMITED;
   }
 
