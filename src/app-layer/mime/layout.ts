@@ -10,7 +10,7 @@ export const enum M {
   State = 0,
   /** Boundaries that are open. */
   Depth,
-  /** Offset of the hold in the heap; bytes in it. */
+  /** Offset of the hold in the heap, taken with the first byte; bytes in it. */
   Hold,
   HoldLen,
   /** Bytes of the line at hand so far, LineBit of it. */
@@ -47,16 +47,16 @@ export const enum M {
   /** MOST_DEPTH pairs: offset, bytes (| ALSO: it divides the same multipart as the one before). */
   Boundaries,
   /** HEADERS.length pairs: offset + 1 (0: not there), bytes. */
-  Headers = 68,
+  Headers = 62,
   /** State (4), bytes so far, block (16), digest offset + 1. */
-  Md5 = 108,
-  Words = 132,
+  Md5 = 102,
+  Words = 126,
 }
 
 /** M.Boundaries: beside the bytes. */
 export const ALSO = 1 << 16;
 /** Boundaries that are open at once. */
-export const MOST_DEPTH = 20;
+export const MOST_DEPTH = 17;
 /** Longest boundary, file name, name of a header; lines (RFC 5322 2.1.1, RFC 2045 6.7 and 6.8). */
 export const LONGEST_BOUNDARY = 254;
 export const LONGEST_FILENAME = 255;

@@ -75,14 +75,12 @@ export class MimeParser {
   /** Index of the words of a new message of the transaction; 0: no room. */
   begin(tx: number): number {
     const at = this.txs.reserve(tx, M.Words * 4);
-    const hold = at < 0 ? -1 : this.txs.reserve(tx, this.holdBytes);
-    if (hold < 0) {
+    if (at < 0) {
       this.counters[Counter.AppNoRoom]++;
       return 0;
     }
     const c = at >> 2;
     this.words.fill(0, c, c + M.Words);
-    this.words[c + M.Hold] = hold;
     this.words[c + M.Part] = PartBit.Main;
     if (this.options.bodyMd5) md5Begin(this.words, c + M.Md5);
     return c;
@@ -239,11 +237,19 @@ export class MimeParser {
         }
       }
     }
-    this.hold(c, mem, off, len);
+    this.hold(tx, c, mem, off, len);
   }
 
-  private hold(c: number, mem: Uint8Array, off: number, len: number): void {
+  private hold(tx: number, c: number, mem: Uint8Array, off: number, len: number): void {
     const { words, bytes } = this;
+    if (words[c + M.Hold] === 0) {
+      const hold = this.txs.reserve(tx, this.holdBytes);
+      if (hold < 0) {
+        this.counters[Counter.AppNoRoom]++;
+        return;
+      }
+      words[c + M.Hold] = hold;
+    }
     const had = words[c + M.HoldLen];
     const n = Math.min(len, this.holdBytes - had);
     if (n < len) words[c + M.LineBits] |= LineBit.Cut;
@@ -306,13 +312,13 @@ export class MimeParser {
         } else {
           words[c + M.LineBits] = LineBit.Held;
           words[c + M.HoldLen] = 0;
-          this.hold(c, mem, off, len);
+          this.hold(tx, c, mem, off, len);
           return;
         }
       }
     } else if ((words[c + M.LineBits] & LineBit.Held) !== 0) {
       if (words[c + M.HoldLen] + len <= LONGEST_BOUNDARY_LINE) {
-        this.hold(c, mem, off, len);
+        this.hold(tx, c, mem, off, len);
         if ((flags & Piece.End) === 0) return;
         words[c + M.LineBits] = 0;
         if (this.boundary(tx, c, this.bytes, words[c + M.Hold], words[c + M.HoldLen])) return;
@@ -320,7 +326,7 @@ export class MimeParser {
         return;
       }
       const n = LONGEST_BOUNDARY_LINE - words[c + M.HoldLen];
-      this.hold(c, mem, off, n);
+      this.hold(tx, c, mem, off, n);
       words[c + M.LineBits] = 0;
       // What else stands in the line of a boundary is nobody's.
       if (this.boundary(tx, c, this.bytes, words[c + M.Hold], words[c + M.HoldLen])) return;
