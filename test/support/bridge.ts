@@ -164,7 +164,10 @@ export class Bridge {
   /** Resolves once it says `Engine started`. */
   static async start(lab: Namespaces, options: BridgeOptions = {}): Promise<Bridge> {
     const others = Bridge.running.get(lab) ?? [];
-    if (options.beside !== true) for (const other of others.splice(0)) await other.kill();
+    if (options.beside !== true) {
+      for (const other of others.splice(0)) await other.kill();
+      await abandonConnections(lab);
+    }
     const files = writeFiles(options);
     const bridge = new Bridge(
       lab,
@@ -280,6 +283,15 @@ export class Bridge {
       .map((line) => JSON.parse(line))
       .filter((record) => record.event_type === type);
   }
+}
+
+/**
+ * A kernel goes on sending what an earlier test blocked, long after the program that said it has ended, and a session that goes on is
+ * picked up: it would be another alert, another drop. What nobody owns any more ends here.
+ */
+async function abandonConnections(lab: Namespaces): Promise<void> {
+  const orphans = ['fin-wait-1', 'fin-wait-2', 'last-ack', 'closing'].flatMap((state) => ['state', state]);
+  for (const side of ['client', 'server'] as const) await lab.exec(side, 'ss', ['-HKtn', ...orphans]);
 }
 
 export interface Stopped {
