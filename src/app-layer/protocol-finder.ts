@@ -5,7 +5,9 @@ import { Line, LineFlag } from '../stream/reassembly/layout.js';
 import type { Reassembler } from '../stream/reassembly/reassembler.js';
 import { AppProto } from './buffers.js';
 import type { Expectations } from './ftp-data/expectations.js';
+import { isGreeting, isReply } from './greeting.js';
 import { isSpace } from './http/bytes.js';
+import { firstWord, isHttp } from './http/head-scan.js';
 import type { AppMemory } from './memory.js';
 import { ProtoEvent } from './proto-events.js';
 import { Likeness, PROBE_BYTES, type Protocol } from './protocol.js';
@@ -43,6 +45,8 @@ export class ProtocolFinder {
   events = 0;
   /** The packet at hand may still be dropped. */
   isInline = false;
+  /** What the bytes are that are asked about next, whatever they look like. */
+  private certain = AppProto.Unknown;
   /** Those asked, in order; by server port the AppProto that is asked first. */
   private readonly streams: Protocol[];
   private readonly datagrams: Protocol[];
@@ -83,7 +87,26 @@ export class ProtocolFinder {
     // A client that does not wait for the greeting must not choose what the server is taken for.
     if (direction === 0 && this.isInline && SERVER_FIRST.includes(home) && !this.hasBegun(slot, 1)) return home;
     const proto = this.ask(this.streams, this.streamPorts, direction, mem, off + blank, probed, port);
-    return proto === AppProto.Failed && isExpected ? AppProto.FtpData : proto;
+    if (proto !== AppProto.Failed) return proto;
+    if (isExpected) return AppProto.FtpData;
+    if (!this.isInline) return proto;
+    // Of FTP or SMTP: what the client says decides, or that it has said what is nothing.
+    if (direction === 1 && this.mayGreet(slot) && isGreeting(mem, off, len))
+      return (this.flows.appProbe[slot] & Probe.FailedTs) !== 0 ? AppProto.Ftp : AppProto.Unknown;
+    // Servers skip a message that is none, and answer the next.
+    if (direction !== 0 || home !== AppProto.Dns) return proto;
+    this.flows.appProbe[slot] |= Probe.OtherTs;
+    return this.orFailed(AppProto.Dns);
+  }
+
+  /** A line `220 text` is taken for a greeting. */
+  private mayGreet(slot: number): boolean {
+    return this.isInline && this.parsers[AppProto.Ftp] !== null && this.streamPorts[this.flows.dstPort(slot)] === AppProto.Unknown;
+  }
+
+  /** Failed where it is not parsed. */
+  private orFailed(proto: AppProto): AppProto {
+    return this.parsers[proto] === null ? AppProto.Failed : proto;
   }
 
   private hasBegun(slot: number, direction: number): boolean {
@@ -91,16 +114,32 @@ export class ProtocolFinder {
   }
 
   /**
-   * The first bytes of a server are not those of the protocol that its client's were taken for: the one they are of. Unknown: the flow
-   * stays what it is, as it does where that protocol is at home. (A client may say anything before it goes on with what the server speaks.)
+   * The first bytes of a direction are not those of the protocol that the other one's were taken for: the one they are of. Unknown: the flow
+   * stays what it is, as it does where that protocol is at home. (A client may say anything before it goes on with what the server speaks,
+   * and a server before it answers what its client asks.) `next` follows.
    */
-  spokenBy(slot: number, parser: Protocol, mem: Uint8Array, off: number, len: number): AppProto {
+  spokenBy(slot: number, direction: number, parser: Protocol, mem: Uint8Array, off: number, len: number): AppProto {
     const port = this.flows.dstPort(slot);
     if (!this.isInline || this.streamPorts[port] === parser.proto) return AppProto.Unknown;
     const probed = len < PROBE_BYTES ? len : PROBE_BYTES;
-    if (parser.probe(1, mem, off, probed, port) !== Likeness.No) return AppProto.Unknown;
+    if (parser.probe(direction, mem, off, probed, port) !== Likeness.No) return AppProto.Unknown;
+    if (direction === 0) {
+      const proto = this.stream(slot, 0, mem, off, len);
+      return CLIENT_FIRST.includes(proto) ? proto : AppProto.Unknown;
+    }
+    // Clients skip a few bytes before a status line, which may look like a greeting.
+    if (parser.proto === AppProto.Http && isHttp(mem, firstWord(mem, off, off + probed), off + probed)) return AppProto.Unknown;
+    // It answers in the protocol that it greeted in: the client's request was none to it.
+    const original: AppProto = this.flows.appProtos[slot * FlowProto.Count + FlowProto.Original];
+    if (SERVER_FIRST.includes(original) && isReply(mem, off, len)) {
+      this.certain = original;
+      return original;
+    }
     const proto = this.stream(slot, 1, mem, off, len);
-    return SERVER_FIRST.includes(proto) ? proto : AppProto.Unknown;
+    if (SERVER_FIRST.includes(proto)) return proto;
+    if (proto !== AppProto.Unknown || !this.mayGreet(slot) || !isGreeting(mem, off, len)) return AppProto.Unknown;
+    this.certain = AppProto.Ftp;
+    return AppProto.Ftp;
   }
 
   /** Bytes of a client before a request: servers skip any number of empty lines (RFC 9112, 2.2, and more generously). */
@@ -189,13 +228,16 @@ export class ProtocolFinder {
 
   /** The next bytes of a stream. Failed, Unknown (the bytes are kept), or the protocol. */
   next(session: number, slot: number, direction: number, mem: Uint8Array, off: number, len: number): AppProto {
+    const { certain } = this;
+    this.certain = AppProto.Unknown;
+    if (certain !== AppProto.Unknown) return certain;
     const words = this.sessions.words;
     const at = session * Session.Words + PREFIX_WORD + direction;
     const had = words[at];
     const to = this.memory.keptAt(session, direction);
     const { bytes } = this.memory;
     if (had === 0) {
-      const proto = this.stream(slot, direction, mem, off, len);
+      const proto = this.orGreeted(session, slot, direction, this.stream(slot, direction, mem, off, len));
       if (proto !== AppProto.Unknown) return proto;
       const blank = this.blank(slot, direction, mem, off, len);
       off += blank;
@@ -203,9 +245,17 @@ export class ProtocolFinder {
     }
     const more = len < PROBE_BYTES - had ? len : PROBE_BYTES - had;
     for (let i = 0; i < more; i++) bytes[to + had + i] = mem[off + i];
-    const proto = had === 0 ? AppProto.Unknown : this.stream(slot, direction, bytes, to, had + more);
+    const proto =
+      had === 0 ? AppProto.Unknown : this.orGreeted(session, slot, direction, this.stream(slot, direction, bytes, to, had + more));
     if (proto === AppProto.Unknown) words[at] = had + more;
     return proto;
+  }
+
+  /** A client's first bytes are nothing that is known, and its server's a greeting: a command of FTP, which may be any. */
+  private orGreeted(session: number, slot: number, direction: number, proto: AppProto): AppProto {
+    if (proto !== AppProto.Failed || direction === 1 || !this.mayGreet(slot)) return proto;
+    const kept = this.sessions.words[session * Session.Words + PREFIX_WORD + 1];
+    return kept > 0 && isGreeting(this.memory.bytes, this.memory.keptAt(session, 1), kept) ? AppProto.Ftp : proto;
   }
 
   /** A listener parses what is acknowledged, but rules look at packets when they come: what the stream looks like until then. */
@@ -249,7 +299,7 @@ export class ProtocolFinder {
   waitForServer(slot: number): boolean {
     const { flows } = this;
     flows.appProbe[slot] += Probe.Packet;
-    if (flows.appProbe[slot] < PROBE_PACKETS * Probe.Packet) return false;
+    if ((flows.appProbe[slot] & ~OTHER) < PROBE_PACKETS * Probe.Packet) return false;
     flows.appProto[slot] = AppProto.Failed;
     this.event(ProtoEvent.DetectionSkipped);
     return true;
@@ -282,6 +332,7 @@ export class ProtocolFinder {
     const probed = len < PROBE_BYTES ? len : PROBE_BYTES;
     let proto: AppProto = parser.proto;
     if (parser.probe(direction, mem, off, probed, flows.dstPort(slot)) === Likeness.No) {
+      flows.appProbe[slot] |= Probe.OtherTs << direction;
       const isTcp = flows.proto(slot) === IpProto.Tcp;
       const found = isTcp ? this.stream(slot, direction, mem, off, len) : this.datagram(slot, direction, mem, off, len);
       if (found > AppProto.Failed) {
@@ -292,14 +343,31 @@ export class ProtocolFinder {
     this.take(slot, direction, proto);
   }
 
+  /**
+   * The flow is what it is taken for, and a parser that gives up on it met something that is not in order. In doubt it is not: the other
+   * side speaks something else, what was picked up may have begun in the middle, and behind a hole nobody knows what a parser reads.
+   */
+  isCertain(slot: number): boolean {
+    const { flows } = this;
+    const sides = slot * FlowProto.Count + FlowProto.ToServer;
+    const probe = flows.appProbe[slot];
+    if ((probe & (Probe.FailedTc | Probe.OtherTc)) !== 0) return false;
+    const isAnswered = flows.appProtos[sides + 1] !== AppProto.Unknown;
+    if ((flows.flags[slot] & FlowFlag.Midstream) !== 0) return isAnswered && flows.appProtos[sides] !== AppProto.Unknown && probe === 0;
+    if ((probe & (Probe.FailedTs | Probe.OtherTs)) === 0) return true;
+    // Whom such a server answers speaks the same to it, however it began.
+    return isAnswered && (flows.appProto[slot] === AppProto.Http || flows.appProto[slot] === AppProto.Dns);
+  }
+
   /** The direction speaks this, as far as anybody can tell. */
   private take(slot: number, direction: number, proto: AppProto): void {
     this.flows.appProtos[slot * FlowProto.Count + FlowProto.ToServer + direction] = proto;
     this.flows.flags[slot] |= FlowFlag.ProtoFoundTs << direction;
   }
 
-  /** The first bytes of a direction are missing: they say nothing. */
+  /** Bytes of a direction are missing: if they are its first, they say nothing. */
   skip(slot: number, direction: number): void {
+    this.flows.appProbe[slot] |= OTHER;
     const side = slot * FlowProto.Count + FlowProto.ToServer + direction;
     if (this.flows.appProtos[side] === AppProto.Unknown) this.flows.appProtos[side] = this.flows.appProto[slot];
   }
@@ -353,3 +421,4 @@ export class ProtocolFinder {
 }
 
 const BOTH = Probe.FailedTs | Probe.FailedTc;
+const OTHER = Probe.OtherTs | Probe.OtherTc;

@@ -5,7 +5,7 @@ import type { RecordWriter } from './record.js';
 /** What a parser says of the bytes it was given. */
 export const enum Parsed {
   Go = 0,
-  /** Nothing that follows in this flow is to be parsed (encrypted, or an agreed change): no more bytes, please. */
+  /** Nothing that follows in this flow is to be parsed: no more bytes, please. */
   Done = 1,
   /** This is not my protocol, or damaged beyond reading on. */
   Failed = 2,
@@ -13,6 +13,8 @@ export const enum Parsed {
   Changed = 3,
   /** The same, and already with the bytes that were given: the parser has taken none of them. */
   Anew = 4,
+  /** Done, because both sides have said that they encrypt from here on: never for what one side says, or what is missing. */
+  Encrypted = 5,
 }
 
 /** Answers of probe. */

@@ -14,11 +14,16 @@ export const enum Session {
 }
 export const PARSER_WORDS = Session.Words - Session.Parser;
 
-/** FlowTable.appProbe: a direction that is none of ours, and how many packets of an undecided flow came since. */
+/**
+ * FlowTable.appProbe: a direction that is none of ours, and how many packets of an undecided flow came since; a direction that began
+ * with another protocol than its flow's, or (both bits) bytes are missing.
+ */
 export const enum Probe {
   FailedTs = 1,
   FailedTc = 2,
   Packet = 4,
+  OtherTs = 64,
+  OtherTc = 128,
 }
 
 export class Sessions {

@@ -27,7 +27,7 @@ export class StreamSessions implements StreamSink {
   private order!: Reassembler;
   private finder!: ProtocolFinder;
 
-  /** `parsers`: by AppProto; `bypass`: protocols whose flows are inspected no more when their parser is done; `opaque`: whose
+  /** `parsers`: by AppProto; `bypass`: protocols whose flows are inspected no more once both sides encrypt; `opaque`: whose
    * payload is not. `attach` follows. */
   constructor(
     private readonly flows: FlowTable,
@@ -166,7 +166,7 @@ export class StreamSessions implements StreamSink {
   ): boolean {
     const side = slot * FlowProto.Count + FlowProto.ToServer + direction;
     if (this.flows.appProtos[side] === 0) {
-      if (direction === 1 && this.finder.spokenBy(slot, parser, mem, off, len) !== AppProto.Unknown) {
+      if (this.finder.spokenBy(slot, direction, parser, mem, off, len) !== AppProto.Unknown) {
         parser.nextProto = AppProto.Unknown;
         if (!this.parsed(session, slot, Parsed.Changed) || !this.goesOn(session, slot)) return false;
         return this.feed(session, slot, direction, mem, region, off, len);
@@ -259,9 +259,11 @@ export class StreamSessions implements StreamSink {
     }
     if (result === Parsed.Failed) {
       this.frame.counters[Counter.AppErrors + words[at + Session.Proto]]++;
-      this.failed ||= isRead;
-    } else if (this.bypass.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Encrypted;
-    else if (isRead && this.opaque.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Opaque;
+      this.failed ||= isRead && this.finder.isCertain(slot);
+    } else if (result === Parsed.Encrypted) {
+      if (this.bypass.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Encrypted;
+      else if (this.opaque.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Opaque;
+    }
     this.release(session, slot);
     return false;
   }

@@ -8,7 +8,7 @@ import type { HasshMode } from '../app-layer/ssh/ssh.js';
 import type { Context } from './context.js';
 import { readPorts } from './ports.js';
 import { readSmtp } from './smtp.js';
-import { shown, toPlain } from './tree.js';
+import { at, type ConfNode, shown, toPlain } from './tree.js';
 import { choice, int, section, size, texts } from './values.js';
 
 const KB = 1024;
@@ -95,7 +95,9 @@ export function readAppLayer(
  */
 function readProtocol(context: Context, name: string, groups: Record<string, string>): ProtocolChoice | undefined {
   const path = [...PROTOCOLS, name];
-  if (context.find(path) === undefined) return undefined;
+  const node = context.find(path);
+  if (node === undefined) return undefined;
+  warnUnknown(context, node, path);
   const on = isOn(context, path);
   const tcp = on && isOn(context, [...path, 'tcp']);
   const udp = on && isOn(context, [...path, 'udp']);
@@ -105,15 +107,35 @@ function readProtocol(context: Context, name: string, groups: Record<string, str
   return tcp && udp && ports.length === 0 ? undefined : { tcp, udp, ports };
 }
 
+/** Keys of a protocol's section in Suricata, beside those of all: what is misspelled there would leave a default in force unnoticed. */
+const KEYS: Readonly<Record<string, string>> = {
+  http: 'libhtp memcap byterange',
+  tls: 'encryption-handling ja3-fingerprints ja4-fingerprints no-reassemble',
+  ssh: 'encryption-handling hassh',
+  dns: 'tcp udp global-memcap state-memcap request-flood',
+  ftp: 'memcap max-line-length',
+  smtp: 'raw-extraction mime inspected-tracker',
+};
+const KEYS_OF_ALL = ['enabled', 'detection-ports', 'detection-enabled', 'max-tx', 'stream-depth'];
+
+function warnUnknown(context: Context, node: ConfNode, path: readonly string[]): void {
+  const own = KEYS[path[path.length - 1]];
+  if (own === undefined) return;
+  const known = [...own.split(' '), ...KEYS_OF_ALL];
+  for (const [name, child] of node.children)
+    if (!known.includes(name))
+      context.warnings.push(`${at(child)}: unknown key ${shown([...path, name].join('.'))} is ignored; known: ${known.join(', ')}`);
+}
+
 function isOn(context: Context, path: readonly string[]): boolean {
   return !OFF.includes(context.read([...path, 'enabled'], enabled()));
 }
 
 /** `detection-ports: dp: 80, 8080`; [] = any, undefined = as built in. */
 function detectionPorts(context: Context, path: readonly string[], groups: Record<string, string>): number[] | undefined {
-  const at = [...path, 'detection-ports', 'dp'];
-  const list = context.read(at, texts('ports'));
-  return list.length === 0 ? undefined : readPorts(context, at, list, groups, true);
+  const key = [...path, 'detection-ports', 'dp'];
+  const list = context.read(key, texts('ports'));
+  return list.length === 0 ? undefined : readPorts(context, key, list, groups, true);
 }
 
 function readHttp(context: Context): HttpLimits {

@@ -56,8 +56,9 @@ export function rankColumns(rules: readonly Rule[]): RankColumns {
   return { ...columns, stateful: Int32Array.from(stateful) };
 }
 
+/** Its literal lies in one of its parts, and there is another. */
 function waitsFor({ buffers, payload, header }: Rule): boolean {
-  return buffers.length > 1 || (buffers.length > 0 && (payload.length > 0 || header.some(changes)));
+  return buffers.length + (payload.length > 0 ? 1 : 0) + (header.some(changes) ? 1 : 0) > 1;
 }
 
 /** `app-layer-state:name` alone: as in Suricata it is met again by all that comes of the direction from there on. */

@@ -144,7 +144,7 @@ export class FlowLives<Flows extends FlowColumns> {
       if (this.expireInEmergency(slot, nowSec)) return true;
       if (state[slot] !== FlowState.New && state[slot] !== FlowState.Closed) continue;
       if ((flags[slot] & (FlowFlag.Dropped | FlowFlag.Passed)) !== 0) continue;
-      if (victim < 0 || lastSec[slot] < lastSec[victim]) victim = slot;
+      if (victim < 0 || ((lastSec[slot] - lastSec[victim]) | 0) < 0) victim = slot;
     }
     if (victim < 0) return false;
     this.end(victim, FlowEnd.Forced);

@@ -22,6 +22,8 @@ export class Examination {
   /** A packet of the flow whose transactions end. */
   private about: Packet;
   private detector!: Detector;
+  /** 1 << direction: rules on the packet's transactions have looked at its stream. */
+  private shown = 0;
   private readonly onFile = (file: number): void => {
     const { app } = this;
     const tx = app.files.txOf(file);
@@ -106,6 +108,7 @@ export class Examination {
     const { app, flows } = this;
     const proto = p.appProto;
     let verdict = Verdict.None;
+    this.shown = 0;
     for (let i = 0; i < count; i++) {
       app.select(i);
       let packet = p;
@@ -117,8 +120,9 @@ export class Examination {
       p.appProto = proto;
       if (n !== 0) verdict = worse(verdict, this.outcome.enqueue(p, n, app.tx, app.direction));
     }
-    this.streams.asked(p.flow * 2);
-    this.streams.asked(p.flow * 2 + 1);
+    // What joined the other direction's window is still to be looked at.
+    if ((this.shown & 1) !== 0) this.streams.asked(p.flow * 2);
+    if ((this.shown & 2) !== 0) this.streams.asked(p.flow * 2 + 1);
     return verdict;
   }
 
@@ -135,14 +139,15 @@ export class Examination {
 
   /** Rules on the moment that was selected; how many match. */
   private inspectSelected(p: Packet): number {
-    const { app, detector } = this;
+    const { app } = this;
+    const { transactions } = this.detector;
     const { words } = app.txs;
     const proto = words[app.tx * Tx.Words + Tx.Proto];
     p.appProto = proto;
-    detector.about(app.tx, words, PROTOCOL_SPECS[proto]!.eventWord, app.files);
-    if ((words[app.tx * Tx.Words + Tx.Flags] & (TxFlag.EventsOnly << p.direction)) !== 0) detector.aboutEvents();
-    else if (p.proto === IpProto.Tcp && detector.looksAtStreams(proto, p.direction)) this.showStream(p);
-    return detector.inspectTransaction(p, this.flows, app.buffers, this.txRules, app.tx, app.isComplete());
+    transactions.about(app.tx, words, PROTOCOL_SPECS[proto]!.eventWord, app.files);
+    if ((words[app.tx * Tx.Words + Tx.Flags] & (TxFlag.EventsOnly << p.direction)) !== 0) transactions.aboutEvents();
+    else if (p.proto === IpProto.Tcp && transactions.looksAtStreams(proto, p.direction)) this.showStream(p);
+    return transactions.inspect(p, this.flows, app.buffers, this.txRules, app.tx, app.isComplete());
   }
 
   /** Rules with tests on the payload beside their buffers look at the stream: at all that its window has once for a transaction. */
@@ -152,7 +157,8 @@ export class Examination {
     if (unasked < 0) return;
     const flags = app.tx * Tx.Words + Tx.Flags;
     const looked = TxFlag.Looked << p.direction;
-    this.detector.beside(streams.windows, (app.txs.words[flags] & looked) === 0, unasked);
+    this.shown |= 1 << p.direction;
+    this.detector.transactions.beside(streams.windows, (app.txs.words[flags] & looked) === 0, unasked);
     app.txs.words[flags] |= looked;
   }
 

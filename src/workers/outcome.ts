@@ -281,7 +281,9 @@ export class Outcome {
         if (policy === Policy.Reject) this.reject(p, Side.Source);
         if (p.flow >= 0 && p.mode === Mode.Ips) this.flows.drop(p.flow, reason);
     }
-    return p.mode === Mode.Ips ? this.drop(p, reason, -1) : Verdict.Pass;
+    if (p.mode === Mode.Ips) return this.drop(p, reason, -1);
+    // A listener drops nothing, and goes on.
+    return p.isFragment === 1 ? Verdict.Pass : Verdict.None;
   }
 }
 

@@ -29,6 +29,8 @@ export class Transport {
   private readonly inlinePickup: boolean;
   private readonly errorPolicy: Policy;
   private detector!: Detector;
+  /** The packet was given to its flow's application layer. */
+  private isGiven = false;
 
   constructor(
     private readonly config: Config,
@@ -74,6 +76,7 @@ export class Transport {
     // A segment with a wrong checksum is looked at, but moves no session: no host takes it.
     this.transactions = 0;
     this.spoiled = false;
+    this.isGiven = false;
     this.detector.notes = null;
     if (p.selective === 1 && p.mode === Mode.Ids) flows.flags[p.flow] |= FlowFlag.Logged;
     let flags = flows.flags[p.flow];
@@ -116,6 +119,7 @@ export class Transport {
       // Without payload too: acknowledgements deliver.
       if (isTaken && (flags & FlowFlag.Bypassed) === 0) {
         const passed = (flags & FlowFlag.Passed) !== 0;
+        this.isGiven = true;
         this.transactions = this.app.update(p);
         if (this.transactions === NO_ROOM && passed) this.transactions = this.app.force(p);
         if (this.transactions === NO_ROOM) {
@@ -153,7 +157,7 @@ export class Transport {
 
   /** A packet at which a parser gave up, when it has been inspected. None: nothing becomes of it. */
   failed(p: Packet): Verdict {
-    return this.app.hasFailed && (this.flags & FlowFlag.Passed) === 0
+    return this.isGiven && this.app.hasFailed && (this.flows.flags[p.flow] & FlowFlag.Passed) === 0
       ? this.outcome.byPolicy(p, this.errorPolicy, Reason.AppLayerError)
       : Verdict.None;
   }

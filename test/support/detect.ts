@@ -166,7 +166,7 @@ export class Bench {
 
   /** The same for a transaction. */
   transaction(p: Packet, found: Buffers): string {
-    return this.named(this.detector.inspectTransaction(p, this.flows, found));
+    return this.named(this.detector.transactions.inspect(p, this.flows, found));
   }
 
   private named(n: number): string {

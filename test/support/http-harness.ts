@@ -3,7 +3,7 @@ import { BUFFER_NAMES, type BufferId, Buffers } from '../../src/app-layer/buffer
 import { Files } from '../../src/app-layer/files/files.js';
 import { FILE_NAMES, writeFile } from '../../src/app-layer/files/record.js';
 import { HTTP_EVENTS } from '../../src/app-layer/http/events.js';
-import { Own } from '../../src/app-layer/http/flow.js';
+import { Own, TxFlags } from '../../src/app-layer/http/flow.js';
 import { type HttpLimits, HttpProtocol } from '../../src/app-layer/http/http.js';
 import { HTTP_NAMES } from '../../src/app-layer/http/view.js';
 import { Parsed } from '../../src/app-layer/protocol.js';
@@ -20,6 +20,8 @@ export interface Seen {
   body: string[];
   events: string[];
   record: Record<string, unknown> | null;
+  /** Only of another reading than the flow's own. */
+  isReading: boolean;
 }
 
 export interface SeenFile {
@@ -101,7 +103,7 @@ export class HttpHarness {
   private of(tx: number): Seen {
     let seen = this.byTx.get(tx);
     if (seen === undefined) {
-      seen = { id: txId(this.txs, tx), buffers: [{}, {}], body: ['', ''], events: [], record: null };
+      seen = { id: txId(this.txs, tx), buffers: [{}, {}], body: ['', ''], events: [], record: null, isReading: isReading(this.txs, tx) };
       this.byTx.set(tx, seen);
       this.seen.push(seen);
     }
@@ -175,4 +177,8 @@ function txId(txs: Transactions, tx: number): number {
 function merge(body: string, window: string): string {
   const known = Math.min(body.length, 4096);
   return body + window.slice(known);
+}
+
+function isReading(txs: Transactions, tx: number): boolean {
+  return (txs.words[tx * Tx.Words + Tx.Parser + Own.Flags] & TxFlags.Reading) !== 0;
 }

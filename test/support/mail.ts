@@ -47,10 +47,10 @@ export const latin = (text: string) => Uint8Array.from(text, (c) => c.charCodeAt
 
 /** One session of SMTP, fed by hand; transactions end as in AppLayer. */
 export class MailTalk {
-  readonly sessions = new Sessions(4);
+  readonly sessions = new Sessions(16);
   readonly txs: Transactions;
   readonly counters = new Float64Array(4096);
-  readonly memory = new AppMemory(4, 4);
+  readonly memory = new AppMemory(16, 4);
   readonly files: SeenFiles;
   readonly protocol: SmtpProtocol;
   readonly session: number;
@@ -65,7 +65,7 @@ export class MailTalk {
   parsed: Parsed = Parsed.Go;
 
   constructor(options?: SmtpOptions, heapBytes = 8 << 20, transactions = 1024) {
-    this.txs = new Transactions(transactions, heapBytes, 4096, 4);
+    this.txs = new Transactions(transactions, heapBytes, 4096, 16);
     this.files = new SeenFiles(this.txs, this.counters);
     this.protocol = new SmtpProtocol(this.sessions, this.txs, this.memory, this.files, this.counters, options);
     this.session = this.sessions.take();

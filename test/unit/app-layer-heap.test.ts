@@ -22,9 +22,44 @@ describe('heap of transactions', () => {
         assert.equal(heap.used, 0);
         const got = fill(heap, then);
         const size = heap.used / got.length;
-        assert.ok(heap.used >= 10 * MIB, `${first}, then ${then}: ${got.length} pieces of ${size}`);
+        assert.ok(heap.used >= 15 * MIB, `${first}, then ${then}: ${got.length} pieces of ${size}`);
         heap.close();
       }
+  });
+
+  it('however long small pieces come and go, what is left is there for large ones', () => {
+    const heap = new AppHeap(4 * MIB);
+    const taken: [at: number, length: number][] = [];
+    const owner = new Int32Array((4 * MIB) >> 6);
+    let seed = 1;
+    const random = (most: number) => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fffffff;
+      return Math.floor((seed / 0x80000000) * most);
+    };
+    for (let step = 1; step <= 300_000; step++) {
+      // Waves: the heap fills, and empties again.
+      if (taken.length > 0 && random(100) < (step % 40_000 < 20_000 ? 40 : 60)) {
+        const i = random(taken.length);
+        const [at, length] = taken[i];
+        taken[i] = taken[taken.length - 1];
+        taken.pop();
+        owner.fill(0, at >> 6, (at + length) >> 6);
+        heap.give(at, length);
+        continue;
+      }
+      const length = 64 << random(6);
+      const at = heap.take(length);
+      if (at < 0) continue;
+      for (let i = at >> 6; i < (at + length) >> 6; i++) {
+        assert.equal(owner[i], 0, `step ${step}`);
+        owner[i] = step;
+      }
+      taken.push([at, length]);
+    }
+    for (const [at, length] of taken) heap.give(at, length);
+    assert.equal(heap.used, 0);
+    assert.ok(fill(heap, MOST_KEPT).length >= 60, 'of 64 blocks 4 may be loose');
+    heap.close();
   });
 
   it('pieces never overlap, whatever is taken and given back', () => {

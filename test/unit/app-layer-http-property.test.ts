@@ -34,13 +34,17 @@ function outcome(ts: Uint8Array, tc: Uint8Array, tsCuts: readonly number[], tcCu
   h.end();
   assert.equal(h.txs.heap.used, 0, 'memory is given back');
   assert.equal(h.txs.active, 0);
-  return h.seen.map(({ buffers, body, events, record }) => ({
+  const seen = h.seen.map(({ buffers, body, events, record, isReading }) => ({
     buffers: buffers.map(withoutWindows),
     body,
     // Only of what comes in one piece with the body's end.
     events: events.filter((name) => name !== 'request_body_unexpected'),
     record,
+    isReading,
   }));
+  // In which order readings are shown differs.
+  const others = seen.filter(({ isReading }) => isReading).map((one) => JSON.stringify(one));
+  return [seen.filter(({ isReading }) => !isReading), others.sort()];
 }
 
 /** Windows of bodies differ with the cuts; what they add up to is compared instead. */

@@ -31,7 +31,7 @@ const SESSION: readonly (readonly [number, Uint8Array])[] = [
 test('a session until both sides use their keys', () => {
   const a = talk();
   for (const [direction, piece] of SESSION) a.feed(direction, piece);
-  assert.equal(a.parsed, Parsed.Done);
+  assert.equal(a.parsed, Parsed.Encrypted);
   assert.deepEqual(a.record(), {
     client: { proto_version: '2.0', software_version: 'OpenSSH_9.9', hassh: { hash: md5(CLIENT), string: CLIENT } },
     server: { proto_version: '1.99', software_version: 'OpenSSH_10.2', hassh: { hash: md5(SERVER), string: SERVER } },
@@ -59,7 +59,7 @@ test('hassh: of none, or as long as rules ask for it', () => {
       return protocol;
     }, SSH_NAMES);
     for (const [direction, piece] of SESSION) a.feed(direction, piece);
-    assert.equal(a.parsed, Parsed.Done);
+    assert.equal(a.parsed, Parsed.Encrypted);
     const { client, server } = a.record();
     assert.equal(
       a.shown.some((line) => line.includes('ssh.hassh')),
@@ -107,6 +107,33 @@ test('SSH 1 has other packets', () => {
     .feed(0, bytes('SSH-1.5-x\n', [9, 9]));
   assert.deepEqual([a.parsed, events(a)], [Parsed.Done, []]);
   assert.equal(a.record().server.software_version, '1.2.26');
+});
+
+test('both sides encrypt when both have said so, not when one cannot be read', () => {
+  const hello = (a: AppTalk) => a.feed(0, bytes('SSH-2.0-a\r\n')).feed(1, bytes('-ERR unknown command\r\n'));
+  assert.equal(hello(talk()).gap(1, 20).feed(0, NEWKEYS).parsed, Parsed.Done);
+  assert.equal(hello(talk()).feed(0, NEWKEYS).gap(1, 20).parsed, Parsed.Done);
+  const a = hello(talk()).feed(1, bytes('SSH-2.0-b\r\n'));
+  assert.equal(a.feed(0, NEWKEYS).gap(0, 20).parsed, Parsed.Go);
+  assert.equal(a.feed(1, NEWKEYS).parsed, Parsed.Encrypted);
+});
+
+test('hassh: rules that begin, or cease, to ask within a KEXINIT', () => {
+  const kex = kexinit();
+  for (const changes of [[true], [true, false, true], [false, true]]) {
+    const a = new AppTalk((sessions, txs, counters) => new SshProtocol(sessions, txs, counters, 'auto'), SSH_NAMES);
+    const protocol = a.protocol as SshProtocol;
+    protocol.wantFingerprints(changes.length === 2);
+    a.feed(0, bytes('SSH-2.0-a\r\n', kex.subarray(0, 30)));
+    for (const [i, wanted] of changes.entries()) {
+      protocol.wantFingerprints(wanted);
+      a.feed(0, kex.subarray(30 + 10 * i, 40 + 10 * i));
+    }
+    a.feed(0, kex.subarray(30 + 10 * changes.length));
+    assert.deepEqual([a.record().client.hassh, events(a)], [undefined, []]);
+    a.feed(0, kex);
+    assert.equal(a.record().client.hassh.hash, md5(CLIENT));
+  }
 });
 
 test('by the first bytes', () => {

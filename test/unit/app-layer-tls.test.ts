@@ -29,7 +29,7 @@ test('a session of TLS 1.2 from hello to encryption', () => {
   assert.equal(a.parsed, Parsed.Go);
   assert.deepEqual([a.state(0), a.state(1)], ['done', TlsState.HelloDone]);
   a.feed(1, t.CIPHER_SPEC);
-  assert.equal(a.parsed, Parsed.Done);
+  assert.equal(a.parsed, Parsed.Encrypted);
   const fingerprint = createHash('sha1').update(CERT).digest('hex').match(/../g)!.join(':');
   const ja3 = '771,4865-49199,0-16-10-11,29-23,0';
   const ja3s = '771,49199,16';
@@ -142,7 +142,7 @@ test('TLS 1.3: done at the server hello; a retry is not yet it', () => {
   assert.equal(a.parsed, Parsed.Go);
   assert.equal(a.record().sni, 'two.example');
   a.feed(1, t.record(22, t.serverHello(0x1301, chosen)));
-  assert.equal(a.parsed, Parsed.Done);
+  assert.equal(a.parsed, Parsed.Encrypted);
   assert.equal(a.record().version, 'TLS 1.3');
   assert.deepEqual(
     a.shown.filter((line) => line.includes('tls.sni')),
@@ -157,7 +157,7 @@ test('a session that is taken up again', () => {
   a.feed(0, hello({ session: id })).feed(1, t.record(22, t.serverHello(0xc02f, [], 0x0303, id)), t.CIPHER_SPEC);
   assert.equal(a.parsed, Parsed.Go);
   a.feed(0, t.CIPHER_SPEC);
-  assert.equal(a.parsed, Parsed.Done);
+  assert.equal(a.parsed, Parsed.Encrypted);
   assert.equal(a.record().session_resumed, true);
 });
 

@@ -200,3 +200,16 @@ test('app-layer.error-policy: its own, else the master switch', () => {
   assert.equal(policyOf('exception-policy: pass-flow\napp-layer:\n  error-policy: ignore\n'), 'ignore');
   assert.throws(() => policyOf('app-layer:\n  error-policy: maybe\n'), /error-policy/);
 });
+
+test('app-layer: a misspelled key leaves no default in force unnoticed', () => {
+  const { opaque, warnings } = load(
+    'app-layer:\n  protocols:\n    tls:\n      encryption-handlin: full\n      detection-ports: { dp: 443 }\n',
+  );
+  assert.deepEqual(opaque, ['tls', 'ssh']);
+  assert.equal(warnings.length, 1);
+  assert.match(
+    warnings[0],
+    /suricata\.yaml:6: unknown key 'app-layer\.protocols\.tls\.encryption-handlin' is ignored; known: encryption-handling, /,
+  );
+  assert.deepEqual(load('app-layer:\n  protocols:\n    krb5:\n      whatever: 1\n').warnings, []);
+});

@@ -270,7 +270,7 @@ test('rules on transactions: the same', () => {
           const p = made({ ...it, proto: 6, flow: 1, direction: 0, appProto: AppProto.Ftp, fragment: false, invalid: 0, notIp: false });
           const expected = naive.transaction(p, present);
           matched += expected.length;
-          const n = whole.inspectTransaction(p, flows(), buffers(present));
+          const n = whole.transactions.inspect(p, flows(), buffers(present));
           assert.deepEqual(named(whole, list, n), expected, `${JSON.stringify([it, present])}\n${list.map((r) => r.text).join('\n')}`);
         }
         whole.close();

@@ -104,7 +104,7 @@ class Story {
     const { detector } = this.bench;
     const p = http(direction);
     p.established = established;
-    const n = detector.inspectTransaction(p, this.bench.flows, found, this.known, this.tx, complete);
+    const n = detector.transactions.inspect(p, this.bench.flows, found, this.known, this.tx, complete);
     return Array.from(detector.matches.subarray(0, n), (r) => this.bench.rules[r].sid).join(' ');
   }
 }
@@ -229,7 +229,7 @@ describe('rules on both directions of a transaction', () => {
     t.moment({ 'http.uri': '/abcdef' }, [], true);
     const next = t.txs.open(0, AppProto.Http, 1);
     const { detector, flows } = t.bench;
-    assert.equal(detector.inspectTransaction(http(1), flows, buffers({ 'http.stat_code': '200' }), t.known, next, true), 0);
+    assert.equal(detector.transactions.inspect(http(1), flows, buffers({ 'http.stat_code': '200' }), t.known, next, true), 0);
   });
 
   it('sides of one buffer, negated contents and absent buffers', () => {
@@ -273,9 +273,9 @@ describe('rules on both directions of a transaction', () => {
         dport: 999,
         direction: 1,
       });
-      assert.equal(detector.inspectTransaction(toServer, flows, buffers({ 'http.uri': '/abcdef' }), t.known, t.tx, true), 0);
+      assert.equal(detector.transactions.inspect(toServer, flows, buffers({ 'http.uri': '/abcdef' }), t.known, t.tx, true), 0);
       assert.equal(
-        String(detector.inspectTransaction(toClient, flows, buffers({ 'http.stat_code': '200' }), t.known, t.tx, true) || ''),
+        String(detector.transactions.inspect(toClient, flows, buffers({ 'http.stat_code': '200' }), t.known, t.tx, true) || ''),
         expected,
         header,
       );

@@ -158,9 +158,21 @@ test('no room to put a message together: what there is of it is read, and the ne
   half.close();
 });
 
-test('garbage is given up', () => {
+test('garbage behind a message is given up', () => {
   const talk = new DnsTalk().stream();
+  talk.packet(0, framed(QUERY));
   for (let i = 0; i < 20 && talk.last === Parsed.Go; i++) talk.packet(0, framed(bytes(`line ${i} of a text`)));
   assert.equal(talk.last, Parsed.Failed);
+  talk.close();
+});
+
+test('garbage before the first message hides nothing, and costs nothing in the end', () => {
+  const talk = new DnsTalk().stream();
+  for (let i = 0; i < 40; i++) talk.packet(0, framed(bytes(`line ${i} of a text`)));
+  assert.equal(talk.last, Parsed.Go);
+  const before = talk.seen.length;
+  assert.ok(before <= 16, `${before} transactions`);
+  talk.packet(0, framed(QUERY));
+  assert.equal(talk.seen.length, before + 1);
   talk.close();
 });

@@ -47,6 +47,10 @@ class Connection {
     this.seq[direction] += payload.length + ((flags & 2) === 0 ? 0 : 1);
     return this.bench.send(build.ipv4({ src, dst, proto: 6 }, segment), RAW);
   }
+  /** So many bytes pass elsewhere. */
+  lose(direction: number, bytes: number): void {
+    this.seq[direction] += bytes;
+  }
   /** Alerts when all has ended. */
   close(): number {
     this.bench.engine.flows.endAll();
@@ -128,4 +132,21 @@ describe('encryption-handling', () => {
     assert.equal(c.bench.counters[Counter.PrefilterScans], scans);
     assert.equal(c.close(), 0);
   });
+
+  for (const mode of [Mode.Ips, Mode.Ids]) {
+    it(`a client alone cannot hide what it says, though some of its server's words are lost (mode ${mode})`, () => {
+      const newKeys = t.bytes([0, 0, 0, 12, 10, 21], new Uint8Array(10));
+      const c = new Connection(mode, undefined, CONTENT.replace('drop', 'alert'));
+      c.send(0, 24, t.bytes('SSH-2.0-x\r\n'));
+      c.send(1, 24, t.bytes('-ERR unknown command\r\n'));
+      c.lose(1, 22);
+      c.send(1, 24, t.bytes('+OK\r\n'));
+      c.send(0, 16);
+      c.send(0, 24, newKeys);
+      c.send(1, 16);
+      c.send(0, 24, t.bytes(NEEDLE));
+      c.send(1, 16);
+      assert.equal(c.close(), 1);
+    });
+  }
 });

@@ -5,39 +5,11 @@ import * as build from '../../src/lab/packets.js';
 import { Counter } from '../../src/metrics/counters.js';
 import { Mode } from '../../src/ring/verdict.js';
 import { Connection } from '../support/connection.js';
+import { conversations, talk } from '../support/conversations.js';
 import { EngineBench } from '../support/engine.js';
 import { clientHello, record, sni } from '../support/tls-bytes.js';
 
 /** What hosts take whole, and what was done to hide it: each was seen to pass a drop rule before it was mended. */
-type Turn = [side: 0 | 1, bytes: string | Uint8Array];
-
-/** Says the turns one after the other, each acknowledging the last; what became of the packets. */
-function talk(c: Connection, turns: Turn[]): string[] {
-  const at = [0, 0];
-  const verdicts: string[] = [];
-  for (const [side, text] of turns) {
-    const bytes = build.bytes(text);
-    for (let i = 0; i < bytes.length; i += 1400) {
-      const part = bytes.subarray(i, i + 1400);
-      verdicts.push(side === 0 ? c.client(at[0], part, at[1]) : c.server(at[1], part, at[0]));
-      at[side] += part.length;
-    }
-  }
-  return verdicts;
-}
-
-function conversations(name: string, rules: string[], cases: [name: string, port: number, reason: string, turns: Turn[]][]): void {
-  it(name, () => {
-    const first = new Connection({ rules });
-    let clientPort = 41_000;
-    for (const [what, port, reason, turns] of cases) {
-      const c = new Connection({ rules, port, bench: first.bench, clientPort: clientPort++ });
-      assert.ok(talk(c, turns).includes(`drop: ${reason}`), what);
-    }
-    first.close();
-  });
-}
-
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
 const EVIL = 'GET /evil HTTP/1.1\r\nHost: a\r\n\r\n';
 const HELLO = clientHello({ extensions: [sni('evil.example')] });

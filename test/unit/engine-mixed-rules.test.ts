@@ -67,6 +67,30 @@ describe('rules with tests on buffers and on the payload', () => {
     });
   }
 
+  for (const mode of [Mode.Ips, Mode.Ids]) {
+    const name = mode === Mode.Ips ? 'inline' : 'listening';
+    const request = 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n';
+    const body = `a marker${'y'.repeat(600)}`;
+    const text = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+    for (const test of ['filesize:>300', 'app-layer-state:response_complete'])
+      it(`${name}: ${test} holds after its content was seen, and no buffer is asked for`, () => {
+        for (const cuts of [[], [200], [100, 300, 500], [text.length - 1]]) {
+          const rule = `alert http any any -> any any (flow:to_client; ${test}; content:"a marker"; sid:1;)`;
+          const c = new Connection({ mode, rules: [rule], port: 80 });
+          c.client(0, request);
+          let at = 0;
+          for (const cut of [...cuts, text.length]) {
+            c.server(at, text.slice(at, cut), request.length);
+            c.client(request.length, '', cut);
+            at = cut;
+          }
+          c.bench.engine.flows.endAll();
+          assert.equal(c.close(), 1, `cut at ${cuts}`);
+        }
+      });
+  }
+
   it('each request of a connection once, and only with its rules', () => {
     const c = new Connection({ mode: Mode.Ips, rules: [MIXED], port: 80 });
     const text = FIRST + SECOND;

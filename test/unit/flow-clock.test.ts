@@ -53,3 +53,15 @@ test('a jump is one lap, however far and whichever way', () => {
     assert.deepEqual(due(wheel, (1500 + jump + 1) | 0), [1]);
   }
 });
+
+test('the longest idle flow makes room, whichever side of 2038 it was seen on', () => {
+  const { flows, ends } = newTable({ memcap: 1 << 13, hashSize: 16 });
+  const old = 3;
+  for (let i = 0; i < flows.capacity; i++) flows.lookup(packet({ sport: i + 1, dport: 1, sec: (i === old ? END - 2 : END + 1) | 0 }));
+  assert.ok(flows.active > old + 1);
+  flows.lookup(packet({ sport: 60_000, dport: 1, sec: (END + 2) | 0 }));
+  assert.deepEqual(
+    ends.list.map(({ srcPort }) => srcPort),
+    [old + 1],
+  );
+});

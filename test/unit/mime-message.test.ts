@@ -191,3 +191,17 @@ test('lost bytes: the file is not what it was, the message goes on', () => {
   );
   assert.equal(t.close(), 0);
 });
+
+test('a part with several names: rules see all, its file has the first', () => {
+  const t = mailing().client(
+    'Content-Type: text/plain; name=c.txt\r\nContent-Disposition: attachment; filename=a.txt; filename=evil.exe; filename*0=b; filename*1=.js\r\n\r\nx\r\n.\r\n',
+  );
+  const names = t.shown.filter((line) => line.startsWith('file.name=')).map((line) => line.slice(10));
+  assert.deepEqual(names.sort(), ['a.txt', 'b.js', 'c.txt', 'evil.exe']);
+  assert.deepEqual(
+    t.files.seen.map(({ name }) => name),
+    ['a.txt'],
+  );
+  const same = mailing().client('Content-Type: a/b; name=a\r\nContent-Disposition: attachment; filename="a"\r\n\r\nx\r\n.\r\n');
+  assert.equal(same.shown.filter((line) => line.startsWith('file.name=')).length, 1);
+});

@@ -76,6 +76,12 @@ test('xff of a log, of its alerts, of the file-store', () => {
   const store = '  - file-store:\n      version: 2\n      enabled: yes\n      xff: { enabled: yes }\n';
   assert.deepEqual(load(store), { ...none, store: usual, header: 'X-Forwarded-For' });
   assert.throws(() => load(eve('{ enabled: yes, mode: replace }')), /xff\.mode.*replace/);
+  assert.equal(load(eve('{ enabled: yes, header: X-Real_IP.1 }')).header, 'X-Real_IP.1');
+  for (const header of ['"X Real"', '"X-Real:"', '"X\\u00e4"', '"X\\nY"'])
+    assert.throws(() => load(eve(`{ enabled: yes, header: ${header} }`)), {
+      code: 'SLUICE_CONFIG',
+      message: /^[^\n]*xff\.header is '[^\n]*; allowed: a header's name[^\n]*$/,
+    });
 });
 
 const CLIENT = '10.1.2.3';

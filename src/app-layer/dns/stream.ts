@@ -3,7 +3,7 @@ import { Likeness, Parsed } from '../protocol.js';
 import { Session, type Sessions } from '../sessions.js';
 import type { Transactions } from '../transactions.js';
 import { HEADER_BYTES, u16 } from './codes.js';
-import { type DnsPorts, PREFIX_BYTES, probeStream } from './probe.js';
+import { type DnsPorts, PREFIX_BYTES, probeMessage, probeStream } from './probe.js';
 
 /** The parser's own words of a session. The first three + direction. */
 const enum Word {
@@ -187,12 +187,15 @@ export class DnsStream {
     const shift = StreamFlag.Bad << direction;
     const flags = words[at + Word.Flags];
     let bad = (flags >>> shift) & 0xff;
+    // No message was one yet: perhaps no DNS at all, which is not our concern; or a client that hides the first.
+    const isStrange = words[at + Word.NextId] === 0;
+    if (isStrange && bad >= this.badMessages && probeMessage(mem, off, len, len, false) !== Likeness.Yes) return true;
     if (this.messages.transaction(session, words[at + Word.NextId], direction, mem, region, off, len)) {
       words[at + Word.NextId]++;
       bad = 0;
-    } else bad++;
+    } else if (bad < 0xff) bad++;
     words[at + Word.Flags] = (flags & ~(0xff << shift)) | ((bad & 0xff) << shift);
-    return bad < this.badMessages;
+    return isStrange || bad < this.badMessages;
   }
 
   /** The piece is given back when the packet is done. */

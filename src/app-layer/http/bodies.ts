@@ -16,7 +16,7 @@ export interface HttpLimits {
   responseBody?: number;
   /** Transactions of a flow that are kept from packet to packet (max-tx). Default 512. */
   maxTx?: number;
-  /** Content codings one inside the other (response-body-decompress-layer-limit). Default 2. */
+  /** Codings one inside the other that are no event (response-body-decompress-layer-limit). Default 2. */
   layers?: number;
   /** Bytes of a line of a head beyond which it has an event (meta-field-limit). Default 18 KiB. */
   line?: number;
@@ -66,12 +66,23 @@ export class Bodies implements DecodedSink {
   start(f: number, tx: number, reader: HeadReader): void {
     const header = reader.header[Part.Encoding];
     this.flows.seen[(f / F.Words) | 0] = 0;
-    for (let h = header; h >= 0; h = reader.next[h]) {
-      if (this.codings.announce(f, reader.bytesOf(h), reader.valueOff[h], reader.valueLen[h], this.layers)) continue;
-      this.pairs.eventOfBoth(tx, HttpEvent.TooManyLayers);
+    if (this.layers === 0) {
+      if (header >= 0) this.pairs.eventOfBoth(tx, HttpEvent.TooManyLayers);
       return;
     }
-    if (header >= 0 && this.flows.words[f + F.Codings] === 0) this.pairs.eventOfBoth(tx, HttpEvent.AbnormalEncoding);
+    let isWhole = this.announce(f, reader, header);
+    const { words } = this.flows;
+    if (header >= 0 && words[f + F.Codings] === 0) this.pairs.eventOfBoth(tx, HttpEvent.AbnormalEncoding);
+    // Outside of those of the content: `gzip, chunked`.
+    if (isWhole) isWhole = this.announce(f, reader, reader.header[Part.Transfer]);
+    if (!isWhole || words[f + F.Codings] > this.layers) this.pairs.eventOfBoth(tx, HttpEvent.TooManyLayers);
+  }
+
+  /** Codings of one header, whose first line is `header`. False: too many. */
+  private announce(f: number, reader: HeadReader, header: number): boolean {
+    for (let h = header; h >= 0; h = reader.next[h])
+      if (!this.codings.announce(f, reader.bytesOf(h), reader.valueOff[h], reader.valueLen[h])) return false;
+    return true;
   }
 
   /** Its next bytes as they came, but for chunks' lines. */

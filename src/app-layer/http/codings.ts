@@ -12,7 +12,8 @@ export const enum Coding {
   Brotli = 3,
 }
 
-const MOST_CODINGS = 4;
+/** As many as curl takes off, and one for the transfer. */
+const MOST_CODINGS = 6;
 /** Most bytes that are decompressed for one packet, all codings together. */
 const PACKET_BUDGET = 256 * 1024;
 const STEP_BYTES = 16384;
@@ -66,8 +67,8 @@ export class Codings {
     this.budget = PACKET_BUDGET;
   }
 
-  /** Notes one more value of Content-Encoding: false when there are more codings than `most`. */
-  announce(f: number, mem: Uint8Array, off: number, len: number, most: number): boolean {
+  /** Notes one more value of Content-Encoding or Transfer-Encoding: false when there are more codings than are taken off. */
+  announce(f: number, mem: Uint8Array, off: number, len: number): boolean {
     const flow = this.flows.words;
     const end = off + len;
     let p = off;
@@ -78,7 +79,7 @@ export class Codings {
       const coding = codingOf(mem, p, stop - p);
       if (coding !== Coding.None) {
         const n = flow[f + F.Codings];
-        if (n >= most || n >= MOST_CODINGS) return false;
+        if (n >= MOST_CODINGS) return false;
         // The last one named is the outermost.
         flow[f + F.Coding] = (flow[f + F.Coding] << 4) | coding;
         flow[f + F.Codings] = n + 1;

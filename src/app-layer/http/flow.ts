@@ -25,7 +25,7 @@ export const enum F {
   Codings,
   Coding,
   Piece,
-  PieceEnd = Piece + 3, // MOST_CODINGS = 4
+  PieceEnd = Piece + 5, // MOST_CODINGS = 6
   /** The parts of a body that is several: piece (multipart.ts). */
   Multipart = PieceEnd + 1,
   /** Requests of HTTP/0.9 so far. */
@@ -85,6 +85,10 @@ export class FlowWords {
   /** By session: the next transaction's id, the transaction + 1 whose response is due. */
   readonly ids: Int32Array;
   readonly due: Int32Array;
+  /** By session (readings.ts): the flow's own + 1, 0: it is that; the next reading + 1; bits of Doubt. */
+  readonly owners: Int32Array;
+  readonly nextReading: Int32Array;
+  readonly doubts: Uint8Array;
 
   constructor(sessions: number) {
     this.words = new Int32Array(sessions * 2 * F.Words);
@@ -93,12 +97,24 @@ export class FlowWords {
     this.seen = new Float64Array(sessions * 2);
     this.ids = new Int32Array(sessions);
     this.due = new Int32Array(sessions);
+    this.owners = new Int32Array(sessions);
+    this.nextReading = new Int32Array(sessions);
+    this.doubts = new Uint8Array(sessions);
+  }
+
+  /** The session that has the flow's transactions. */
+  owner(session: number): number {
+    const owner = this.owners[session];
+    return owner === 0 ? session : owner - 1;
   }
 
   clear(session: number): void {
     this.words.fill(0, session * 2 * F.Words, (session + 1) * 2 * F.Words);
     this.ids[session] = 0;
     this.due[session] = 0;
+    this.owners[session] = 0;
+    this.nextReading[session] = 0;
+    this.doubts[session] = 0;
     for (let i = 2 * session; i < 2 * session + 2; i++) {
       this.left[i] = 0;
       this.size[i] = 0;
@@ -133,4 +149,6 @@ export const enum TxFlags {
   Parts = 8,
   /** The response is a piece of a file that is put together (ranges.ts). */
   Ranged = 16,
+  /** A request that only some servers see (readings.ts). */
+  Reading = 32,
 }

@@ -3,6 +3,7 @@ import { HttpEvent } from './events.js';
 import { ChunkPhase, F, FlowFlag, FlowState, type FlowWords } from './flow.js';
 import type { HeadReader } from './head.js';
 import { Part } from './head-layout.js';
+import { Doubt } from './readings.js';
 
 /** What follows a head. */
 export const enum FramingKind {
@@ -48,8 +49,14 @@ export class Framing {
   soft = false;
   /** There may be no body in spite of the head. */
   maybe = false;
+  /** Of a request: the length of the body for who sees `doubt` (Doubt) otherwise; -1: nobody does. */
+  other = -1;
+  doubt = 0;
   readonly events = new Uint8Array(8);
   eventCount = 0;
+
+  /** The last of several Content-Lengths. */
+  private last = 0;
 
   constructor(private readonly reader: HeadReader) {}
 
@@ -58,15 +65,34 @@ export class Framing {
     this.clear();
     if (reader.methodLen === 7 && reader.methodFirst === 0x434f) return FramingKind.Tunnel;
     const transfer = reader.header[Part.Transfer];
-    if (transfer >= 0) {
-      if (this.isChunked(transfer)) return FramingKind.Chunked;
-      this.event(HttpEvent.InvalidRequestTransferEncoding);
-    }
     const header = reader.header[Part.ContentLen];
-    if (header < 0) return FramingKind.None;
-    if (!this.readLength(header)) this.event(HttpEvent.InvalidRequestContentLength);
+    const isChunked = transfer >= 0 && this.isChunked(transfer);
+    if (transfer >= 0 && !isChunked) this.event(HttpEvent.InvalidRequestTransferEncoding);
+    if (header < 0 && !isChunked) return FramingKind.None;
+    const isValid = header < 0 || this.readLength(header);
     this.soft = false;
+    if (isChunked) {
+      this.doubts(Doubt.Transfer, this.length);
+      this.length = 0;
+      return FramingKind.Chunked;
+    }
+    if (!isValid) {
+      this.event(HttpEvent.InvalidRequestContentLength);
+      this.doubts(Doubt.Length, this.last !== this.length ? this.last : 0);
+    } else if (this.length > 0 && isBodiless(reader.methodLen, reader.methodFirst)) this.doubts(Doubt.Method, 0);
     return this.length > 0 ? FramingKind.Length : FramingKind.None;
+  }
+
+  /** What request said, for who sees what is in doubt otherwise. */
+  otherwise(): FramingKind {
+    this.length = this.other;
+    this.other = -1;
+    return this.length > 0 ? FramingKind.Length : FramingKind.None;
+  }
+
+  private doubts(doubt: Doubt, length: number): void {
+    this.doubt = doubt;
+    this.other = length;
   }
 
   response(method: Method): FramingKind {
@@ -111,6 +137,8 @@ export class Framing {
     this.length = 0;
     this.soft = false;
     this.maybe = false;
+    this.other = -1;
+    this.last = 0;
   }
 
   private event(event: HttpEvent): void {
@@ -144,6 +172,7 @@ export class Framing {
       if (p < end || p === from) this.soft = true;
       if (first >= 0 && value !== first) this.soft = true;
       if (first < 0) first = value;
+      this.last = value;
     }
     this.length = first;
     return !this.soft;
@@ -215,4 +244,15 @@ export class Framing {
     words[f + F.State] = FlowState.UntilClose;
     return at;
   }
+}
+
+/** GET, HEAD, DELETE, OPTIONS, TRACE: by length and first two letters. */
+function isBodiless(length: number, first: number): boolean {
+  return (
+    (length === 3 && first === 0x4745) ||
+    (length === 4 && first === 0x4845) ||
+    (length === 6 && first === 0x4445) ||
+    (length === 7 && first === 0x4f50) ||
+    (length === 5 && first === 0x5452)
+  );
 }

@@ -167,12 +167,18 @@ export class HeadScan {
   }
 }
 
-/** Behind white space and NUL. */
+/** Bytes of any kind that browsers skip before a status line. */
+const MOST_JUNK = 4;
+
+/** Where a status line's version begins: behind white space and NUL, and a few bytes of anything. */
 export function firstWord(mem: Uint8Array, at: number, end: number): number {
   let p = at;
   while (p < end && (isSpace(mem[p]) || mem[p] === 0)) p++;
+  for (let k = 0; k <= MOST_JUNK; k++) if (isHttp(mem, p + k, end) && (k === 0 || mem[p + k + 4] === SLASH)) return p + k;
   return p;
 }
+
+const SLASH = 0x2f;
 
 /** `HTTP`, in either case. */
 export function isHttp(mem: Uint8Array, at: number, end: number): boolean {

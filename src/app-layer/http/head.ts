@@ -1,9 +1,11 @@
+import { Likeness } from '../protocol.js';
 import { isSpace, lower } from './bytes.js';
 import { HttpEvent } from './events.js';
 import { isGap, lastWord, versionOf } from './first-line.js';
 import { LONGEST_HEAD, Part } from './head-layout.js';
-import { type HeadScan, MOST_LINES } from './head-scan.js';
+import { firstWord, type HeadScan, MOST_LINES } from './head-scan.js';
 import { isAuthorization, isKnownScheme, partOf, step } from './header-names.js';
+import { probeRequest } from './probe.js';
 
 const MOST_HEADERS = 1024;
 
@@ -59,6 +61,12 @@ export class HeadReader {
 
   event(event: HttpEvent): void {
     if (this.eventCount < this.events.length) this.events[this.eventCount++] = event;
+  }
+
+  /** The first line is a request's by what servers answer. */
+  isRequest(): boolean {
+    const { parts, mem } = this;
+    return probeRequest(mem, parts[2 * Part.Line], parts[2 * Part.Line + 1]) === Likeness.Yes;
   }
 
   /** Takes the lines apart that the scan found last. */
@@ -132,8 +140,7 @@ export class HeadReader {
   }
 
   private statusLine(mem: Uint8Array, start: number, end: number): void {
-    let p = start;
-    while (p < end && (isSpace(mem[p]) || mem[p] === 0)) p++;
+    let p = firstWord(mem, start, end);
     this.put(Part.Line, start, end);
     let stop = p;
     while (stop < end && !isGap(mem, stop, end)) stop++;

@@ -1,5 +1,5 @@
 import { Counter } from '../../metrics/counters.js';
-import { Parsed } from '../protocol.js';
+import { Likeness, Parsed, PROBE_BYTES } from '../protocol.js';
 import type { Transactions } from '../transactions.js';
 import { isSpace } from './bytes.js';
 import { HttpEvent } from './events.js';
@@ -7,6 +7,7 @@ import { F, FlowFlag, type FlowWords } from './flow.js';
 import type { HeadReader } from './head.js';
 import { LONGEST_HEAD } from './head-layout.js';
 import { firstWord, type HeadScan, isHttp, Scan } from './head-scan.js';
+import { probeRequest } from './probe.js';
 
 /** Bytes that a head which began before is given first; then twice as many, and so on. */
 const GATHER_STEP = 512;
@@ -187,6 +188,8 @@ export class Heads {
       found = direction === 0 ? scan.request(mem, end, final) : scan.response(mem, end, final);
     }
     if (found < 0) {
+      // A line without an end, and none of a request: a source of sound, a tunnel.
+      if (tooLong && direction === 0 && scan.lines === 0 && probeRequest(mem, at, PROBE_BYTES) === Likeness.No) return Parsed.Done;
       scan.cut(end);
       found = end;
       if (scan.lines === 0) return tooLong ? Parsed.Failed : Parsed.Go;

@@ -19,6 +19,7 @@ import { Heads } from './heads.js';
 import { Messages } from './messages.js';
 import { Pairs } from './pairs.js';
 import { probeRequest, probeResponse, startsRequest } from './probe.js';
+import { Readings } from './readings.js';
 import { HttpView } from './view.js';
 
 export type { HttpLimits } from './bodies.js';
@@ -43,6 +44,7 @@ export class HttpProtocol implements Protocol, ChunkSink {
   private readonly pairs: Pairs;
   private readonly bodies: Bodies;
   private readonly view: HttpView;
+  private readonly readings: Readings;
   /** Of the call at hand. */
   private direction = 0;
   /** Of Protocol. */
@@ -67,6 +69,7 @@ export class HttpProtocol implements Protocol, ChunkSink {
     this.view = new HttpView(txs, flows, body, files, bodyLength, limits.xff);
     const bodyFiles = new BodyFiles(flows, txs, this.pairs, this.view, files);
     this.bodies = new Bodies(flows, txs, this.pairs, body, bodyFiles, bodyLength, counters, limits);
+    this.readings = new Readings(sessions, flows, counters);
     const scan = new HeadScan();
     const reader = new HeadReader(scan);
     this.messages = new Messages(flows, txs, counters, scan, reader, this.pairs, body, this.bodies, this.view, this.held);
@@ -86,6 +89,7 @@ export class HttpProtocol implements Protocol, ChunkSink {
   }
 
   close(session: number): void {
+    this.dropReadings(session);
     for (let direction = 0; direction < 2; direction++) {
       const f = (2 * session + direction) * F.Words;
       this.heads.drop(f);
@@ -100,8 +104,18 @@ export class HttpProtocol implements Protocol, ChunkSink {
   }
 
   data(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed {
-    const parsed = this.take(session, direction, mem, region, off, len);
-    this.bodies.save((2 * session + direction) * F.Words, direction);
+    const f = this.enter(session, direction);
+    const { readings } = this;
+    readings.begin();
+    const parsed = this.take(f, mem, region, off, len);
+    this.bodies.save(f, direction);
+    if (direction === 0 && parsed === Parsed.Go) {
+      let before = session;
+      for (let row = readings.next(session); row >= 0; row = readings.next(before)) {
+        // Others may begin within it, behind those there are.
+        if (this.read(row, mem, region, readings.from(row, off), off + len)) before = row;
+      }
+    }
     return parsed;
   }
 
@@ -110,6 +124,7 @@ export class HttpProtocol implements Protocol, ChunkSink {
     const flow = this.flows.words;
     const state = flow[f + F.State];
     const side = 2 * session + direction;
+    if (direction === 0) this.dropReadings(session);
     const tx = flow[f + F.Tx] - 1;
     if (state === FlowState.Tunnel && tx >= 0) this.held.cut(tx);
     if (state === FlowState.Tunnel || state === FlowState.Ended) return Parsed.Go;
@@ -134,6 +149,7 @@ export class HttpProtocol implements Protocol, ChunkSink {
   finish(session: number, direction: number): void {
     const f = this.enter(session, direction);
     const flow = this.flows.words;
+    if (direction === 0) this.dropReadings(session);
     if (flow[f + F.State] === FlowState.Ended) return;
     if (flow[f + F.State] === FlowState.Head) this.heads.finish(f);
     const tx = flow[f + F.Tx] - 1;
@@ -162,20 +178,58 @@ export class HttpProtocol implements Protocol, ChunkSink {
     return (2 * session + direction) * F.Words;
   }
 
-  private take(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed {
-    const f = this.enter(session, direction);
+  /** Goes on with a reading that is not the flow's own, as long as it may be one. False: it has ended. */
+  private read(row: number, mem: Uint8Array, region: number, from: number, end: number): boolean {
+    const f = 2 * row * F.Words;
+    if (this.take(f, mem, region, from, end - from) !== Parsed.Go || this.readings.isSame(row)) {
+      this.dropReading(row);
+      return false;
+    }
+    this.bodies.save(f, 0);
+    return true;
+  }
+
+  /** What follows the head that ends before mem[at] may be read in another way. */
+  private part(f: number, mem: Uint8Array, at: number, end: number): void {
+    const { messages } = this;
+    const { other } = messages;
+    messages.other = -1;
+    if (other === 0 && at < end && probeRequest(mem, at, end - at) === Likeness.No) return;
+    const row = this.readings.part((f / (2 * F.Words)) | 0, messages.doubts, at);
+    if (row < 0) return;
+    this.flows.words[2 * row * F.Words + F.State] = other > 0 ? FlowState.Length : FlowState.Head;
+    this.flows.left[2 * row] = other;
+  }
+
+  private dropReadings(session: number): void {
+    for (let row = this.readings.next(session); row >= 0; row = this.readings.next(session)) this.dropReading(row);
+  }
+
+  private dropReading(row: number): void {
+    const f = 2 * row * F.Words;
+    const tx = this.flows.words[f + F.Tx] - 1;
+    this.heads.drop(f);
+    if (tx >= 0) this.messages.done(f, tx);
+    this.bodies.release(f);
+    this.readings.drop(row);
+  }
+
+  private take(f: number, mem: Uint8Array, region: number, off: number, len: number): Parsed {
     const flow = this.flows.words;
     const end = off + len;
     let at = off;
     while (at < end) {
       switch (flow[f + F.State]) {
         case FlowState.Head: {
+          if (this.direction === 0 && flow[f + F.PendingLen] === 0 && !this.mayBegin((f / (2 * F.Words)) | 0, mem, at, end))
+            return Parsed.Failed;
           const parsed = this.heads.data(f, mem, region, at, end);
           if (parsed !== Parsed.Go) {
             this.taken = this.heads.consumed - off;
             return parsed;
           }
           at = this.heads.consumed;
+          if (this.messages.other >= 0) this.part(f, mem, at, end);
           break;
         }
         case FlowState.Length:
@@ -214,6 +268,15 @@ export class HttpProtocol implements Protocol, ChunkSink {
       }
     }
     return Parsed.Go;
+  }
+
+  /** A reading goes on where a head may begin, unless the flow's own has come there. */
+  private mayBegin(row: number, mem: Uint8Array, at: number, end: number): boolean {
+    if (this.flows.owners[row] === 0) {
+      this.readings.ownHead(at);
+      return true;
+    }
+    return !this.readings.isOwnHead(at) && probeRequest(mem, at, end - at) !== Likeness.No;
   }
 
   private lengthBytes(f: number, mem: Uint8Array, region: number, at: number, end: number): number {

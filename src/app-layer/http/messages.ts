@@ -23,6 +23,9 @@ export class Messages implements HeadSink {
   private readonly keeper: HeadKeeper;
   /** Another protocol may follow in the packet at hand. */
   mayChange = true;
+  /** Behind the request at hand: bytes of the body in the reading of those who see `doubts`; -1: there is no other. To be reset. */
+  other = -1;
+  doubts = 0;
 
   constructor(
     private readonly flows: FlowWords,
@@ -43,12 +46,16 @@ export class Messages implements HeadSink {
   request(f: number): Parsed {
     const flow = this.flows.words;
     const { pairs, reader } = this;
-    const session = sessionOf(f);
+    const row = sessionOf(f);
+    const session = this.flows.owner(row);
+    this.other = -1;
+    if (row !== session && !reader.isRequest()) return Parsed.Failed;
     let tx = flow[f + F.Tx] - 1;
     if ((flow[f + F.Flags] & FlowFlag.Reopened) === 0 || tx < 0) {
       tx = this.openTx(session);
       if (tx < 0) return Parsed.Failed;
-      pairs.asked(session, tx);
+      if (row === session) pairs.asked(session, tx);
+      else pairs.read(tx);
     }
     flow[f + F.Tx] = tx + 1;
     flow[f + F.Flags] = 0;
@@ -63,7 +70,20 @@ export class Messages implements HeadSink {
       return Parsed.Go;
     }
     if (reader.old) this.pairs.event(tx, HttpEvent.RequestLineMissingProtocol);
-    return this.beginBody(f, tx, this.framing.request());
+    return this.beginBody(f, tx, this.requestFraming(row, row !== session));
+  }
+
+  /** As the reading has it; what another one of the same head would begin with is in `other`. */
+  private requestFraming(row: number, isReading: boolean): FramingKind {
+    const { framing } = this;
+    const kind = framing.request();
+    if (isReading && kind === FramingKind.Tunnel) return FramingKind.None;
+    if (framing.other < 0) return kind;
+    const doubts = this.flows.doubts[row];
+    if ((doubts & framing.doubt) !== 0) return framing.otherwise();
+    this.doubts = doubts | framing.doubt;
+    this.other = framing.other;
+    return kind;
   }
 
   response(f: number): Parsed {
@@ -213,12 +233,14 @@ export class Messages implements HeadSink {
 
   /** The transaction has ended, whatever of it may come. */
   forget(session: number, tx: number): void {
-    const { words } = this.flows;
-    for (let f = 2 * session * F.Words; f < 2 * (session + 1) * F.Words; f += F.Words) {
-      if (words[f + F.Tx] !== tx + 1) continue;
-      this.bodies.truncate(f, tx);
-      words[f + F.Tx] = 0;
-      this.bodies.release(f);
+    const { words, nextReading } = this.flows;
+    for (let row = session; row >= 0; row = nextReading[row] - 1) {
+      for (let f = 2 * row * F.Words; f < 2 * (row + 1) * F.Words; f += F.Words) {
+        if (words[f + F.Tx] !== tx + 1) continue;
+        this.bodies.truncate(f, tx);
+        words[f + F.Tx] = 0;
+        this.bodies.release(f);
+      }
     }
     if (this.pairs.due(session) === tx) this.pairs.answered(session, tx);
   }

@@ -1,6 +1,6 @@
 import { Counter } from '../../metrics/counters.js';
 import { AppProto } from '../buffers.js';
-import { STATE_DONE, type Transactions, Tx } from '../transactions.js';
+import { STATE_DONE, type Transactions, Tx, TxFlag } from '../transactions.js';
 import type { HttpEvent } from './events.js';
 import { type FlowWords, Own, TxFlags } from './flow.js';
 
@@ -26,14 +26,13 @@ export class Pairs {
     private readonly counters: Float64Array,
   ) {}
 
-  /** A new one, the last of its flow; -1: no room (counted). */
+  /** A new one, the last of its flow, which `asked`, `unasked` or `read` follows; -1: no room (counted). */
   open(session: number): number {
     const tx = this.txs.open(session, AppProto.Http, this.flows.ids[session]);
     if (tx < 0) {
       this.counters[Counter.AppNoRoom]++;
       return -1;
     }
-    this.flows.ids[session]++;
     return tx;
   }
 
@@ -49,16 +48,32 @@ export class Pairs {
 
   /** A request: it is due unless an older one is. */
   asked(session: number, tx: number): void {
+    this.flows.ids[session]++;
     if (this.flows.due[session] === 0) this.flows.due[session] = tx + 1;
   }
 
   /** It has its response, or gets none. */
   answered(session: number, tx: number): void {
-    this.flows.due[session] = this.txs.behind(tx) + 1;
+    let next = this.txs.behind(tx);
+    while (next >= 0 && this.isReading(next)) next = this.txs.behind(next);
+    this.flows.due[session] = next + 1;
+  }
+
+  /** A request of another reading than the flow's own: nobody waits for its response, and it has no number of its own. */
+  read(tx: number): void {
+    const at = tx * Tx.Words;
+    this.txs.words[at + Tx.Parser + Own.Flags] |= TxFlags.Reading;
+    this.txs.words[at + Tx.Flags] |= TxFlag.Logged;
+    this.setDone(tx, 1);
+  }
+
+  private isReading(tx: number): boolean {
+    return (this.txs.words[tx * Tx.Words + Tx.Parser + Own.Flags] & TxFlags.Reading) !== 0;
   }
 
   /** It was opened for a response that nobody asked for. */
   unasked(session: number, tx: number): void {
+    this.flows.ids[session]++;
     this.txs.words[tx * Tx.Words + Tx.Parser + Own.Flags] |= TxFlags.NoRequest;
     this.setDone(tx, 0);
     this.flows.due[session] = tx + 1;

@@ -1,23 +1,23 @@
 import { Counter } from '../../metrics/counters.js';
 import { type Transactions, Tx } from '../transactions.js';
+import type { Boundaries } from './boundaries.js';
 import {
-  ALSO,
   Encoding,
   HEADERS,
   Header,
   KEPT_HEADERS,
   Kind,
-  LONGEST_BOUNDARY,
   LONGEST_FILENAME,
   LONGEST_HEADER_NAME,
   M,
   MimeEvent,
   type MimeOptions,
   MOST_ATTACHMENTS,
-  MOST_DEPTH,
   MOST_LISTED_BYTES,
+  MOST_NAMES,
   MOST_RECEIVED,
   PartBit,
+  Seen,
 } from './layout.js';
 import {
   findParameter,
@@ -34,10 +34,7 @@ import {
 import { NODE_HEAD } from './urls.js';
 
 const COLON = 0x3a;
-/** Boundaries of one header that are looked at, as they stand there. */
-const MOST_BOUNDARIES = 3;
 const text = (s: string) => Uint8Array.from(s, (c) => c.charCodeAt(0));
-const BOUNDARY = text('boundary');
 const NAME = text('name');
 const FILENAME = text('filename');
 const PLAIN = text('text/plain');
@@ -54,6 +51,7 @@ for (let i = 0; i < Header.Count; i++) BY_LENGTH[HEADERS[i].length] |= 1 << i;
 
 /** What headers say: those of the message are kept, those of any part say how its body is to be read. */
 export class HeaderReader {
+  private changed = 0;
   private readonly bytes: Uint8Array;
 
   constructor(
@@ -61,20 +59,27 @@ export class HeaderReader {
     private readonly words: Int32Array,
     private readonly counters: Float64Array,
     private readonly options: MimeOptions,
+    private readonly boundaries: Boundaries,
     private readonly event: (tx: number, event: MimeEvent) => void,
   ) {
     this.bytes = txs.heap.bytes;
   }
 
-  /** A header without its folds, bytes[off, off + len); `isCut`: it was longer. True: a `Received` of the message is kept. */
-  take(tx: number, c: number, off: number, len: number, isCut: boolean): boolean {
+  /** A header without its folds, bytes[off, off + len); `isCut`: it was longer. Which lists got more: Seen. */
+  take(tx: number, c: number, off: number, len: number, isCut: boolean): number {
+    this.changed = 0;
+    this.read(tx, c, off, len, isCut);
+    return this.changed;
+  }
+
+  private read(tx: number, c: number, off: number, len: number, isCut: boolean): void {
     const { bytes, words, options } = this;
     let end = off + len;
     let colon = off;
     while (colon < end && bytes[colon] !== COLON) colon++;
     if (colon === end) {
       this.event(tx, MimeEvent.MalformedMsg);
-      return false;
+      return;
     }
     let nameEnd = colon;
     while (nameEnd > off && isSpace(bytes[nameEnd - 1])) nameEnd--;
@@ -87,12 +92,11 @@ export class HeaderReader {
     }
     while (end > from && isSpace(bytes[end - 1])) end--;
     const header = this.known(off, nameEnd);
-    if (header < 0) return false;
+    if (header < 0) return;
     if (header === Header.ContentType) this.contentType(tx, c, from, end);
     else if (header === Header.ContentTransferEncoding) this.encoding(c, from, end);
     else if (header === Header.ContentDisposition) this.disposition(tx, c, from, end);
-    if (header >= KEPT_HEADERS || (words[c + M.Part] & PartBit.Main) === 0) return false;
-    return this.keep(tx, c, header, from, end - from);
+    if (header < KEPT_HEADERS && (words[c + M.Part] & PartBit.Main) !== 0) this.keep(tx, c, header, from, end - from);
   }
 
   private known(off: number, end: number): number {
@@ -112,25 +116,25 @@ export class HeaderReader {
   }
 
   /** Of several of one name the first counts; all that are `Received`. */
-  private keep(tx: number, c: number, header: Header, off: number, len: number): boolean {
+  private keep(tx: number, c: number, header: Header, off: number, len: number): void {
     const { words, txs, bytes } = this;
     if (header === Header.Received) {
       if (words[c + M.ReceivedCount] >= MOST_RECEIVED || txs.words[tx * Tx.Words + Tx.Kept] >= MOST_LISTED_BYTES) {
         this.counters[Counter.AppInstancesLost]++;
-        return false;
+        return;
       }
       words[c + M.ReceivedCount]++;
-      return this.append(tx, c + M.Received, bytes, off, len) >= 0;
+      if (this.append(tx, c + M.Received, bytes, off, len) >= 0) this.changed |= Seen.Received;
+      return;
     }
     const at = c + M.Headers + 2 * header;
-    if (words[at] !== 0) return false;
+    if (words[at] !== 0) return;
     const kept = txs.keep(tx, bytes, off, len);
     if (kept < 0) this.counters[Counter.AppNoRoom]++;
     else {
       words[at] = kept + 1;
       words[at + 1] = len;
     }
-    return false;
   }
 
   /** Adds a node to the list whose first and last stand at `list` in the words. Offset of its bytes, or -1. */
@@ -155,9 +159,8 @@ export class HeaderReader {
     const bare = uncomment(bytes, from, end);
     words[c + M.Kind] = this.kind(bytes, from, end);
     if (bare > 0 && words[c + M.Kind] !== Kind.Multipart) words[c + M.Kind] = this.kind(uncommented, 0, bare);
-    if (words[c + M.Kind] === Kind.Multipart) this.multipart(tx, c, from, end, bare);
-    if ((words[c + M.Part] & PartBit.Named) !== 0) return;
-    if (findParameter(bytes, from, end, NAME) || (bare > 0 && findParameter(uncommented, 0, bare, NAME))) this.name(tx, c);
+    if (words[c + M.Kind] === Kind.Multipart) this.boundaries.multipart(tx, c, from, end, bare);
+    this.names(tx, c, from, end, bare, NAME);
   }
 
   private kind(mem: Uint8Array, off: number, end: number): Kind {
@@ -168,62 +171,6 @@ export class HeaderReader {
     if (is(mem, from, word, HTML)) return Kind.Html;
     if (is(mem, from, word, MESSAGE)) return Kind.Message;
     return word - from >= MULTIPART.length && is(mem, from, from + MULTIPART.length, MULTIPART) ? Kind.Multipart : Kind.Other;
-  }
-
-  /**
-   * Readers do not agree which boundary counts where there are several, or one that is odd: each opens a level of its own, and whatever
-   * of them stands in the body divides it. Where there is none the first line that looks like one is it.
-   */
-  private multipart(tx: number, c: number, from: number, end: number, bare: number): void {
-    const { bytes, words } = this;
-    const depth = words[c + M.Depth];
-    for (let which = 0; which < MOST_BOUNDARIES && findPlain(bytes, from, end, BOUNDARY, which); which++) this.boundaries(tx, c, depth);
-    if (findPieces(bytes, from, end, BOUNDARY)) this.boundaries(tx, c, depth);
-    if (bare > 0 && findParameter(uncommented, 0, bare, BOUNDARY)) this.boundaries(tx, c, depth);
-    if (words[c + M.Depth] > depth) return;
-    this.event(tx, MimeEvent.MalformedMsg);
-    this.open(tx, c, depth, 0);
-  }
-
-  /** The parameter found last, and its first word by itself. */
-  private boundaries(tx: number, c: number, depth: number): void {
-    let n = parameter.length;
-    if (n > LONGEST_BOUNDARY) {
-      this.event(tx, MimeEvent.BoundaryTooLong);
-      n = LONGEST_BOUNDARY;
-    }
-    while (n > 0 && isSpace(parameterBytes[n - 1])) n--;
-    if (n === 0) return;
-    this.open(tx, c, depth, n);
-    let word = 0;
-    while (word < n && !isSpace(parameterBytes[word])) word++;
-    if (word > 0 && word < n) this.open(tx, c, depth, word);
-  }
-
-  /** A level whose boundary are the first `n` bytes of the parameter found last, if none above `depth` has it. */
-  private open(tx: number, c: number, depth: number, n: number): void {
-    const { words, txs, bytes } = this;
-    for (let level = depth; level < words[c + M.Depth]; level++) {
-      const at = words[c + M.Boundaries + 2 * level];
-      let same = (words[c + M.Boundaries + 2 * level + 1] & ~ALSO) === n ? 0 : -1;
-      while (same >= 0 && same < n && bytes[at + same] === parameterBytes[same]) same++;
-      if (same === n) return;
-    }
-    // Too deep: the innermost is divided all the same.
-    if (words[c + M.Depth] >= MOST_DEPTH) this.event(tx, MimeEvent.MalformedMsg);
-    const level = Math.min(words[c + M.Depth], MOST_DEPTH - 1);
-    // Each level has one place, for all multiparts that are opened there.
-    let at = words[c + M.Boundaries + 2 * level];
-    if (at === 0) at = txs.reserve(tx, LONGEST_BOUNDARY);
-    if (at < 0) {
-      this.event(tx, MimeEvent.MalformedMsg);
-      return;
-    }
-    for (let i = 0; i < n; i++) bytes[at + i] = parameterBytes[i];
-    words[c + M.Boundaries + 2 * level] = at;
-    words[c + M.Boundaries + 2 * level + 1] = (words[c + M.Part] & PartBit.Divided) !== 0 ? n | ALSO : n;
-    words[c + M.Depth] = level + 1;
-    words[c + M.Part] |= PartBit.Divided;
   }
 
   /** Readers of mail are lenient: quotes, comments, words behind it, and of several the one that means something. */
@@ -243,10 +190,41 @@ export class HeaderReader {
     const isAttached = is(bytes, from, firstWord(bytes, from, end), ATTACHMENT);
     if (isAttached || (bare > 0 && is(uncommented, 0, firstWord(uncommented, 0, bare), ATTACHMENT)))
       words[c + M.Part] |= PartBit.Attachment;
-    const isThere = findParameter(bytes, from, end, FILENAME) || (bare > 0 && findParameter(uncommented, 0, bare, FILENAME));
-    if (!isThere || parameter.length === 0) return;
-    words[c + M.Part] |= PartBit.Named;
-    this.name(tx, c);
+    if (this.names(tx, c, from, end, bare, FILENAME)) words[c + M.Part] |= PartBit.Named;
+  }
+
+  /** Names that a header gives to the part: readers do not agree which of them counts. The first is its file's, unless Content-Disposition gave it one. */
+  private names(tx: number, c: number, from: number, end: number, bare: number, name: Uint8Array): boolean {
+    const { bytes, words } = this;
+    const isNamed = (words[c + M.Part] & PartBit.Named) !== 0;
+    let isOther = isNamed && name === NAME;
+    let which = 0;
+    for (; which < MOST_NAMES && findPlain(bytes, from, end, name, which); which++) isOther = this.named(tx, c, isOther);
+    if (findPieces(bytes, from, end, name)) isOther = this.named(tx, c, isOther);
+    if (bare > 0 && findParameter(uncommented, 0, bare, name)) isOther = this.named(tx, c, isOther);
+    return isOther;
+  }
+
+  /** The parameter found last is the name of the part, or (`isOther`) another of its names. True: those that follow are others. */
+  private named(tx: number, c: number, isOther: boolean): boolean {
+    if (parameter.length === 0) return isOther;
+    const { words, bytes } = this;
+    const had = words[c + M.NameLen];
+    const n = Math.min(parameter.length, LONGEST_FILENAME);
+    let same = had === n ? 0 : -1;
+    while (same >= 0 && same < n && bytes[words[c + M.Name] + same] === parameterBytes[same]) same++;
+    if (same === n) return true;
+    if (isOther) this.also(tx, c, parameterBytes, 0, n);
+    else {
+      if (had > 0) this.also(tx, c, bytes, words[c + M.Name], had);
+      this.name(tx, c);
+    }
+    return true;
+  }
+
+  private also(tx: number, c: number, mem: Uint8Array, off: number, len: number): void {
+    if (this.txs.words[tx * Tx.Words + Tx.Kept] >= MOST_LISTED_BYTES) this.counters[Counter.AppInstancesLost]++;
+    else if (this.append(tx, c + M.Names, mem, off, len) >= 0) this.changed |= Seen.Names;
   }
 
   /** The parameter found last is the name of the part. */

@@ -48,6 +48,9 @@ export const enum M {
   Boundaries,
   /** HEADERS.length pairs: offset + 1 (0: not there), bytes. */
   Headers = 62,
+  /** Names that parts have beside the one that is their file's: first and last of the list. */
+  Names = 100,
+  NamesTail,
   /** State (4), bytes so far, block (16), digest offset + 1. */
   Md5 = 102,
   Words = 126,
@@ -70,6 +73,8 @@ export const MOST_LISTED_BYTES = 512 << 10;
 export const MOST_URLS = 512;
 export const MOST_ATTACHMENTS = 256;
 export const MOST_RECEIVED = 64;
+/** Names of one part that are looked at, of one header. */
+export const MOST_NAMES = 3;
 
 export const enum MimeState {
   /** Nothing of the message was seen. */
@@ -119,6 +124,7 @@ export const enum Seen {
   Urls = 2,
   Received = 4,
   Md5 = 8,
+  Names = 16,
 }
 
 /** A piece of a line. */

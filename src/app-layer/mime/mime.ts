@@ -4,9 +4,9 @@ import { FileState } from '../files/files.js';
 import type { AppMemory } from '../memory.js';
 import { type Transactions, Tx } from '../transactions.js';
 import { MimeBodies } from './bodies.js';
+import { Boundaries } from './boundaries.js';
 import { HeaderReader } from './headers.js';
 import {
-  ALSO,
   Encoding,
   KEPT_HEADERS,
   Kind,
@@ -47,6 +47,7 @@ export class MimeParser {
   private readonly bytes: Uint8Array;
   private readonly headers: HeaderReader;
   private readonly bodies: MimeBodies;
+  private readonly boundaries: Boundaries;
   private readonly holdBytes: number;
   private packet = 0;
 
@@ -64,7 +65,8 @@ export class MimeParser {
     this.bytes = txs.heap.bytes;
     this.bodies = new MimeBodies(txs, memory, files, counters, this.words, options, (tx, event) => this.event(tx, event));
     this.holdBytes = Math.max(options.headerDepth + 128, LONGEST_BOUNDARY_LINE + 8);
-    this.headers = new HeaderReader(txs, this.words, counters, options, (tx, event) => this.event(tx, event));
+    this.boundaries = new Boundaries(txs, this.words, (tx, event) => this.event(tx, event));
+    this.headers = new HeaderReader(txs, this.words, counters, options, this.boundaries, (tx, event) => this.event(tx, event));
   }
 
   packetBegins(packet: number): void {
@@ -97,6 +99,7 @@ export class MimeParser {
     words[c + M.LineBits] = 0;
     words[c + M.Part] = PartBit.Main;
     words[c + M.Urls] = words[c + M.UrlCount] = 0;
+    words[c + M.Names] = 0;
     words.fill(0, c + M.Attachments, c + M.Boundaries);
     words.fill(0, c + M.Headers, c + M.Headers + 2 * KEPT_HEADERS);
     if (this.options.bodyMd5) md5Begin(words, c + M.Md5);
@@ -268,7 +271,8 @@ export class MimeParser {
     words[c + M.HoldLen] = 0;
     const at = words[c + M.Hold];
     if (words[c + M.Depth] > 0 && this.bytes[at] === DASH && this.boundary(tx, c, this.bytes, at, n)) return;
-    if (this.headers.take(tx, c, at, n, isCut)) this.mark(tx, c, Seen.Received);
+    const changed = this.headers.take(tx, c, at, n, isCut);
+    if (changed !== 0) this.mark(tx, c, changed);
   }
 
   private headerEnd(tx: number, c: number): void {
@@ -348,47 +352,17 @@ export class MimeParser {
 
   /** True: the line is a boundary of an open multipart, and the part it ends has ended. */
   private boundary(tx: number, c: number, mem: Uint8Array, off: number, len: number): boolean {
-    const { words, bytes } = this;
-    if (len < 3 || mem[off + 1] !== DASH) return false;
-    for (let level = words[c + M.Depth] - 1; level >= 0; level--) {
-      const at = words[c + M.Boundaries + 2 * level];
-      let n = words[c + M.Boundaries + 2 * level + 1] & ~ALSO;
-      if (n === 0) n = this.guess(c, level, mem, off, len);
-      if (n === 0 || len < 2 + n) continue;
-      let same = 0;
-      while (same < n && mem[off + 2 + same] === bytes[at + same]) same++;
-      if (same < n) continue;
-      const end = off + len;
-      let rest = off + 2 + n;
-      const isLast = rest + 1 < end && mem[rest] === DASH && mem[rest + 1] === DASH;
-      // One that is too long is compared as far as it is kept.
-      const isWhole = n < LONGEST_BOUNDARY;
-      while (isWhole && !isLast && rest < end && (mem[rest] === SP || mem[rest] === HT || mem[rest] === CR)) rest++;
-      if (isWhole && !isLast && rest < end) continue;
-      this.bodies.end(tx, c, FileState.Closed);
-      this.newPart(c);
-      words[c + M.HoldLen] = 0;
-      // Some readers go on behind the last one, or divide by another of the same multipart.
-      const depth = words[c + M.Depth];
-      words[c + M.Depth] = level + 1;
-      while (words[c + M.Depth] < depth && (words[c + M.Boundaries + 2 * words[c + M.Depth] + 1] & ALSO) !== 0) words[c + M.Depth]++;
-      if (isLast) {
-        words[c + M.State] = MimeState.Body;
-        words[c + M.Kind] = Kind.Epilogue;
-      }
-      return true;
+    const level = this.boundaries.match(c, mem, off, len);
+    if (level < 0) return false;
+    const { words } = this;
+    this.bodies.end(tx, c, FileState.Closed);
+    this.newPart(c);
+    words[c + M.HoldLen] = 0;
+    this.boundaries.leave(c, level);
+    if (this.boundaries.isLast) {
+      words[c + M.State] = MimeState.Body;
+      words[c + M.Kind] = Kind.Epilogue;
     }
-    return false;
-  }
-
-  /** The multipart has not said its boundary: what this line says is it, of which more will come. */
-  private guess(c: number, level: number, mem: Uint8Array, off: number, len: number): number {
-    const { words, bytes } = this;
-    let n = Math.min(len - 2, LONGEST_BOUNDARY - 1);
-    while (n > 0 && (mem[off + 1 + n] === SP || mem[off + 1 + n] === HT || mem[off + 1 + n] === CR)) n--;
-    const at = words[c + M.Boundaries + 2 * level];
-    for (let i = 0; i < n; i++) bytes[at + i] = mem[off + 2 + i];
-    words[c + M.Boundaries + 2 * level + 1] |= n;
-    return n;
+    return true;
   }
 }

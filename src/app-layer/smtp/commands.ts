@@ -54,6 +54,27 @@ export function readCommand(mem: Uint8Array, off: number, end: number): Command 
   return Command.Other;
 }
 
+/** What is no more than a line that is refused, whoever reads it: nobody inspects it. */
+export function isIdle(code: Command): boolean {
+  return code === Command.Other || code === Command.Auth || code === Command.Quit;
+}
+
+/** False: a line that begins so is none of the commands, whatever follows. */
+export function mayBecomeCommand(mem: Uint8Array, off: number, end: number): boolean {
+  let at = off;
+  while (at < end && (mem[at] === SP || mem[at] === HT)) at++;
+  if (at === end) return true;
+  const first = upper(mem[at]);
+  for (let i = FIRST[mem[at]]; i < NAMES.length && NAMES[i][0] === first; i++) {
+    const name = NAMES[i];
+    const most = Math.min(name.length, end - at);
+    let same = 1;
+    while (same < most && upper(mem[at + same]) === name[same]) same++;
+    if (same === most) return true;
+  }
+  return false;
+}
+
 /** What readArgument found: an offset, and the end. */
 export const argument = { off: 0, end: 0 };
 

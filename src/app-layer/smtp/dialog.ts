@@ -1,7 +1,7 @@
 import { LINE_BYTES } from '../memory.js';
 import { Session, type Sessions } from '../sessions.js';
 import type { Transactions } from '../transactions.js';
-import { chunk, command, mayBeCommand, readChunk, readCommand } from './commands.js';
+import { chunk, command, isIdle, mayBeCommand, readChunk, readCommand } from './commands.js';
 import type { Content } from './content.js';
 import { SmtpEvent } from './events.js';
 import { LONGEST_REPLY, S, SessionBit } from './layout.js';
@@ -43,6 +43,7 @@ export class Dialog {
           const code = readCommand(mem, at, to);
           if (code !== Command.Other) {
             if (count > 0) this.unknown(session, count);
+            if (this.isParting(session, code)) return at;
             this.command(session, code, mem, to, to < lf);
             return lf + 1;
           }
@@ -65,6 +66,14 @@ export class Dialog {
     else this.command(session, code, mem, end, to > off && mem[to - 1] === CR);
   }
 
+  /** What the command is about depends on whether the DATA before was accepted: it has two readings. */
+  isParting(session: number, code: Command): boolean {
+    const { mails } = this;
+    if ((this.sessions.words[session * Session.Words + S.Bits] & SessionBit.Merged) === 0) return false;
+    if (code === Command.RcptTo) return mails.hasSaid(mails.coming(session));
+    return (code === Command.Data || code === Command.Bdat) && mails.hasEnvelope(mails.coming(session));
+  }
+
   /** So many lines that nobody knows. */
   private unknown(session: number, count: number): void {
     const tx = this.asks(session, Command.Other);
@@ -78,6 +87,7 @@ export class Dialog {
     const { mails } = this;
     const s = session * Session.Words;
     let code = known;
+    if (!isIdle(code)) words[s + S.Bits] &= ~SessionBit.Merged;
     const tx = this.asks(session, code);
     const id = mails.id(tx);
     switch (code) {
@@ -97,7 +107,7 @@ export class Dialog {
           break;
         }
         words[s + S.Bits] = isCrlf ? words[s + S.Bits] | SessionBit.Strict : words[s + S.Bits] & ~SessionBit.Strict;
-        this.content.begin(session, tx);
+        this.content.begin(session, tx, true);
         break;
       case Command.Bdat:
         if (!readChunk(mem, command.end, end)) {
@@ -112,6 +122,8 @@ export class Dialog {
         return;
       case Command.Rset:
         if (tx >= 0) mails.giveUp(session, tx);
+        // Its reply ends the transaction, be it empty: what follows is another's.
+        words[s + S.Tx] = 0;
         break;
     }
     this.queue.push(session, code, tx, id);

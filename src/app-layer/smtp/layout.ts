@@ -11,7 +11,7 @@ export const enum S {
   /** The transaction that commands belong to: number + 1, id. It may have ended. */
   Tx,
   TxId,
-  /** The one whose mail is coming. */
+  /** The one whose mail is coming; that of SessionBit.Merged. */
   MailTx,
   MailId,
   /** Commands that wait for their reply (queue.ts): piece of the heap + 1, first run, runs. */
@@ -27,10 +27,12 @@ export const enum S {
   /** + direction: bytes of the line so far. */
   LineLen,
   LineLenTc,
-  /** Of another reading (readings.ts): the session it is of, + 1; 0: this is a flow's own. */
+  /** Of another reading (readings.ts): the session it is of + 1, << READING_BITS, and its number among them; 0: this is a flow's own. */
   Main,
   /** The next reading of the same session + 1. */
   Next,
+  /** Packets that have waited for a reply, though one of the readings expects none. */
+  Waits,
 }
 
 export const enum SessionBit {
@@ -67,6 +69,12 @@ export const enum SessionBit {
   Ended = 262144,
   /** The server offers CHUNKING. */
   Chunking = 131072,
+  /** The mail's DATA is not answered: its lines count as commands, too, and the first that is one parts the readings. */
+  Pending = 524288,
+  /** The mail before has ended so (S.MailTx is its transaction): if DATA is refused, what comes next is about its envelope. */
+  Merged = 1048576,
+  /** Within a line that counts already. */
+  Rest = 2097152,
 }
 
 export const enum Mode {
@@ -117,7 +125,7 @@ export const enum T {
   Raw,
   /** What came behind STARTTLS (HeldBytes). */
   Held,
-  /** The session that opened it, + 1, while there were several readings; 0: it is certain. */
+  /** Readings in which it was asked for, 1 << number of each; 0: it is certain. */
   Reading = T.Held + 3,
   /** List of senders, as of recipients: a later one is the mail's if the server has refused those before. */
   Senders,
@@ -139,8 +147,13 @@ export const enum TxSeen {
   Rcpt = 4,
 }
 
-/** Readings of a session at once. */
-export const MOST_READINGS = 3;
+/** Readings of a session at once, of up to SMALL_REST bytes and of more. */
+export const MOST_READINGS = 8;
+export const READING_BITS = 3;
+export const MOST_LARGE_READINGS = 3;
+export const SMALL_REST = 2048;
+/** Packets that wait although one of the readings expects no reply. */
+export const MOST_WAITS = 3;
 /** Recipients that another reading's transaction takes over. */
 export const MOST_INHERITED = 16;
 /** Senders and recipients of a mail that are kept, and bytes that its transaction keeps before there are no more: the message needs the rest. */

@@ -5,7 +5,7 @@ import { Session, type Sessions } from '../sessions.js';
 import { STATE_DONE, type Transactions, Tx, TxFlag } from '../transactions.js';
 import { argument, readArgument } from './commands.js';
 import { SmtpEvent } from './events.js';
-import { MOST_INHERITED, MOST_LISTED, MOST_LISTED_BYTES, S, SessionBit, T, TxBit, TxSeen } from './layout.js';
+import { MOST_INHERITED, MOST_LISTED, MOST_LISTED_BYTES, READING_BITS, S, SessionBit, T, TxBit, TxSeen } from './layout.js';
 import { Command } from './queue.js';
 
 /**
@@ -58,7 +58,12 @@ export class Mails {
   /** The session of the flow whose reading this is. */
   owner(session: number): number {
     const main = this.sessions.words[session * Session.Words + S.Main];
-    return main === 0 ? session : main - 1;
+    return main === 0 ? session : (main >> READING_BITS) - 1;
+  }
+
+  /** The bit of a reading in T.Reading. */
+  bit(session: number): number {
+    return 1 << (this.sessions.words[session * Session.Words + S.Main] & ((1 << READING_BITS) - 1));
   }
 
   /** The transaction that a command is about, a new one if need be; -1: none, or no room. */
@@ -109,7 +114,7 @@ export class Mails {
     this.txs.words[at + Tx.State + 1] = 1;
     if (words[s + S.Helo] !== 0) this.setHelo(tx, this.txs.heap.bytes, words[s + S.Helo] - 1, words[s + S.HeloLen]);
     if (words[owner * Session.Words + S.Next] === 0) return tx;
-    this.txs.words[at + T.Reading] = session + 1;
+    this.txs.words[at + T.Reading] = this.bit(session);
     if (owner === session) return tx;
     // No record of what may never have been said.
     this.txs.words[at + Tx.Flags] |= TxFlag.Logged;
@@ -246,6 +251,12 @@ export class Mails {
     words[at + list + 1] = node + 1;
     words[at + T.ListCount]++;
     return node + NODE_HEAD;
+  }
+
+  /** A sender or a recipient was named. */
+  hasSaid(tx: number): boolean {
+    const at = tx * Tx.Words;
+    return tx >= 0 && (this.txs.words[at + T.Senders] !== 0 || this.txs.words[at + T.Rcpt] !== 0);
   }
 
   /** A sender and a recipient were named. */

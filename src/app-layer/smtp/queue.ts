@@ -25,18 +25,24 @@ export const enum Command {
   DataTaken,
   DataRefused,
   BdatRefused,
+  /** Lines of a mail whose DATA is not answered: commands if it is refused. */
+  InMail,
 }
 
-/** Runs of a session, a power of two; a run: command and count << 4, transaction + 1, its id. */
+/** Runs of a session, a power of two; a run: command and count << 5, transaction + 1, its id. */
 const RUNS = 64;
 const RUN_WORDS = 3;
 const BYTES = RUNS * RUN_WORDS * 4;
 const MOST_COUNT = 1 << 24;
+const SHIFT = 5;
+const CODE = (1 << SHIFT) - 1;
 
 /**
  * Commands that wait for their replies, in order: of a session a ring of runs in the heap, taken with its first command.
  *
  *   head ─► | command, count | tx + 1 | id |  ...        equal ones of one transaction are one run
+ *
+ *   DATA | InMail, lines | MailEnd      one reply of two, if it accepts; else one for each line and the dot (settle)
  *
  * When it is full the last run takes what comes, as Other: replies stay in step, and 354 says itself what it is about.
  */
@@ -69,15 +75,15 @@ export class CommandQueue {
     const runs = (words[s + S.Queue] - 1) >> 2;
     const n = words[s + S.QueueCount];
     const last = runs + ((words[s + S.QueueHead] + n - 1) & (RUNS - 1)) * RUN_WORDS;
-    const same = n > 0 && (heapWords[last] & 15) === command && heapWords[last + 1] === tx + 1 && heapWords[last + 2] === id;
+    const same = n > 0 && (heapWords[last] & CODE) === command && heapWords[last + 1] === tx + 1 && heapWords[last + 2] === id;
     if (same || n === RUNS) {
-      if (!same) heapWords[last] = (heapWords[last] & ~15) | Command.Other;
-      const count = Math.min((heapWords[last] >> 4) + times, MOST_COUNT);
-      heapWords[last] = (count << 4) | (heapWords[last] & 15);
+      if (!same) heapWords[last] = (heapWords[last] & ~CODE) | Command.Other;
+      const count = Math.min((heapWords[last] >> SHIFT) + times, MOST_COUNT);
+      heapWords[last] = (count << SHIFT) | (heapWords[last] & CODE);
       return;
     }
     const at = runs + ((words[s + S.QueueHead] + n) & (RUNS - 1)) * RUN_WORDS;
-    heapWords[at] = (Math.min(times, MOST_COUNT) << 4) | command;
+    heapWords[at] = (Math.min(times, MOST_COUNT) << SHIFT) | command;
     heapWords[at + 1] = tx + 1;
     heapWords[at + 2] = id;
     words[s + S.QueueCount] = n + 1;
@@ -91,7 +97,7 @@ export class CommandQueue {
     const at = ((words[s + S.Queue] - 1) >> 2) + words[s + S.QueueHead] * RUN_WORDS;
     this.tx = this.heapWords[at + 1] - 1;
     this.id = this.heapWords[at + 2];
-    return this.heapWords[at] & 15;
+    return this.heapWords[at] & CODE;
   }
 
   /** The last one; -1: none waits. */
@@ -100,7 +106,7 @@ export class CommandQueue {
     const s = session * Session.Words;
     const n = words[s + S.QueueCount];
     if (n === 0) return -1;
-    return this.heapWords[((words[s + S.Queue] - 1) >> 2) + ((words[s + S.QueueHead] + n - 1) & (RUNS - 1)) * RUN_WORDS] & 15;
+    return this.heapWords[((words[s + S.Queue] - 1) >> 2) + ((words[s + S.QueueHead] + n - 1) & (RUNS - 1)) * RUN_WORDS] & CODE;
   }
 
   /** The last one is read in another way. False: it is another command. */
@@ -110,9 +116,9 @@ export class CommandQueue {
     const { heapWords } = this;
     const s = session * Session.Words;
     const at = ((words[s + S.Queue] - 1) >> 2) + ((words[s + S.QueueHead] + words[s + S.QueueCount] - 1) & (RUNS - 1)) * RUN_WORDS;
-    if (heapWords[at] >> 4 === 1) heapWords[at] = (heapWords[at] & ~15) | to;
+    if (heapWords[at] >> SHIFT === 1) heapWords[at] = (heapWords[at] & ~CODE) | to;
     else {
-      heapWords[at] -= 16;
+      heapWords[at] -= 1 << SHIFT;
       this.push(session, to, heapWords[at + 1] - 1, heapWords[at + 2]);
     }
     return true;
@@ -145,12 +151,66 @@ export class CommandQueue {
     const { words } = this.sessions;
     const s = session * Session.Words;
     const at = ((words[s + S.Queue] - 1) >> 2) + words[s + S.QueueHead] * RUN_WORDS;
-    this.heapWords[at] -= 16;
-    if (this.heapWords[at] >> 4 === 0) {
+    this.heapWords[at] -= 1 << SHIFT;
+    if (this.heapWords[at] >> SHIFT === 0) {
       words[s + S.QueueHead] = (words[s + S.QueueHead] + 1) & (RUNS - 1);
       words[s + S.QueueCount]--;
     }
     return command;
+  }
+
+  /** The last DATA that waits is read as accepted, or as refused. */
+  settleLast(session: number, isTaken: boolean): void {
+    const i = this.lastData(session);
+    if (i < 0) return;
+    const at = this.run(session, i);
+    this.heapWords[at] = (this.heapWords[at] & ~CODE) | (isTaken ? Command.DataTaken : Command.DataRefused);
+    this.settleMail(session, i + 1, this.heapWords[at + 1], isTaken);
+  }
+
+  /** The DATA of `tx`, which was taken last, was accepted or refused. */
+  settle(session: number, tx: number, isTaken: boolean): void {
+    this.settleMail(session, 0, tx + 1, isTaken);
+  }
+
+  /** A DATA waits. */
+  hasData(session: number): boolean {
+    return this.lastData(session) >= 0;
+  }
+
+  private lastData(session: number): number {
+    let i = this.sessions.words[session * Session.Words + S.QueueCount] - 1;
+    while (i >= 0 && (this.heapWords[this.run(session, i)] & CODE) !== Command.Data) i--;
+    return i;
+  }
+
+  /** Index of the words of the i-th run. */
+  private run(session: number, i: number): number {
+    const { words } = this.sessions;
+    const s = session * Session.Words;
+    return ((words[s + S.Queue] - 1) >> 2) + ((words[s + S.QueueHead] + i) & (RUNS - 1)) * RUN_WORDS;
+  }
+
+  /** Replies to what stands behind a DATA, from the i-th run on: one if it was a mail, else one for each line, of which the dot is one. */
+  private settleMail(session: number, i: number, tx: number, isTaken: boolean): void {
+    const { words } = this.sessions;
+    const { heapWords } = this;
+    const count = session * Session.Words + S.QueueCount;
+    if (i >= words[count]) return;
+    const at = this.run(session, i);
+    if ((heapWords[at] & CODE) !== Command.InMail) return;
+    let gone = i;
+    if (!isTaken) {
+      heapWords[at] -= Command.InMail - Command.Other;
+      gone++;
+      const end = gone < words[count] ? this.run(session, gone) : -1;
+      if (end < 0 || (heapWords[end] & CODE) !== Command.MailEnd || heapWords[end + 1] !== tx) return;
+    }
+    for (let j = gone + 1; j < words[count]; j++) {
+      const from = this.run(session, j);
+      heapWords.copyWithin(this.run(session, j - 1), from, from + RUN_WORDS);
+    }
+    words[count]--;
   }
 
   /** Nobody knows any more which reply is whose. */

@@ -4,7 +4,7 @@ import { type AppMemory, KEPT_BYTES } from '../memory.js';
 import { PARSER_WORDS, Session, type Sessions } from '../sessions.js';
 import { STATE_DONE, type Transactions, Tx, TxFlag } from '../transactions.js';
 import type { Content } from './content.js';
-import { Dot, MOST_READINGS, Mode, S, SessionBit, T } from './layout.js';
+import { Dot, MOST_LARGE_READINGS, MOST_READINGS, Mode, READING_BITS, S, SessionBit, SMALL_REST, T } from './layout.js';
 import type { Mails } from './mails.js';
 import { Command, type CommandQueue } from './queue.js';
 
@@ -36,19 +36,75 @@ export class Readings {
     return this.sessions.words[session * Session.Words + S.Next] - 1;
   }
 
-  /** No reading can part from others before one is contradicted. */
-  isFull(session: number): boolean {
-    let n = 1;
-    for (let reading = this.next(session); reading >= 0; reading = this.next(reading)) n++;
-    return n >= MOST_READINGS;
+  /** What comes next is mail to the session, and commands to the reading that is returned; -1: there are too many, or no room. `rest`: bytes that both will read. */
+  part(session: number, rest: number): number {
+    const { words } = this.sessions;
+    words[session * Session.Words + S.Bits] &= ~SessionBit.Parting;
+    const reading = this.copy(session, rest);
+    if (reading < 0) return -1;
+    if ((words[session * Session.Words + S.Bits] & SessionBit.Perhaps) !== 0) this.mailEnded(session, reading);
+    else this.chunkRefused(reading);
+    return reading;
   }
 
-  /** What comes next is mail to the session, and commands to the reading that is returned; -1: there are too many, or no room. */
-  part(session: number): number {
+  /** The DATA that is not answered is accepted in the session, and refused in the reading that is returned. -1: as above. */
+  refuse(session: number, rest: number): number {
+    const { words } = this.sessions;
+    const reading = this.copy(session, rest);
+    if (reading < 0) return -1;
+    const s = session * Session.Words;
+    const r = reading * Session.Words;
+    if ((words[s + S.Bits] & SessionBit.Merged) !== 0) {
+      // Opened by lines behind the mail, which are nothing in the other reading.
+      const own = this.mails.current(session);
+      if (own >= 0) this.txs.words[own * Tx.Words + T.Reading] = this.mails.bit(session);
+      words[r + S.Tx] = words[s + S.MailTx];
+      words[r + S.TxId] = words[s + S.MailId];
+    }
+    words[s + S.Bits] &= ~(SessionBit.Pending | SessionBit.Merged | SessionBit.Rest);
+    this.queue.settleLast(session, true);
+    this.queue.settleLast(reading, false);
+    this.becomesCommands(reading);
+    return reading;
+  }
+
+  /** The server has answered the DATA of `tx`, which the session had not parted by. */
+  settle(session: number, tx: number, isTaken: boolean): void {
+    const { words } = this.sessions;
+    const s = session * Session.Words;
+    this.queue.settle(session, tx, isTaken);
+    if (this.queue.hasData(session)) return;
+    if ((words[s + S.Bits] & SessionBit.Pending) !== 0 && isTaken) this.lines.clear(session, 0);
+    if ((words[s + S.Bits] & SessionBit.Merged) !== 0 && !isTaken && words[s + S.Tx] === 0) {
+      words[s + S.Tx] = words[s + S.MailTx];
+      words[s + S.TxId] = words[s + S.MailId];
+    }
+    words[s + S.Bits] &= ~(SessionBit.Pending | SessionBit.Merged | (isTaken ? SessionBit.Rest : 0));
+  }
+
+  /** Replies were lost: whether a DATA was accepted nobody will know. */
+  forgetReplies(session: number): void {
+    const { words } = this.sessions;
+    const s = session * Session.Words;
+    this.queue.clear(session);
+    if (words[s + S.Mode] === Mode.Data) this.lines.clear(session, 0);
+    words[s + S.Bits] &= ~(SessionBit.Pending | SessionBit.Merged | SessionBit.Rest);
+  }
+
+  /** No reading can part from others of the flow whose session is `main`. */
+  isFull(main: number, rest: number): boolean {
+    let n = 1;
+    for (let reading = this.next(main); reading >= 0; reading = this.next(reading)) n++;
+    // Flows that begin need sessions, too.
+    const { active, capacity } = this.sessions;
+    return n >= (rest <= SMALL_REST ? MOST_READINGS : MOST_LARGE_READINGS) || active >= capacity - (capacity >> 3);
+  }
+
+  /** Another reading that knows what the session does; -1: there are too many, or no room. */
+  private copy(session: number, rest: number): number {
     const { words } = this.sessions;
     const main = this.mails.owner(session);
-    words[session * Session.Words + S.Bits] &= ~SessionBit.Parting;
-    const reading = this.isFull(main) ? -1 : this.sessions.take();
+    const reading = this.isFull(main, rest) ? -1 : this.sessions.take();
     if (reading < 0) {
       this.counters[Counter.AppNoRoom]++;
       return -1;
@@ -56,7 +112,7 @@ export class Readings {
     const s = session * Session.Words;
     const r = reading * Session.Words;
     words.copyWithin(r + S.Bits, s + S.Bits, s + Session.Parser + PARSER_WORDS);
-    words[r + S.Main] = main + 1;
+    words[r + S.Main] = ((main + 1) << READING_BITS) | this.unused(main);
     words[r + S.Next] = 0;
     words[r + S.LineLen] = 0;
     words[r + S.LineLenTc] = 0;
@@ -65,8 +121,7 @@ export class Readings {
     let last = main;
     while (this.next(last) >= 0) last = this.next(last);
     words[last * Session.Words + S.Next] = reading + 1;
-    if ((words[s + S.Bits] & SessionBit.Perhaps) !== 0) this.mailEnded(session, reading);
-    else this.mailRefused(session, reading);
+    this.share(main, this.mails.bit(session), this.mails.bit(reading));
     return reading;
   }
 
@@ -74,6 +129,8 @@ export class Readings {
     const { words } = this.sessions;
     const tx = this.mails.coming(session);
     words[session * Session.Words + S.Bits] |= SessionBit.Parted;
+    // Who has refused it does not look for its end.
+    if ((words[session * Session.Words + S.Bits] & SessionBit.Pending) !== 0) this.queue.settleLast(reading, true);
     this.content.stops(reading);
     words[reading * Session.Words + S.Bits] |= SessionBit.Ended;
     // Behind CR alone: what ends the line is no line.
@@ -82,16 +139,16 @@ export class Readings {
     this.queue.push(reading, Command.MailEnd, tx, this.mails.id(tx));
   }
 
-  private mailRefused(session: number, reading: number): void {
+  private chunkRefused(reading: number): void {
+    if (!this.queue.rename(reading, Command.Bdat, Command.BdatRefused)) this.queue.rename(reading, Command.BdatLast, Command.BdatRefused);
+    this.becomesCommands(reading);
+  }
+
+  private becomesCommands(reading: number): void {
     const { words } = this.sessions;
     const r = reading * Session.Words;
-    if (words[r + S.Mode] === Mode.Data) {
-      this.queue.rename(session, Command.Data, Command.DataTaken);
-      this.queue.rename(reading, Command.Data, Command.DataRefused);
-    } else if (!this.queue.rename(reading, Command.Bdat, Command.BdatRefused))
-      this.queue.rename(reading, Command.BdatLast, Command.BdatRefused);
     this.content.stops(reading);
-    words[r + S.Bits] &= ~SessionBit.Ended;
+    words[r + S.Bits] &= ~(SessionBit.Ended | SessionBit.Merged);
     if (words[r + S.Tx] !== 0) words[r + S.Bits] |= SessionBit.Borrowed;
   }
 
@@ -130,6 +187,7 @@ export class Readings {
       case Command.StartTls:
         return code === 220 || code >= 400;
       case Command.Other:
+      case Command.InMail:
       case Command.Auth:
       case Command.Quit:
         return code !== 354 && code !== 220;
@@ -147,7 +205,8 @@ export class Readings {
     const isRefused = front === Command.DataRefused || front === Command.BdatRefused || (words[r + S.Bits] & SessionBit.Ended) === 0;
     const tx = words[m + S.Mode] === Mode.Command ? -1 : this.mails.coming(main);
     if (tx >= 0) this.content.close(tx, !isRefused);
-    this.endOwn(main, main);
+    this.withdraw(main, 1);
+    const bit = this.mails.bit(reading);
     this.unlink(main, reading);
     this.lines.clear(main, 0);
     this.queue.close(main);
@@ -164,18 +223,14 @@ export class Readings {
     words[m + S.Next] = next;
     const { bytes } = this.memory;
     bytes.copyWithin(this.memory.keptAt(main, 0), this.memory.keptAt(reading, 0), this.memory.keptAt(reading, 0) + KEPT_BYTES);
-    for (let own = this.txs.first(main); own >= 0; own = this.txs.behind(own)) {
-      const at = own * Tx.Words;
-      if (this.txs.words[at + T.Reading] !== reading + 1) continue;
-      this.txs.words[at + T.Reading] = main + 1;
-      this.txs.words[at + Tx.Flags] &= ~TxFlag.Logged;
-    }
+    this.share(main, bit, 1);
+    this.withdraw(main, bit);
     this.sessions.give(reading);
   }
 
   /** A reading was wrong. */
   private drop(main: number, reading: number): void {
-    this.endOwn(main, reading);
+    this.withdraw(main, this.mails.bit(reading));
     this.unlink(main, reading);
     this.lines.clear(reading, 0);
     this.queue.close(reading);
@@ -210,13 +265,34 @@ export class Readings {
     words[before * Session.Words + S.Next] = words[reading * Session.Words + S.Next];
   }
 
-  /** Transactions that only a wrong reading has come to nothing. */
-  private endOwn(main: number, reading: number): void {
+  /** A number that no reading of the flow has. */
+  private unused(main: number): number {
+    let used = 1;
+    for (let reading = this.next(main); reading >= 0; reading = this.next(reading)) used |= this.mails.bit(reading);
+    return 31 - Math.clz32(~used & -~used);
+  }
+
+  /** Transactions of one reading are another's, too; what the flow's own has is recorded. */
+  private share(main: number, bit: number, other: number): void {
     const { txs } = this;
     const { words } = txs;
     for (let tx = txs.first(main); tx >= 0; tx = txs.behind(tx)) {
       const at = tx * Tx.Words;
-      if (words[at + T.Reading] !== reading + 1 || !txs.isOpen(tx)) continue;
+      if ((words[at + T.Reading] & bit) === 0) continue;
+      words[at + T.Reading] |= other;
+      if (other === 1) words[at + Tx.Flags] &= ~TxFlag.Logged;
+    }
+  }
+
+  /** A reading was wrong: transactions that no other one has come to nothing. */
+  private withdraw(main: number, bit: number): void {
+    const { txs } = this;
+    const { words } = txs;
+    for (let tx = txs.first(main); tx >= 0; tx = txs.behind(tx)) {
+      const at = tx * Tx.Words;
+      if ((words[at + T.Reading] & bit) === 0) continue;
+      words[at + T.Reading] &= ~bit;
+      if (words[at + T.Reading] !== 0 || !txs.isOpen(tx)) continue;
       words[at + Tx.Flags] |= TxFlag.Logged;
       words[at + Tx.State] = STATE_DONE;
       words[at + Tx.State + 1] = STATE_DONE;

@@ -78,7 +78,9 @@ export class Replies {
       this.content.ends(session, mails.coming(session));
     }
     const command = this.queue.take(session);
-    const tx = command < 0 ? -1 : mails.alive(session, this.queue.tx, this.queue.id);
+    const asked = this.queue.tx;
+    const tx = command < 0 ? -1 : mails.alive(session, asked, this.queue.id);
+    words[s + S.Waits] = 0;
     if (command < 0) {
       const about = this.about(session);
       if (about >= 0 && code !== 354) mails.event(about, 1, SmtpEvent.UnableToMatchReply);
@@ -86,12 +88,12 @@ export class Replies {
     // Whoever asked for it: the server reads mail now.
     const isAsked = command === Command.Data || command === Command.DataTaken;
     if (code === 354 && !isAsked && words[s + S.Mode] === Mode.Command && (words[s + S.Bits] & SessionBit.Astray) === 0)
-      this.content.begin(session, mails.forCommand(session, Command.Data));
+      this.content.begin(session, mails.forCommand(session, Command.Data), false);
+    if (command === Command.Data || code === 354) this.readings.settle(session, asked, code === 354);
     switch (command) {
       case Command.Data:
       case Command.DataTaken:
-        words[s + S.Bits] &= ~SessionBit.Parting;
-        if (code !== 354) this.dataRejected(session, tx);
+        if (code !== 354) this.dataRejected(session, asked, tx);
         break;
       case Command.DataRefused:
       case Command.BdatRefused:
@@ -139,16 +141,23 @@ export class Replies {
     if (tx >= 0) this.mails.event(tx, 1, SmtpEvent.DataCommandRejected);
   }
 
-  private dataRejected(session: number, tx: number): void {
+  /** `asked`: the transaction that DATA was about; `tx`: the same if it has not ended. */
+  private dataRejected(session: number, asked: number, tx: number): void {
     const { words } = this.sessions;
     const s = session * Session.Words;
+    const rest = words[s + S.Bits] & SessionBit.Rest;
+    const isComing = words[s + S.Mode] === Mode.Data && words[s + S.MailTx] === asked + 1;
+    if (isComing) {
+      this.content.stops(session);
+      words[s + S.Bits] |= rest;
+    }
     if (tx < 0) return;
     this.mails.event(tx, 1, SmtpEvent.DataCommandRejected);
-    if (words[s + S.Mode] === Mode.Command && (this.txs.words[tx * Tx.Words + T.Bits] & TxBit.Ended) !== 0)
-      words[s + S.Bits] |= SessionBit.Astray;
-    if (words[s + S.Mode] !== Mode.Data || words[s + S.MailTx] !== tx + 1) return;
-    this.content.stops(session);
+    const hasEnded = (this.txs.words[tx * Tx.Words + T.Bits] & TxBit.Ended) !== 0;
+    if (!isComing && !hasEnded) return;
+    if (hasEnded && words[s + S.Mode] === Mode.Command) words[s + S.Bits] |= SessionBit.Astray;
     this.content.close(tx, false);
+    if (hasEnded && this.mails.current(session) !== tx) this.mails.complete(tx);
   }
 
   private bad(session: number): void {

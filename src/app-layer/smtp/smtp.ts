@@ -9,10 +9,11 @@ import { type Likeness, Parsed, type Protocol } from '../protocol.js';
 import type { RecordWriter } from '../record.js';
 import { Session, type Sessions } from '../sessions.js';
 import type { Transactions } from '../transactions.js';
+import { isIdle, readCommand } from './commands.js';
 import { Content } from './content.js';
 import { Dialog, TLS_HANDSHAKE } from './dialog.js';
 import { SmtpEvent } from './events.js';
-import { LONGEST_REPLY, MOST_READINGS, Mode, S, SessionBit, T } from './layout.js';
+import { LONGEST_REPLY, MOST_LARGE_READINGS, MOST_READINGS, MOST_WAITS, Mode, S, SessionBit, T } from './layout.js';
 import { Mails } from './mails.js';
 import { SMTP_OPTIONS, type SmtpOptions } from './options.js';
 import { probeSmtp } from './probe.js';
@@ -20,6 +21,7 @@ import { Command, CommandQueue } from './queue.js';
 import { Readings } from './readings.js';
 import { SmtpRecords } from './record.js';
 import { Replies } from './replies.js';
+import { Stop, Unanswered } from './unanswered.js';
 import { SmtpView } from './view.js';
 
 const CR = 0x0d;
@@ -47,11 +49,16 @@ export class SmtpProtocol implements Protocol, LineSink {
   private readonly content: Content;
   private readonly dialog: Dialog;
   private readonly readings: Readings;
+  private readonly unanswered: Unanswered;
   private readonly replies: Replies;
   private readonly view: SmtpView;
   private readonly records: SmtpRecords;
   private readonly list = new Int32Array(MOST_READINGS);
   private packet = 0;
+  /** The reading that a line has just parted from its session; -1: none. */
+  private parted = -1;
+  /** Bytes of the packet behind the line that is put together. */
+  private rest = 0;
 
   constructor(
     private readonly sessions: Sessions,
@@ -69,6 +76,7 @@ export class SmtpProtocol implements Protocol, LineSink {
     this.content = new Content(sessions, txs, files, this.mails, this.queue, this.mime, options);
     this.dialog = new Dialog(sessions, txs, this.mails, this.queue, this.content);
     this.readings = new Readings(sessions, txs, memory, counters, this.lines, this.mails, this.queue, this.content);
+    this.unanswered = new Unanswered(sessions, this.mails, this.queue);
     this.replies = new Replies(sessions, txs, counters, this.mails, this.queue, this.content, this.readings, this.held);
     this.view = new SmtpView(txs, memory, this.mails, this.mime);
     this.records = new SmtpRecords(txs, options.eve, HEADER_NAMES);
@@ -97,15 +105,24 @@ export class SmtpProtocol implements Protocol, LineSink {
   hasRoom(session: number, direction: number, mem: Uint8Array, off: number, len: number): boolean {
     if (direction === 1) return this.lines.hasRoom(session, 1, mem, off, len);
     const { words } = this.sessions;
+    const s = session * Session.Words;
+    let isPending = false;
+    let isOwed = true;
+    let n = 0;
     for (let reading = session; reading >= 0; reading = this.readings.next(reading)) {
-      const r = reading * Session.Words;
-      if (words[r + S.Mode] === Mode.Command && !this.lines.hasRoom(reading, 0, mem, off, len)) return false;
-      // Which reading is right the server is about to say.
-      const bits = words[r + S.Bits] & (SessionBit.Parting | SessionBit.Perhaps);
-      const isAsked = words[r + S.Mode] === Mode.Data && bits === SessionBit.Parting && (words[r + S.Bits] & SessionBit.Greeted) !== 0;
-      if (isAsked && this.readings.isFull(session)) return false;
+      const bits = words[reading * Session.Words + S.Bits];
+      const isLine = words[reading * Session.Words + S.Mode] === Mode.Command || (bits & SessionBit.Pending) !== 0;
+      if (isLine && !this.lines.hasRoom(reading, 0, mem, off, len)) return false;
+      if ((bits & (SessionBit.Pending | SessionBit.Merged)) !== 0) isPending = true;
+      if (this.queue.front(reading) < 0) isOwed = false;
+      n++;
     }
-    return true;
+    if ((words[s + S.Bits] & SessionBit.Greeted) === 0 || n < MOST_LARGE_READINGS || (!isPending && n === MOST_LARGE_READINGS)) return true;
+    // Which reading is right the server is about to say; unless one in which it has said all is.
+    if (isOwed) return false;
+    if (words[s + S.Waits] >= MOST_WAITS) return true;
+    words[s + S.Waits]++;
+    return false;
   }
 
   data(session: number, direction: number, mem: Uint8Array, region: number, off: number, len: number): Parsed {
@@ -130,7 +147,7 @@ export class SmtpProtocol implements Protocol, LineSink {
     }
     if (direction === 1) {
       this.lines.cut(session, 1);
-      this.queue.clear(session);
+      this.readings.forgetReplies(session);
       if ((words[s + S.Bits] & SessionBit.Holding) === 0) return Parsed.Go;
       // The answer is among what is missing. What the client says is TLS, or nothing.
       words[s + S.Bits] &= ~SessionBit.Holding;
@@ -139,12 +156,17 @@ export class SmtpProtocol implements Protocol, LineSink {
       return Parsed.Changed;
     }
     if (words[s + S.Mode] === Mode.Command) this.lines.cut(session, 0);
-    else this.content.gap(session, length);
+    else {
+      this.lines.clear(session, 0);
+      words[s + S.Bits] &= ~SessionBit.Rest;
+      this.content.gap(session, length);
+    }
     return Parsed.Go;
   }
 
   finish(session: number, direction: number): void {
     this.lines.cut(session, direction);
+    this.parted = -1;
     if (direction === 0)
       for (let reading = this.readings.next(session); reading >= 0; reading = this.readings.next(reading)) this.lines.cut(reading, 0);
     const { words } = this.sessions;
@@ -160,6 +182,18 @@ export class SmtpProtocol implements Protocol, LineSink {
   /** A line that Lines has put together. */
   line(session: number, direction: number, mem: Uint8Array, _region: number, off: number, len: number): Parsed {
     if (direction === 1) return this.replies.line(session, mem, off, len);
+    let end = off + len;
+    while (end > off && mem[end - 1] === CR) end--;
+    const isMail = this.sessions.words[session * Session.Words + S.Mode] === Mode.Data;
+    const code = readCommand(mem, off, end);
+    if (isMail ? !isIdle(code) : this.dialog.isParting(session, code)) {
+      this.parted = this.readings.refuse(session, this.rest);
+      if (this.parted >= 0) this.dialog.line(this.parted, mem, off, off + len);
+    }
+    if (isMail) {
+      if (this.parted < 0) this.unanswered.count(session, 1);
+      return Parsed.Go;
+    }
     this.dialog.line(session, mem, off, off + len);
     return Parsed.Go;
   }
@@ -178,18 +212,29 @@ export class SmtpProtocol implements Protocol, LineSink {
   private client(session: number, mem: Uint8Array, region: number, off: number, end: number): void {
     const { words } = this.sessions;
     const s = session * Session.Words;
+    let seen = off;
     for (let at = off; at < end; ) {
       if ((words[s + S.Bits] & SessionBit.Parting) !== 0) {
-        const reading = this.readings.part(session);
+        const reading = this.readings.part(session, end - at);
         if (reading >= 0) this.client(reading, mem, region, at, end);
       }
       const mode: Mode = words[s + S.Mode];
       if (mode === Mode.Data) {
-        at = this.content.lines(session, mem, at, end);
+        if ((words[s + S.Bits] & SessionBit.Pending) !== 0 && at >= seen) seen = this.asCommands(session, mem, region, at, end);
+        const isPending = (words[s + S.Bits] & SessionBit.Pending) !== 0;
+        if (!isPending) seen = at;
+        at = this.content.lines(session, mem, at, isPending ? seen : end);
         continue;
       }
       if (mode === Mode.Bdat) {
         at = this.content.chunk(session, mem, at, end);
+        continue;
+      }
+      if ((words[s + S.Bits] & SessionBit.Rest) !== 0) {
+        while (at < end && mem[at] !== LF) at++;
+        if (at === end) return;
+        words[s + S.Bits] &= ~SessionBit.Rest;
+        at++;
         continue;
       }
       if (words[s + S.Left] !== 0) {
@@ -214,9 +259,41 @@ export class SmtpProtocol implements Protocol, LineSink {
       while (lf < end && mem[lf] !== LF) lf++;
       const next = lf < end ? lf + 1 : end;
       this.measure(session, 0, next - at, lf < end);
+      this.rest = end - next;
       this.lines.data(session, 0, mem, region, at, next - at);
       at = next;
+      this.follow(mem, region, at, end);
     }
+  }
+
+  /** A mail whose DATA is not answered, mem[off, end), read as commands. Returns how far: behind that the mail's session is to be read first. */
+  private asCommands(session: number, mem: Uint8Array, region: number, off: number, end: number): number {
+    const { unanswered } = this;
+    let at = off;
+    if (this.lines.atStart(session, 0)) {
+      at = unanswered.scan(session, mem, off, end, this.readings.isFull(this.mails.owner(session), end - off));
+      if (unanswered.at === Stop.End) return at;
+      if (unanswered.at === Stop.Command) {
+        const reading = this.readings.refuse(session, end - at);
+        if (reading < 0) return unanswered.scan(session, mem, at, end, true);
+        this.client(reading, mem, region, at, end);
+        return end;
+      }
+    }
+    let lf = at;
+    while (lf < end && mem[lf] !== LF) lf++;
+    const next = lf < end ? lf + 1 : end;
+    this.rest = end - next;
+    this.lines.data(session, 0, mem, region, at, next - at);
+    this.follow(mem, region, next, end);
+    return next;
+  }
+
+  /** The reading that the line before has parted goes on behind it. */
+  private follow(mem: Uint8Array, region: number, off: number, end: number): void {
+    const reading = this.parted;
+    this.parted = -1;
+    if (reading >= 0) this.client(reading, mem, region, off, end);
   }
 
   /** The server's: lines of replies. */

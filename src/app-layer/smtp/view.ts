@@ -57,6 +57,8 @@ export class SmtpView {
     }
     this.list(buffers, BufferId.EmailReceived, heapWords[c + M.Received], changed & Seen.Received);
     this.list(buffers, BufferId.EmailUrl, heapWords[c + M.Urls], changed & Seen.Urls);
+    // Beside those of the files themselves.
+    if ((changed & Seen.Names) !== 0) this.list(buffers, BufferId.FileName, heapWords[c + M.Names], 1);
     const digest = heapWords[c + M.Md5 + MD5_WORDS] - 1;
     if (digest < 0) return;
     const to = memory.scratch(32);

@@ -54,8 +54,10 @@ export const enum Stage {
   /** The banner was read as far as it counts; its line goes on. */
   BannerEnd = 1,
   Packets = 2,
-  /** NEWKEYS came, or what follows cannot be told apart. */
+  /** What follows cannot be told apart. */
   End = 3,
+  /** NEWKEYS came: what follows is encrypted. */
+  Keys = 4,
 }
 
 export const enum Shown {

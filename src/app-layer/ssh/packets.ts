@@ -67,7 +67,7 @@ export class Packets {
     const side = this.store.side(tx, direction);
     const within = heap[side + Side.Stage] === Stage.Packets && heap[side + Side.Head] === HEADER_BYTES;
     if (!within || length === 0 || length > heap[side + Side.Left]) {
-      heap[side + Side.Stage] = Stage.End;
+      this.end(tx, direction);
       return;
     }
     heap[side + Side.Left] -= length;
@@ -76,9 +76,22 @@ export class Packets {
     if (heap[side + Side.Left] === 0) this.packet(tx, direction, side);
   }
 
+  /** Nothing more of a direction is read. */
+  end(tx: number, direction: number): void {
+    const at = this.store.side(tx, direction) + Side.Stage;
+    if (this.store.heap[at] < Stage.End) this.store.heap[at] = Stage.End;
+  }
+
   private isRead(side: number): boolean {
     const { heap } = this.store;
     return this.wantsHassh && heap[side + Side.Message] === KEXINIT && heap[side + Side.HasshAt] === 0;
+  }
+
+  /** The KEXINIT that has ended is there as far as it is read. */
+  private isKept(side: number): boolean {
+    const { heap } = this.store;
+    const whole = heap[side + Side.Length] - 2;
+    return whole > 0 && heap[side + Side.KexSeen] === (whole < MOST_KEXINIT ? whole : MOST_KEXINIT);
   }
 
   private keep(tx: number, side: number, mem: Uint8Array, off: number, len: number): void {
@@ -87,6 +100,8 @@ export class Packets {
     const seen = heap[side + Side.KexSeen];
     const whole = heap[side + Side.Length] - 2;
     const most = whole < MOST_KEXINIT ? whole : MOST_KEXINIT;
+    // Its beginning was passed over: nobody asked then, or there was no room.
+    if (seen !== whole - heap[side + Side.Left]) return;
     let room = heap[side + Side.KexRoom];
     if (seen + len > room && room < most) {
       // With its head a piece of the heap is a power of two.
@@ -112,9 +127,9 @@ export class Packets {
     const { heap } = store;
     heap[side + Side.Head] = 0;
     if (heap[side + Side.Message] === NEWKEYS) {
-      heap[side + Side.Stage] = Stage.End;
+      heap[side + Side.Stage] = Stage.Keys;
       store.state(tx, direction, STATE_DONE);
-    } else if (this.isRead(side) && heap[side + Side.KexSeen] > 0) {
+    } else if (this.isRead(side) && this.isKept(side)) {
       if (this.hassh(tx, direction, side)) store.state(tx, direction, SshState.KeyExchange);
       else store.event(tx, direction, SshEvent.InvalidRecord);
     }

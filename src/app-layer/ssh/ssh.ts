@@ -15,7 +15,7 @@ const PREFIX = Uint8Array.from('SSH-', (c) => c.charCodeAt(0));
 /** `app-layer.protocols.ssh.hassh`: of each session, of none, or as long as some rule asks for it. */
 export type HasshMode = 'yes' | 'no' | 'auto';
 
-/** SSH (RFC 4253) until both sides said NEWKEYS: then Parsed.Done. One transaction per session. */
+/** SSH (RFC 4253) until both sides said NEWKEYS: then Parsed.Encrypted. One transaction per session. */
 export class SshProtocol extends SingleTransaction implements Protocol {
   private readonly store: SshStore;
   private readonly banner: Banner;
@@ -78,7 +78,7 @@ export class SshProtocol extends SingleTransaction implements Protocol {
     const tx = this.transaction(session);
     if (tx < 0) return;
     this.banner.finish(tx, direction);
-    this.store.heap[this.store.side(tx, direction) + Side.Stage] = Stage.End;
+    this.packets.end(tx, direction);
     this.store.state(tx, direction, STATE_DONE);
     this.progress(session, tx);
   }
@@ -112,8 +112,10 @@ export class SshProtocol extends SingleTransaction implements Protocol {
   /** Once both sides have come to their end, whether by NEWKEYS or by a hole, there is nothing left to read. */
   private progress(session: number, tx: number): Parsed {
     const { heap } = this.store;
-    const left = heap[this.store.side(tx, 0) + Side.Stage] !== Stage.End || heap[this.store.side(tx, 1) + Side.Stage] !== Stage.End;
+    const client = heap[this.store.side(tx, 0) + Side.Stage];
+    const server = heap[this.store.side(tx, 1) + Side.Stage];
     this.settle(session, tx);
-    return left ? Parsed.Go : Parsed.Done;
+    if (client < Stage.End || server < Stage.End) return Parsed.Go;
+    return client === Stage.Keys && server === Stage.Keys ? Parsed.Encrypted : Parsed.Done;
   }
 }

@@ -23,9 +23,14 @@ export function selectTls(store: TlsStore, tx: number, direction: number, buffer
   const earlier = heap[side + Side.EarlierSniAt];
   if (earlier > 0) buffers.add(BufferId.TlsSni, bytes, region, earlier, heap[side + Side.EarlierSniLen]);
   heap[side + Side.EarlierSniAt] = 0;
-  text(store, buffers, direction === 0 ? BufferId.Ja3String : BufferId.Ja3sString, side + Side.JaAt, hello);
-  digits(store, buffers, direction === 0 ? BufferId.Ja3Hash : BufferId.Ja3sHash, side + Side.JaHashAt, MD5_DIGITS, hello);
-  digits(store, buffers, BufferId.Ja4Hash, side + Side.Ja4At, JA4_DIGITS, hello);
+  if (direction === 0) {
+    text(store, buffers, BufferId.Ja3String, side + Side.LastJaAt, hello);
+    digits(store, buffers, BufferId.Ja3Hash, side + Side.LastJaHashAt, MD5_DIGITS, hello);
+    digits(store, buffers, BufferId.Ja4Hash, side + Side.LastJa4At, JA4_DIGITS, hello);
+  } else {
+    text(store, buffers, BufferId.Ja3sString, side + Side.JaAt, hello);
+    digits(store, buffers, BufferId.Ja3sHash, side + Side.JaHashAt, MD5_DIGITS, hello);
+  }
   if (heap[side + Side.AlpnAt] > 0) list(store, buffers, BufferId.TlsAlpn, side + Side.AlpnAt, 1, hello);
 
   text(store, buffers, BufferId.TlsCertSubject, side + Side.SubjectAt, certificate);

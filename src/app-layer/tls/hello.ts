@@ -20,6 +20,8 @@ const RETRY = Uint8Array.from(Buffer.from('cf21ad74e59a6111be1d8c021e65b891c2a21
 
 /** Longer hellos have no JA3 and JA4: nobody's list holds them, and they take a millisecond. */
 const MOST_FINGERPRINTED = 16384;
+/** Side.JaAt .. Ja4At. */
+const JA_WORDS = 4;
 const BEFORE_DRAFT_16 = 0x7f01;
 
 /** How a ServerHello ends. */
@@ -59,9 +61,27 @@ export class HelloReader {
       at += at < end ? 1 + bytes[at] : 1;
       if (at > end || !this.extensions(tx, 0, side, at, end)) this.wrong(tx, 0, cut);
     } else this.wrong(tx, 0, cut);
-    if (heap[side + Side.Hellos] === 0 && at >= 0 && end - start <= MOST_FINGERPRINTED) ja.client(tx, side);
+    this.fingerprint(tx, side, at >= 0 && end - start <= MOST_FINGERPRINTED);
     heap[side + Side.Hellos]++;
     return Hello.Client;
+  }
+
+  /** A client's. `hasAny`: of what was read last, else it has none. */
+  private fingerprint(tx: number, side: number, hasAny: boolean): void {
+    const { heap } = this.store;
+    const from = side + Side.JaAt;
+    const at = heap[from];
+    const len = heap[from + 1];
+    const hash = heap[from + 2];
+    const ja4 = heap[from + 3];
+    heap.fill(0, from, from + JA_WORDS);
+    if (hasAny) this.ja.client(tx, side);
+    heap.copyWithin(side + Side.LastJaAt, from, from + JA_WORDS);
+    if (heap[side + Side.Hellos] === 0) return;
+    heap[from] = at;
+    heap[from + 1] = len;
+    heap[from + 2] = hash;
+    heap[from + 3] = ja4;
   }
 
   server(tx: number, start: number, end: number, cut: boolean): Hello {

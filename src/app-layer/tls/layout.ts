@@ -105,7 +105,12 @@ export const enum Side {
   /** Name of a hello that another one followed before it was shown. */
   EarlierSniAt = 38,
   EarlierSniLen = 39,
-  Words = 40,
+  /** JA3 and JA4 of the last hello, in the order of JaAt .. Ja4At; rules see these, records the first one's. */
+  LastJaAt = 40,
+  LastJaLen = 41,
+  LastJaHashAt = 42,
+  LastJa4At = 43,
+  Words = 44,
 }
 
 /** Side.Flags. */

@@ -4,7 +4,7 @@ import { TlsEvent } from './events.js';
 import { Handshake } from './handshake.js';
 import { Side, SideFlag, TlsFlag, Word } from './layout.js';
 import { Printer } from './printer.js';
-import { Sslv2, sslv2Length } from './sslv2.js';
+import { SSLV2, Sslv2, sslv2Length } from './sslv2.js';
 import type { TlsStore } from './store.js';
 
 /** Record types (IANA, TLS ContentType); Sslv2 is none of theirs. */
@@ -58,7 +58,9 @@ export class Records {
         at += n;
       }
       if (heap[side + Side.Left] === 0) heap[side + Side.Head] = 0;
-      if ((words[flags] & BOTH_ENCRYPTED) === BOTH_ENCRYPTED) return Parsed.Done;
+      if ((words[flags] & BOTH_ENCRYPTED) === BOTH_ENCRYPTED)
+        // What looks like an answer in SSL 2 may be anything.
+        return words[flags - Word.Flags + Word.Version + 1] === SSLV2 ? Parsed.Done : Parsed.Encrypted;
     }
     return Parsed.Go;
   }

@@ -26,7 +26,7 @@ export interface TlsLimits {
 
 /**
  * TLS 1.0 to 1.3 (RFC 2246, 4346, 5246, 8446), SSL 3 (RFC 6101), and hellos of SSL 2, until everything is encrypted: then
- * Parsed.Done. One transaction per session.
+ * Parsed.Encrypted. One transaction per session.
  */
 export class TlsProtocol extends SingleTransaction implements Protocol {
   private readonly store: TlsStore;
