@@ -172,6 +172,32 @@ test('replies that are lost do not shift those that follow', () => {
   assert.deepEqual(t.server('250 queued\r\n').records, [{ helo: 'c', mail_from: '<a>', email: SENT }]);
 });
 
+test('354 is about a DATA, whatever was left out before it', () => {
+  // The reply to EHLO never ends.
+  const t = new MailTalk().dialog(`S: 220 mx
+    C: EHLO c.example
+    S: 250-mx
+    C: MAIL FROM:<a@example.com>
+    S: 250 ok
+    C: RCPT TO:<b@example.com>
+    S: 250 ok
+    C: DATA
+    S: 354 go`);
+  t.client(`${MAIL}.\r\n`).dialog('S: 250 queued\nC: QUIT\nS: 221 bye').finish();
+  assert.deepEqual(t.records, [{ ...ENVELOPE, email: SENT }]);
+  assert.deepEqual(t.events, [[]]);
+});
+
+test('RSET of nothing, and a mail before its reply: they are one transaction', () => {
+  const hello = 'S: 220 mx\nC: EHLO c.example\nS: 250 mx';
+  const t = new MailTalk().dialog(hello).client(`RSET\r\nDATA\r\n${MAIL}.\r\n`);
+  t.server('250 reset\r\n').server('354 go\r\n').server('250 queued\r\n').finish();
+  assert.deepEqual(t.records, [{ helo: 'c.example', email: SENT }]);
+  const waits = new MailTalk().dialog(`${hello}\nC: RSET\nS: 250 reset\nC: DATA\nS: 354 go`).client(`${MAIL}.\r\n`);
+  waits.server('250 queued\r\n').finish();
+  assert.deepEqual(waits.records, [{ helo: 'c.example' }, { helo: 'c.example', email: SENT }]);
+});
+
 test('recipients and URLs without end leave room for the message', () => {
   const t = new MailTalk().dialog('S: 220 mx\nC: HELO c\nS: 250 ok\nC: MAIL FROM:<a>\nS: 250 ok');
   const before = t.txs.heap.used;

@@ -121,9 +121,7 @@ export class Dialog {
         if (tx >= 0) this.txs.moment(tx, 0);
         return;
       case Command.Rset:
-        if (tx >= 0) mails.giveUp(session, tx);
-        // Its reply ends the transaction, be it empty: what follows is another's.
-        words[s + S.Tx] = 0;
+        if (tx >= 0 && mails.giveUp(session, tx)) code = Command.GiveUp;
         break;
     }
     this.queue.push(session, code, tx, id);
@@ -152,6 +150,6 @@ export class Dialog {
       return Command.Helo;
     }
     if (tx >= 0) this.mails.event(tx, 0, SmtpEvent.DuplicateFields);
-    return tx >= 0 && this.mails.giveUp(session, tx) ? Command.HeloReset : Command.Helo;
+    return tx >= 0 && this.mails.giveUp(session, tx) ? Command.GiveUp : Command.Helo;
   }
 }

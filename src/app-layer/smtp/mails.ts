@@ -265,14 +265,20 @@ export class Mails {
     return tx >= 0 && this.txs.words[at + T.Senders] !== 0 && this.txs.words[at + T.Rcpt] !== 0;
   }
 
+  /** A mail was begun: more than HELO was said. */
+  hasBegun(tx: number): boolean {
+    const { words } = this.txs;
+    const at = tx * Tx.Words;
+    return words[at + T.MailFrom] !== 0 || words[at + T.Rcpt] !== 0 || (words[at + T.Bits] & TxBit.Data) !== 0;
+  }
+
   // The end.
 
   /** RSET, or a HELO that does the same: what was begun comes to nothing, and the next command begins another. False: nothing was. */
   giveUp(session: number, tx: number): boolean {
     const { words } = this.txs;
-    const at = tx * Tx.Words;
-    if (words[at + T.MailFrom] === 0 && words[at + T.Rcpt] === 0 && (words[at + T.Bits] & TxBit.Data) === 0) return false;
-    words[at + Tx.State] = STATE_DONE;
+    if (!this.hasBegun(tx)) return false;
+    words[tx * Tx.Words + Tx.State] = STATE_DONE;
     this.sessions.words[session * Session.Words + S.Tx] = 0;
     this.txs.moment(tx, 0);
     return true;

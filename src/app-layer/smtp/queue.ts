@@ -8,8 +8,8 @@ import { S } from './layout.js';
 export const enum Command {
   Other = 0,
   Helo,
-  /** A HELO that ends a mail that was begun. */
-  HeloReset,
+  /** RSET or HELO that ends a mail that was begun. */
+  GiveUp,
   MailFrom,
   RcptTo,
   Data,
@@ -159,6 +159,15 @@ export class CommandQueue {
     return command;
   }
 
+  /** Servers may leave replies out: 354 is about a DATA, if one waits. */
+  skipToData(session: number): void {
+    const count = this.sessions.words[session * Session.Words + S.QueueCount];
+    let i = 0;
+    while (i < count && !isData(this.heapWords[this.run(session, i)] & CODE)) i++;
+    if (i === count) return;
+    while (!isData(this.front(session))) this.take(session);
+  }
+
   /** The last DATA that waits is read as accepted, or as refused. */
   settleLast(session: number, isTaken: boolean): void {
     const i = this.lastData(session);
@@ -225,4 +234,8 @@ export class CommandQueue {
     words[s + S.Queue] = 0;
     words[s + S.QueueCount] = 0;
   }
+}
+
+function isData(command: number): boolean {
+  return command === Command.Data || command === Command.DataTaken;
 }

@@ -77,6 +77,7 @@ export class Replies {
     ) {
       this.content.ends(session, mails.coming(session));
     }
+    if (code === 354) this.queue.skipToData(session);
     const command = this.queue.take(session);
     const asked = this.queue.tx;
     const tx = command < 0 ? -1 : mails.alive(session, asked, this.queue.id);
@@ -122,9 +123,12 @@ export class Replies {
         this.chunkAnswered(session, tx, code);
         if (tx >= 0) mails.complete(tx);
         break;
-      case Command.MailEnd:
       case Command.Rset:
-      case Command.HeloReset:
+        // Who did not wait for this reply may have begun a mail in the transaction that had none.
+        if (tx >= 0 && !mails.hasBegun(tx)) mails.complete(tx);
+        break;
+      case Command.MailEnd:
+      case Command.GiveUp:
         if (tx >= 0) mails.complete(tx);
         break;
       case Command.Quit:
