@@ -1,3 +1,6 @@
+import { IpProto } from '../decode/packet.js';
+import type { FlowTable } from '../flow/flow-table.js';
+
 /**
  * State of the flows that are being parsed, or that may turn out to be. One line of words each:
  *
@@ -24,6 +27,11 @@ export const enum Probe {
   Packet = 4,
   OtherTs = 64,
   OtherTc = 128,
+}
+
+/** A flow's session, or -1. Flows of datagrams have none: their appState is the id of the next transaction. */
+export function sessionOf(flows: FlowTable, slot: number): number {
+  return flows.proto(slot) === IpProto.Tcp ? flows.appState[slot] - 1 : -1;
 }
 
 export class Sessions {

@@ -6,6 +6,7 @@ import { Line, LineFlag } from '../stream/reassembly/layout.js';
 import type { Reassembler } from '../stream/reassembly/reassembler.js';
 import type { StreamSink } from '../stream/reassembly/sink.js';
 import { AppProto } from './buffers.js';
+import type { FlowProtocols } from './flow-protocols.js';
 import type { HeldBytes } from './held-bytes.js';
 import { Parsed, type Protocol } from './protocol.js';
 import { GUESS_WORD, PREFIX_WORD, type ProtocolFinder } from './protocol-finder.js';
@@ -31,6 +32,7 @@ export class StreamSessions implements StreamSink {
    * payload is not. `attach` follows. */
   constructor(
     private readonly flows: FlowTable,
+    private readonly known: FlowProtocols,
     private readonly frame: Frame,
     private readonly parsers: readonly (Protocol | null)[],
     private readonly bypass: readonly AppProto[],
@@ -73,7 +75,7 @@ export class StreamSessions implements StreamSink {
 
   /** True: in vain, and the flow is none of ours. */
   waitForServer(slot: number): boolean {
-    if (!this.finder.waitForServer(slot)) return false;
+    if (!this.known.waitForServer(slot)) return false;
     const { flows } = this;
     if (flows.appState[slot] !== 0) this.release(flows.appState[slot] - 1, slot);
     this.order.forget(slot);
@@ -90,7 +92,7 @@ export class StreamSessions implements StreamSink {
       this.leave(session);
       this.frame.sessions.reset(session);
     }
-    this.finder.restart(slot);
+    this.known.restart(slot);
   }
 
   /** Gives back all that a session holds. */
@@ -139,7 +141,7 @@ export class StreamSessions implements StreamSink {
       if (!this.parsed(session, this.slot, result, false)) forgetHeld(parser);
       else if (isDue) this.giveOn(session, this.slot, parser.held!);
     } else words[at + PREFIX_WORD + direction] = 0;
-    this.finder.skip(this.slot, direction);
+    this.known.skip(this.slot, direction);
   }
 
   finishDirection(session: number, direction: number): void {
@@ -173,7 +175,7 @@ export class StreamSessions implements StreamSink {
       }
       this.finder.compare(slot, direction, parser, mem, off, len);
     }
-    if (parser.mayChange !== undefined) parser.mayChange = this.finder.mayChange(slot);
+    if (parser.mayChange !== undefined) parser.mayChange = this.known.mayChange(slot);
     let result = parser.data(session, direction, mem, region, off, len);
     let taken = parser.taken ?? len;
     if (result === Parsed.Anew) {
@@ -224,7 +226,7 @@ export class StreamSessions implements StreamSink {
     words[at + PREFIX_WORD] = 0;
     words[at + PREFIX_WORD + 1] = 0;
     words[at + GUESS_WORD] = 0;
-    this.finder.found(slot, side, parser.proto, (side === 0 ? keptTc : keptTs) > 0);
+    this.known.found(slot, side, parser.proto, (side === 0 ? keptTc : keptTs) > 0);
     words[at + Session.Proto] = parser.proto;
     this.flows.appProto[slot] = parser.proto;
     this.frame.counters[Counter.AppFlows + parser.proto]++;
@@ -254,12 +256,12 @@ export class StreamSessions implements StreamSink {
       this.leave(session);
       words[at + Session.Proto] = AppProto.Unknown;
       words.fill(0, at + Session.Parser, at + Session.Words);
-      this.finder.change(slot, proto, this.parsers[proto]!.nextProto ?? AppProto.Unknown);
+      this.known.change(slot, proto, this.parsers[proto]!.nextProto ?? AppProto.Unknown);
       return true;
     }
     if (result === Parsed.Failed) {
       this.frame.counters[Counter.AppErrors + words[at + Session.Proto]]++;
-      this.failed ||= isRead && this.finder.isCertain(slot);
+      this.failed ||= isRead && this.known.isCertain(slot);
     } else if (result === Parsed.Encrypted) {
       if (this.bypass.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Encrypted;
       else if (this.opaque.includes(words[at + Session.Proto])) this.flows.flags[slot] |= FlowFlag.Opaque;
@@ -273,7 +275,7 @@ export class StreamSessions implements StreamSink {
     const { flows } = this;
     // Before the handshake is complete anybody may send anything.
     if ((flows.flags[slot] & FlowFlag.TcpEstablished) === 0) return true;
-    const both = this.finder.fail(slot, direction);
+    const both = this.known.fail(slot, direction);
     if (session < 0) return false;
     const other = (slot * 2 + (direction ^ 1)) * Line.Words + Line.Flags;
     if (!both && (this.order.lines[other] & LineFlag.Started) !== 0) return true;

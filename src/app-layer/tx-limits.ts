@@ -6,6 +6,11 @@ import { type Transactions, Tx, TxFlag } from './transactions.js';
 const MANY = 16;
 const RELIEF_STEPS = 256;
 
+/** Parts of the heap, as shifts, that are left when flows with many transactions lose some; no client has room; no server. */
+const TIGHT_SHIFT = 3;
+const TIGHTER_SHIFT = 5;
+const TIGHTEST_SHIFT = 7;
+
 /** Ends transactions that are complete, and those there are too many of. Of one thread. */
 export class TxLimits {
   private hand = 0;
@@ -33,8 +38,24 @@ export class TxLimits {
     }
   }
 
+  /** Makes sure that another packet can bring transactions. */
+  keepRoom(): void {
+    const { active, capacity, heap } = this.txs;
+    if (active > capacity - this.spare) this.makeRoom();
+    if (heap.left < heap.bytes.length >> TIGHT_SHIFT) this.relieve();
+  }
+
+  /**
+   * There is little room for what transactions keep, and a parser without it sees nothing: no new requests, and in the end no data, so
+   * that who fills it up makes others slow, not invisible.
+   */
+  isTight(direction: number): boolean {
+    const { left, bytes } = this.txs.heap;
+    return left < bytes.length >> (direction === 0 ? TIGHTER_SHIFT : TIGHTEST_SHIFT);
+  }
+
   /** The table of transactions is nearly full: some of the oldest slots end, wherever they belong. */
-  makeRoom(): void {
+  private makeRoom(): void {
     const { txs } = this;
     const { capacity, words } = txs;
     for (let n = 0; n < capacity && txs.active - txs.endedCount > capacity - this.spare; n++) {
@@ -44,7 +65,7 @@ export class TxLimits {
   }
 
   /** The heap is nearly full: of flows with many transactions some end. A bounded stretch of them is looked at. */
-  relieve(): void {
+  private relieve(): void {
     const { txs } = this;
     for (let n = Math.min(RELIEF_STEPS, txs.used); n > 0; n--) {
       this.hand = this.hand + 1 < txs.used ? this.hand + 1 : 0;

@@ -1,4 +1,4 @@
-import { protocolOf } from '../app-layer/protocol-finder.js';
+import { protocolOf } from '../app-layer/flow-protocols.js';
 import { IpProto, type Packet } from '../decode/packet.js';
 import { FlowFlag, FlowProto, TcpState } from '../flow/codes.js';
 import { type FlowTable, Key, L4 } from '../flow/flow-table.js';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Session } from '../../src/app-layer/sessions.js';
 import { Counter } from '../../src/metrics/counters.js';
 import { cutAt } from '../support/app-protocol.js';
 import { latin, MailTalk, mailing } from '../support/mail.js';
@@ -207,4 +208,18 @@ test('DATA that is refused again and again leaves room for the mail', () => {
   for (let i = 0; i < 2000; i++) t.client('DATA\r\n').server('451 later\r\n');
   t.client('DATA\r\n').server('354 go\r\n').client(`${GOOD}.\r\n`).server('250 queued\r\n');
   assert.deepEqual(t.records, [{ ...sent('<a>'), email: { status: 'PARSE_DONE', attachment: ['good'] } }]);
+});
+
+test('a reading that parts with a line cut by a gap is given nothing of what another flow says', () => {
+  const t = greeted();
+  t.client('MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\ntext\r\n.\r\n', 'RCPT TO:<z').gap(0, 10);
+  assert.equal(t.sessions.active, 2, 'a reading has parted');
+  const other = t.sessions.take();
+  t.protocol.open(other);
+  const before = t.sessions.words.slice(0, other * Session.Words);
+  for (const piece of ['EH', 'LO d\r\nMAIL FROM:<x>\r\n']) {
+    t.protocol.begin();
+    t.protocol.data(other, 0, latin(piece), -1, 0, piece.length);
+  }
+  assert.deepEqual(t.sessions.words.slice(0, other * Session.Words), before);
 });

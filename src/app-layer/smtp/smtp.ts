@@ -2,36 +2,35 @@ import { AppProto, type Buffers } from '../buffers.js';
 import type { Files } from '../files/files.js';
 import { HeldBytes } from '../held-bytes.js';
 import { type LineSink, Lines } from '../lines.js';
-import { type AppMemory, LINE_BYTES } from '../memory.js';
+import type { AppMemory } from '../memory.js';
 import { HEADERS } from '../mime/layout.js';
 import { MimeParser } from '../mime/mime.js';
 import { type Likeness, Parsed, type Protocol } from '../protocol.js';
 import type { RecordWriter } from '../record.js';
 import { Session, type Sessions } from '../sessions.js';
 import type { Transactions } from '../transactions.js';
-import { isIdle, readCommand } from './commands.js';
+import { Client, outgrows } from './client.js';
 import { Content } from './content.js';
-import { Dialog, TLS_HANDSHAKE } from './dialog.js';
+import { Dialog } from './dialog.js';
 import { SmtpEvent } from './events.js';
 import { LONGEST_REPLY, MOST_LARGE_READINGS, MOST_READINGS, MOST_WAITS, Mode, S, SessionBit, T } from './layout.js';
 import { Mails } from './mails.js';
 import { SMTP_OPTIONS, type SmtpOptions } from './options.js';
 import { probeSmtp } from './probe.js';
-import { Command, CommandQueue } from './queue.js';
+import { CommandQueue } from './queue.js';
 import { Readings } from './readings.js';
 import { SmtpRecords } from './record.js';
 import { Replies } from './replies.js';
-import { Stop, Unanswered } from './unanswered.js';
+import { Unanswered } from './unanswered.js';
 import { SmtpView } from './view.js';
 
-const CR = 0x0d;
 const LF = 0x0a;
 const HEADER_NAMES = HEADERS.map((name) => String.fromCharCode(...name));
 
 /**
- * SMTP (RFC 5321), with CHUNKING (RFC 3030) and STARTTLS (RFC 3207); see README.md. Here: the bytes of a direction, to whom they belong.
+ * SMTP (RFC 5321), with CHUNKING (RFC 3030) and STARTTLS (RFC 3207); see README.md. Here: the life of a flow, and its server's lines.
  *
- *   client ─┬─ lines ─► Dialog ─► Mails: transactions, envelopes
+ *   Client ─┬─ lines ─► Dialog ─► Mails: transactions, envelopes
  *           │              └────► CommandQueue ◄── Replies ◄── lines ── server
  *           └─ mail  ─► Content ─► MimeParser
  */
@@ -47,18 +46,13 @@ export class SmtpProtocol implements Protocol, LineSink {
   private readonly mime: MimeParser;
   private readonly mails: Mails;
   private readonly content: Content;
-  private readonly dialog: Dialog;
   private readonly readings: Readings;
-  private readonly unanswered: Unanswered;
+  private readonly client: Client;
   private readonly replies: Replies;
   private readonly view: SmtpView;
   private readonly records: SmtpRecords;
   private readonly list = new Int32Array(MOST_READINGS);
   private packet = 0;
-  /** The reading that a line has just parted from its session; -1: none. */
-  private parted = -1;
-  /** Bytes of the packet behind the line that is put together. */
-  private rest = 0;
 
   constructor(
     private readonly sessions: Sessions,
@@ -74,9 +68,10 @@ export class SmtpProtocol implements Protocol, LineSink {
     this.mime = new MimeParser(txs, memory, files, counters, T.Events, SmtpEvent.Mime, options.mime);
     this.mails = new Mails(sessions, txs, counters);
     this.content = new Content(sessions, txs, files, this.mails, this.queue, this.mime, options);
-    this.dialog = new Dialog(sessions, txs, this.mails, this.queue, this.content);
+    const dialog = new Dialog(sessions, txs, this.mails, this.queue, this.content);
     this.readings = new Readings(sessions, txs, memory, counters, this.lines, this.mails, this.queue, this.content);
-    this.unanswered = new Unanswered(sessions, this.mails, this.queue);
+    const unanswered = new Unanswered(sessions, this.mails, this.queue);
+    this.client = new Client(sessions, this.lines, this.held, this.mails, this.queue, this.content, dialog, this.readings, unanswered);
     this.replies = new Replies(sessions, txs, counters, this.mails, this.queue, this.content, this.readings, this.held);
     this.view = new SmtpView(txs, memory, this.mails, this.mime);
     this.records = new SmtpRecords(txs, options.eve, HEADER_NAMES);
@@ -132,8 +127,8 @@ export class SmtpProtocol implements Protocol, LineSink {
     const { list } = this;
     let n = 0;
     for (let reading = this.readings.next(session); reading >= 0; reading = this.readings.next(reading)) list[n++] = reading;
-    for (let i = 0; i < n; i++) this.client(list[i], mem, region, off, off + len);
-    this.client(session, mem, region, off, off + len);
+    for (let i = 0; i < n; i++) this.client.data(list[i], mem, region, off, off + len);
+    this.client.data(session, mem, region, off, off + len);
     return Parsed.Go;
   }
 
@@ -141,7 +136,7 @@ export class SmtpProtocol implements Protocol, LineSink {
     const { words } = this.sessions;
     const s = session * Session.Words;
     this.readings.dropAll(session);
-    if (direction === 0 && (words[s + S.Bits] & SessionBit.Holding) !== 0 && this.holds(session)) {
+    if (direction === 0 && (words[s + S.Bits] & SessionBit.Holding) !== 0 && this.client.holds(session)) {
       this.held.cut(words[s + S.Tx] - 1);
       return Parsed.Go;
     }
@@ -155,7 +150,7 @@ export class SmtpProtocol implements Protocol, LineSink {
       if (tx >= 0) this.held.release(tx);
       return Parsed.Changed;
     }
-    if (words[s + S.Mode] === Mode.Command) this.lines.cut(session, 0);
+    if (words[s + S.Mode] === Mode.Command) this.client.cut(session);
     else {
       this.lines.clear(session, 0);
       words[s + S.Bits] &= ~SessionBit.Rest;
@@ -165,10 +160,8 @@ export class SmtpProtocol implements Protocol, LineSink {
   }
 
   finish(session: number, direction: number): void {
-    this.lines.cut(session, direction);
-    this.parted = -1;
-    if (direction === 0)
-      for (let reading = this.readings.next(session); reading >= 0; reading = this.readings.next(reading)) this.lines.cut(reading, 0);
+    if (direction === 1) this.lines.cut(session, 1);
+    else for (let reading = session; reading >= 0; reading = this.readings.next(reading)) this.client.cut(reading);
     const { words } = this.sessions;
     const bits = session * Session.Words + S.Bits;
     words[bits] |= SessionBit.Finished << direction;
@@ -182,19 +175,7 @@ export class SmtpProtocol implements Protocol, LineSink {
   /** A line that Lines has put together. */
   line(session: number, direction: number, mem: Uint8Array, _region: number, off: number, len: number): Parsed {
     if (direction === 1) return this.replies.line(session, mem, off, len);
-    let end = off + len;
-    while (end > off && mem[end - 1] === CR) end--;
-    const isMail = this.sessions.words[session * Session.Words + S.Mode] === Mode.Data;
-    const code = readCommand(mem, off, end);
-    if (isMail ? !isIdle(code) : this.dialog.isParting(session, code)) {
-      this.parted = this.readings.refuse(session, this.rest);
-      if (this.parted >= 0) this.dialog.line(this.parted, mem, off, off + len);
-    }
-    if (isMail) {
-      if (this.parted < 0) this.unanswered.count(session, 1);
-      return Parsed.Go;
-    }
-    this.dialog.line(session, mem, off, off + len);
+    this.client.line(session, mem, off, len);
     return Parsed.Go;
   }
 
@@ -206,94 +187,6 @@ export class SmtpProtocol implements Protocol, LineSink {
 
   record(tx: number, writer: RecordWriter): void {
     this.records.write(tx, writer);
-  }
-
-  /** The client's bytes, mem[off, end). */
-  private client(session: number, mem: Uint8Array, region: number, off: number, end: number): void {
-    const { words } = this.sessions;
-    const s = session * Session.Words;
-    let seen = off;
-    for (let at = off; at < end; ) {
-      if ((words[s + S.Bits] & SessionBit.Parting) !== 0) {
-        const reading = this.readings.part(session, end - at);
-        if (reading >= 0) this.client(reading, mem, region, at, end);
-      }
-      const mode: Mode = words[s + S.Mode];
-      if (mode === Mode.Data) {
-        if ((words[s + S.Bits] & SessionBit.Pending) !== 0 && at >= seen) seen = this.asCommands(session, mem, region, at, end);
-        const isPending = (words[s + S.Bits] & SessionBit.Pending) !== 0;
-        if (!isPending) seen = at;
-        at = this.content.lines(session, mem, at, isPending ? seen : end);
-        continue;
-      }
-      if (mode === Mode.Bdat) {
-        at = this.content.chunk(session, mem, at, end);
-        continue;
-      }
-      if ((words[s + S.Bits] & SessionBit.Rest) !== 0) {
-        while (at < end && mem[at] !== LF) at++;
-        if (at === end) return;
-        words[s + S.Bits] &= ~SessionBit.Rest;
-        at++;
-        continue;
-      }
-      if (words[s + S.Left] !== 0) {
-        if (mem[at] !== CR) words[s + S.Left] = 0;
-        if (mem[at] === CR || mem[at] === LF) {
-          at++;
-          continue;
-        }
-      }
-      if ((mem[at] === TLS_HANDSHAKE || (words[s + S.Bits] & SessionBit.Holding) !== 0) && this.holds(session)) {
-        this.held.keep(words[s + S.Tx] - 1, mem, at, end - at);
-        return;
-      }
-      if (words[s + S.LineLen] === 0 && this.lines.atStart(session, 0)) {
-        const behind = this.dialog.lines(session, mem, at, end);
-        if (behind > at) {
-          at = behind;
-          continue;
-        }
-      }
-      let lf = at;
-      while (lf < end && mem[lf] !== LF) lf++;
-      const next = lf < end ? lf + 1 : end;
-      this.measure(session, 0, next - at, lf < end);
-      this.rest = end - next;
-      this.lines.data(session, 0, mem, region, at, next - at);
-      at = next;
-      this.follow(mem, region, at, end);
-    }
-  }
-
-  /** A mail whose DATA is not answered, mem[off, end), read as commands. Returns how far: behind that the mail's session is to be read first. */
-  private asCommands(session: number, mem: Uint8Array, region: number, off: number, end: number): number {
-    const { unanswered } = this;
-    let at = off;
-    if (this.lines.atStart(session, 0)) {
-      at = unanswered.scan(session, mem, off, end, this.readings.isFull(this.mails.owner(session), end - off));
-      if (unanswered.at === Stop.End) return at;
-      if (unanswered.at === Stop.Command) {
-        const reading = this.readings.refuse(session, end - at);
-        if (reading < 0) return unanswered.scan(session, mem, at, end, true);
-        this.client(reading, mem, region, at, end);
-        return end;
-      }
-    }
-    let lf = at;
-    while (lf < end && mem[lf] !== LF) lf++;
-    const next = lf < end ? lf + 1 : end;
-    this.rest = end - next;
-    this.lines.data(session, 0, mem, region, at, next - at);
-    this.follow(mem, region, next, end);
-    return next;
-  }
-
-  /** The reading that the line before has parted goes on behind it. */
-  private follow(mem: Uint8Array, region: number, off: number, end: number): void {
-    const reading = this.parted;
-    this.parted = -1;
-    if (reading >= 0) this.client(reading, mem, region, off, end);
   }
 
   /** The server's: lines of replies. */
@@ -308,7 +201,7 @@ export class SmtpProtocol implements Protocol, LineSink {
       if (lf < end && lf - at < LONGEST_REPLY && words[s + S.LineLenTc] === 0 && this.lines.atStart(session, 1))
         parsed = this.replies.line(session, mem, at, lf - at);
       else {
-        this.measure(session, 1, next - at, lf < end);
+        this.measure(session, next - at, lf < end);
         parsed = this.lines.data(session, 1, mem, region, at, next - at);
       }
       at = next;
@@ -319,30 +212,10 @@ export class SmtpProtocol implements Protocol, LineSink {
     return Parsed.Go;
   }
 
-  /** TLS begins, and the server has not said yet whether it may (RFC 3207, 4): what it is, the answer will say. */
-  private holds(session: number): boolean {
-    const { words } = this.sessions;
-    const s = session * Session.Words;
-    const isFirst = (words[s + S.Bits] & SessionBit.Holding) === 0;
-    if (isFirst && (this.queue.back(session) !== Command.StartTls || !this.lines.atStart(session, 0))) return false;
-    if (this.mails.current(session) < 0) {
-      words[s + S.Bits] &= ~SessionBit.Holding;
-      return false;
-    }
-    words[s + S.Bits] |= SessionBit.Holding;
-    return true;
-  }
-
-  /** Bytes of a line, before Lines has them. */
-  private measure(session: number, direction: number, length: number, isEnd: boolean): void {
-    const { words } = this.sessions;
-    const at = session * Session.Words + S.LineLen + direction;
-    const before = words[at];
-    const n = before + length;
-    words[at] = isEnd ? 0 : Math.min(n, 1 << 24);
-    const limit = direction === 0 ? LINE_BYTES : LONGEST_REPLY;
-    if (n <= limit || before > limit) return;
-    const tx = direction === 0 ? this.mails.forCommand(session, Command.Other) : this.replies.about(session);
-    if (tx >= 0) this.mails.event(tx, direction, direction === 0 ? SmtpEvent.TruncatedLine : SmtpEvent.MaxReplyLineLen);
+  /** Bytes of a line of a reply, before Lines has them. */
+  private measure(session: number, length: number, isEnd: boolean): void {
+    if (!outgrows(this.sessions.words, session * Session.Words + S.LineLenTc, length, isEnd, LONGEST_REPLY)) return;
+    const tx = this.replies.about(session);
+    if (tx >= 0) this.mails.event(tx, 1, SmtpEvent.MaxReplyLineLen);
   }
 }
