@@ -7,9 +7,9 @@ export type Turn = [side: 0 | 1, bytes: string | Uint8Array];
 /** `reason`: of the drop that must be among the verdicts. */
 export type Conversation = [name: string, port: number, reason: string, turns: Turn[]];
 
-/** Says the turns one after the other, each acknowledging the last; what became of the packets. */
-export function talk(c: Connection, turns: Turn[]): string[] {
-  const at = [0, 0];
+/** Says the turns one after the other, each acknowledging the last, `from` so many bytes of either side on; what became of the packets. */
+export function talk(c: Connection, turns: Turn[], from: [number, number] = [0, 0]): string[] {
+  const at = [...from];
   const verdicts: string[] = [];
   for (const [side, text] of turns) {
     const bytes = build.bytes(text);

@@ -5,25 +5,9 @@ import * as build from '../../src/lab/packets.js';
 import { Counter } from '../../src/metrics/counters.js';
 import { Mode } from '../../src/ring/verdict.js';
 import { Connection } from '../support/connection.js';
+import { type Turn, talk } from '../support/conversations.js';
 import { EngineBench } from '../support/engine.js';
 import { clientHello, record, serverHello } from '../support/tls-bytes.js';
-
-type Turn = [side: 0 | 1, bytes: string | Uint8Array];
-
-/** Says the turns one after the other; what became of the packets. */
-function talk(c: Connection, turns: Turn[], from: [number, number] = [0, 0]): string[] {
-  const at = [...from];
-  const verdicts: string[] = [];
-  for (const [side, text] of turns) {
-    const bytes = build.bytes(text);
-    for (let i = 0; i < bytes.length; i += 1400) {
-      const part = bytes.subarray(i, i + 1400);
-      verdicts.push(side === 0 ? c.client(at[0], part, at[1]) : c.server(at[1], part, at[0]));
-      at[side] += part.length;
-    }
-  }
-  return verdicts;
-}
 
 const CUT = 'drop: applayer error';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
