@@ -138,3 +138,22 @@ describe('HTTP: brotli and its windows', () => {
     assert.equal(seen.body[1], body.toString('latin1'));
   });
 });
+
+it('HTTP: how the last head of a flow might be framed otherwise does not matter to the next flow', () => {
+  const h = new HttpHarness();
+  // Without its end, and a length that is no number.
+  h.packet(0, 'POST /a HTTP/1.1\r\nContent-Length:');
+  h.end();
+  h.session = h.sessions.take();
+  h.http.open(h.session);
+  const before = h.sessions.active;
+  h.packet(0, 'POST ');
+  h.packet(0, '/b HTTP/1.1\r\n');
+  assert.equal(h.sessions.active, before, 'no other reading');
+  h.packet(0, '\r\n');
+  h.end();
+  assert.deepEqual(
+    h.seen.map(({ buffers }) => buffers[0]['http.uri']),
+    [['/a'], ['/b']],
+  );
+});

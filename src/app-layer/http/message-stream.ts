@@ -47,6 +47,8 @@ export class MessageStream implements ChunkSink {
         case FlowState.Head: {
           if (this.direction === 0 && flow[f + F.PendingLen] === 0 && !this.mayBegin((f / (2 * F.Words)) | 0, mem, at, end))
             return Parsed.Failed;
+          // Left by a head that nothing followed, be it another flow's.
+          this.messages.other = -1;
           const parsed = this.heads.data(f, mem, region, at, end);
           if (parsed !== Parsed.Go) {
             this.taken = this.heads.consumed - off;
