@@ -65,6 +65,7 @@ export const enum FlowFlag {
   /** Picked up midstream, inline, by a packet of this side: the other one has not said yet that its numbers count (src/workers/pickups.ts). */
   UnconfirmedTs = 1 << 21,
   UnconfirmedTc = 1 << 22,
+  Unconfirmed = UnconfirmedTs | UnconfirmedTc,
 }
 
 /** Places in FlowTable.appProtos: AppProtos, 0 where there is none. EVE: `app_proto_ts`, `_tc`, `_orig`, `_expected`. */

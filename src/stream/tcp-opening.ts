@@ -54,7 +54,8 @@ export class TcpOpening {
     return this.picksUp(p) ? this.pickUp(p, slot) : TcpResult.Midstream;
   }
 
-  private picksUp(p: Packet): boolean {
+  /** Data or an ACK without a session begins one. */
+  picksUp(p: Packet): boolean {
     return this.midstream || (this.inlineToo && p.mode === Mode.Ips);
   }
 

@@ -84,6 +84,11 @@ export class TcpTracker {
     return this.dropInvalid && p.payloadLen > 0 && (p.tcpFlags & TcpMask.Start) === TcpFlag.Ack && !this.sight.knows(p);
   }
 
+  /** Whether a packet without a session, SYN aside, begins one: it is picked up where it is. */
+  picksUp(p: Packet): boolean {
+    return this.opening.picksUp(p);
+  }
+
   /** Client and server of an established session have changed places (FlowTable.swap). */
   turn(slot: number): void {
     this.timestamps.turn(slot);

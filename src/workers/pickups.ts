@@ -4,8 +4,6 @@ import { FlowFlag, FlowState } from '../flow/codes.js';
 import { type FlowTable, L4 } from '../flow/flow-table.js';
 import { TcpResult } from '../stream/tcp-tracker.js';
 
-const BOTH = FlowFlag.UnconfirmedTs | FlowFlag.UnconfirmedTc;
-
 /**
  * Sessions picked up midstream, inline. Who sends the first packet says with which numbers it goes on, and may lie: a receiver ignores
  * what is not due, while a stream that began with it would take what counts for a repetition, or wait for what never comes. So
@@ -37,7 +35,7 @@ export class Pickups {
     if ((p.tcpFlags & (TcpFlag.Ack | TcpFlag.Syn | TcpFlag.Rst)) !== TcpFlag.Ack) return false;
     // In the other's name: on a bridge it shows.
     if (p.bridged === 1 && p.source === flows.source[slot]) return false;
-    flows.flags[slot] &= ~BOTH;
+    flows.flags[slot] &= ~FlowFlag.Unconfirmed;
     if (flows.state[slot] === FlowState.New) flows.setState(slot, FlowState.Established);
     const direction = p.direction ^ 1;
     const theirs = slot * L4.Words + direction;
@@ -57,14 +55,14 @@ export class Pickups {
     if (result === TcpResult.MidstreamPickup && !this.oneside && p.selective === 0)
       flows.flags[slot] |= FlowFlag.UnconfirmedTs << p.direction;
     const flags = flows.flags[slot];
-    if ((flags & BOTH) !== 0) flows.setState(slot, FlowState.New);
+    if ((flags & FlowFlag.Unconfirmed) !== 0) flows.setState(slot, FlowState.New);
     return flags;
   }
 
   /** Client and server have changed places (FlowTable.swap). */
   turn(slot: number): void {
     const { flags } = this.flows;
-    const waits = flags[slot] & BOTH;
-    if (waits === FlowFlag.UnconfirmedTs || waits === FlowFlag.UnconfirmedTc) flags[slot] ^= BOTH;
+    const waits = flags[slot] & FlowFlag.Unconfirmed;
+    if (waits === FlowFlag.UnconfirmedTs || waits === FlowFlag.UnconfirmedTc) flags[slot] ^= FlowFlag.Unconfirmed;
   }
 }

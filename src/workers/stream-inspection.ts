@@ -233,7 +233,7 @@ export class StreamInspection implements StreamWatcher {
     return 0;
   }
 
-  /** Shows the window of a direction to rules on transactions ; how many bytes are new to them, -1: there is none. */
+  /** Shows the window of a direction to rules on transactions; how many bytes are new to them, -1: there is none. */
   showWindow(line: number): number {
     const { lines, windows } = this.order;
     if (lines[line * Line.Words + Line.Window] === 0) return -1;

@@ -14,8 +14,6 @@ import { Pickups } from './pickups.js';
 import { Policy, policyCode } from './policy.js';
 import type { StreamInspection } from './stream-inspection.js';
 
-const PICKED_UP = FlowFlag.UnconfirmedTs | FlowFlag.UnconfirmedTc;
-
 /** A packet of a flow on its way to its session, its stream and its application layer. */
 export class Transport {
   /** Of the packet taken last: FlowFlag of its flow as they were, how many moments of transactions it brings. */
@@ -26,14 +24,13 @@ export class Transport {
   readonly midstreamPolicy: Policy;
   private readonly streamMemcapPolicy: Policy;
   private readonly pickups: Pickups;
-  private readonly inlinePickup: boolean;
   private readonly errorPolicy: Policy;
   private detector!: Detector;
   /** The packet was given to its flow's application layer. */
   private isGiven = false;
 
   constructor(
-    private readonly config: Config,
+    config: Config,
     private readonly flows: FlowTable,
     private readonly tcp: TcpTracker,
     private readonly app: AppLayer,
@@ -45,9 +42,8 @@ export class Transport {
   ) {
     const { midstreamPolicy, memcapPolicy } = config.stream;
     this.errorPolicy = policyCode(config.appLayer?.errorPolicy ?? 'ignore');
-    // `auto` would be drop-flow inline: every restart of a detection process, and each long silence, would cut connections. They are picked up.
-    this.inlinePickup = midstreamPolicy === 'auto';
     this.pickups = new Pickups(flows, app, config.stream.asyncOneside);
+    // `auto` would be drop-flow inline: every restart of a detection process, and each long silence, would cut connections. They are picked up.
     this.midstreamPolicy = midstreamPolicy === 'auto' ? Policy.Ignore : policyCode(midstreamPolicy);
     // The sender repeats what is dropped for lack of room: nothing is lost, and nothing missed.
     this.streamMemcapPolicy = memcapPolicy === 'auto' ? Policy.DropPacket : policyCode(memcapPolicy);
@@ -82,7 +78,7 @@ export class Transport {
     let flags = flows.flags[p.flow];
     this.flags = flags;
     if (p.proto === IpProto.Tcp && (flags & FlowFlag.Dropped) === 0 && p.csumInvalid === 0) {
-      const isAstray = (flags & PICKED_UP) !== 0 && this.pickups.look(p);
+      const isAstray = (flags & FlowFlag.Unconfirmed) !== 0 && this.pickups.look(p);
       const result = isAstray ? TcpResult.Invalid : this.tcp.update(p);
       // A new session on the same tuple has a flow of its own now.
       flags = this.flags = flows.flags[p.flow];
@@ -114,7 +110,7 @@ export class Transport {
         // What is passed is parsed and logged all the same.
         if (verdict !== Verdict.None && (flags & FlowFlag.Passed) === 0) return verdict;
       }
-      if (p.mode === Mode.Ips && (result === TcpResult.MidstreamPickup || (flags & PICKED_UP) !== 0))
+      if (p.mode === Mode.Ips && (result === TcpResult.MidstreamPickup || (flags & FlowFlag.Unconfirmed) !== 0))
         flags = this.flags = this.pickups.wait(p, result);
       // Without payload too: acknowledgements deliver.
       if (isTaken && (flags & FlowFlag.Bypassed) === 0) {
@@ -152,7 +148,7 @@ export class Transport {
 
   /** A session that this packet shows is picked up. */
   private picksUp(p: Packet): boolean {
-    return this.config.stream.midstream || p.selective === 1 || (this.inlinePickup && p.mode === Mode.Ips);
+    return p.selective === 1 || this.tcp.picksUp(p);
   }
 
   /** A packet at which a parser gave up, when it has been inspected. None: nothing becomes of it. */
